@@ -8,9 +8,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from nodetool_core.engine.compiled_node import CompiledNode
+from nodetool_core.engine.compiled_node import CompiledNode, Values
 from nodetool_core.engine.coroutines import LEVEL, Spawned
-from nodetool_core.engine.messages import Values
 from nodetool_core.node import Lane
 
 _ENDED: Any = object()

@@ -15,7 +15,10 @@ from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.gaps import policy_of
 from nodetool_core.engine.guards import Guards, Source
 from nodetool_core.engine.loop_order import as_declared, loop_order
-from nodetool_core.engine.plan import (
+from nodetool_core.engine.plan import Plan, Region
+from nodetool_core.engine.plan_finish import finish
+from nodetool_core.engine.seeds import seed_sources
+from nodetool_core.engine.steps import (
     ITEM,
     LOCAL,
     OUTER,
@@ -24,15 +27,11 @@ from nodetool_core.engine.plan import (
     GatherStep,
     Loops,
     NodeStep,
-    Plan,
     Reader,
-    Region,
     Step,
     given_loops,
     path_between,
 )
-from nodetool_core.engine.plan_finish import finish
-from nodetool_core.engine.seeds import seed_sources
 from nodetool_core.engine.targets import find_targets
 from nodetool_core.graph import Edge, Graph, GraphNode
 from nodetool_core.node import Node, Role
@@ -189,9 +188,9 @@ class _Compiler:
             if origin.streams or origin.region != step.region or edge.property in lazy:
                 feed = self._rarer_feed(step, edge.property, origin, output, edge.property in lazy)
             else:
-                feed = Feed(edge.property, LOCAL, origin.index, origin.slot, output, origin.region)
+                feed = Feed(edge.property, origin.index, origin.slot, output)
                 if loops:
-                    feed.path = path_between(loops, loops)
+                    feed.region, feed.path = origin.region, path_between(loops, loops)
                 origin.local.append((step.slot, output))
                 step.in_degree += 1
             if edge.is_dynamic:
@@ -220,7 +219,7 @@ class _Compiler:
         for edge in node.inputs:
             number = of_node[edge.source]
             origin = steps[number]
-            feed = Feed(edge.property, LOCAL, number, number, edge.output, 0)
+            feed = Feed(edge.property, number, number, edge.output)
             if edge.is_dynamic:
                 feed.is_dynamic = True
             elif not edge.checked:
@@ -293,9 +292,7 @@ class _Compiler:
         if kind is OUTER:
             self.regions[step.region].find_by(path)
         self.watched[origin.index].append((step.region, step.slot, output, path, name))
-        return Feed(
-            name, kind, origin.index, origin.slot, output, origin.region, path, lazy=bool(name)
-        )
+        return Feed.from_afar(name, kind, origin, output, path, lazy=bool(name))
 
     def _new_gate(self, first: Source, second: Source, *, either: bool) -> GateStep:
         """Return a gate in the loops of both of what it watches."""
@@ -372,7 +369,7 @@ class _Compiler:
         """Return a feed that is the item of a loop, comes from another region, or is lazy."""
         path = path_between(origin.loops, step.loops)
         if origin.streams:
-            feed = Feed(name, ITEM, origin.index, origin.slot, output, origin.region, path)
+            feed = Feed.from_afar(name, ITEM, origin, output, path)
             feed.item = step.loops.index(origin.index)
             return feed
         kind = LOCAL if origin.region == step.region else OUTER
@@ -383,4 +380,4 @@ class _Compiler:
         else:
             self.outer[origin.index].append((step.region, step.slot, output, path, ""))
             step.in_degree += 1
-        return Feed(name, kind, origin.index, origin.slot, output, origin.region, path, lazy=lazy)
+        return Feed.from_afar(name, kind, origin, output, path, lazy=lazy)

@@ -20,8 +20,8 @@ from collections import deque
 
 from nodetool_core.engine.frames import DONE, RUNNING, Frame, Frames
 from nodetool_core.engine.messages import CacheHit, DuplicateSettled, Failed, Message
-from nodetool_core.engine.plan import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.steps import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.ownership import own_copy
 
 

@@ -17,10 +17,11 @@ from typing import NamedTuple
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import Frames
 from nodetool_core.engine.keys import Key
-from nodetool_core.engine.plan import GatherStep, NodeStep, Plan, Step
+from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.seeds import draw_seeds
+from nodetool_core.engine.steps import GatherStep, NodeStep, Step
 
 
 class Outlook(StrEnum):

@@ -19,8 +19,8 @@ from typing import Any
 
 from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
-from nodetool_core.engine.plan import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.steps import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step
 
 _NO_KEY: Key = b""
 """Of a gate, whose value nobody takes."""

@@ -38,25 +38,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nodetool_core.engine.attempt import ItemSource
+from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.keys import Key
-from nodetool_core.engine.messages import Values
-from nodetool_core.engine.plan import (
-    ITEM,
-    LOCAL,
-    Feed,
-    GatherStep,
-    NodeStep,
-    Plan,
-    Region,
-    Step,
-    given_loops,
-)
+from nodetool_core.engine.plan import Plan, Region
+from nodetool_core.engine.steps import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step, given_loops
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
-
-if TYPE_CHECKING:
-    from nodetool_core.engine.attempt import ItemSource
 
 Index = tuple[int, ...]
 

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.engine.events import NodeFailed, NodeWarning
 from nodetool_core.engine.failures import traceback_of
-from nodetool_core.engine.plan import GateStep, GatherStep
+from nodetool_core.engine.steps import GateStep, GatherStep
 from nodetool_core.errors import Problem, WorkflowError
 
 if TYPE_CHECKING:
     from nodetool_core.engine.frames import Frame, Frames
-    from nodetool_core.engine.plan import Region, Step
+    from nodetool_core.engine.plan import Region
     from nodetool_core.engine.result import NodeFailure, RunResult
     from nodetool_core.engine.run_environment import RunEnvironment
+    from nodetool_core.engine.steps import Step
     from nodetool_core.graph import GraphNode
 
 FAIL: Final = "fail"

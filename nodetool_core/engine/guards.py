@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from functools import reduce
 from typing import Protocol
 
-from nodetool_core.engine.plan import Feed, GateStep, Step
+from nodetool_core.engine.steps import Feed, GateStep, Step
 
 Source = tuple[Step, int]
 """What an edge comes from: a step, and which of its outputs."""

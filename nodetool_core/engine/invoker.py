@@ -16,15 +16,15 @@ from typing import Any
 from nodetool_core.context import Context
 from nodetool_core.engine import events
 from nodetool_core.engine.attempt import Attempt, ItemSource, further_in
-from nodetool_core.engine.compiled_node import CompiledNode
+from nodetool_core.engine.compiled_node import CompiledNode, Values
 from nodetool_core.engine.coroutines import Task
 from nodetool_core.engine.frames import Frame, Stream
 from nodetool_core.engine.inbox import Inbox
-from nodetool_core.engine.messages import Began, Done, Failed, Item, StreamEnded, Values
+from nodetool_core.engine.messages import Began, Done, Failed, Item, StreamEnded
 from nodetool_core.engine.node_inputs import NodeInputs
-from nodetool_core.engine.plan import NodeStep
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.steps import NodeStep
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import Lane, Node
 

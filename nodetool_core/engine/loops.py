@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import itertools
 
+from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import (
@@ -26,9 +27,8 @@ from nodetool_core.engine.frames import (
     came,
 )
 from nodetool_core.engine.gaps import FAIL, NONE, Gaps
-from nodetool_core.engine.messages import Values
 from nodetool_core.engine.outputs import Outputs
-from nodetool_core.engine.plan import ITEM, Step
+from nodetool_core.engine.steps import ITEM, Step
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 

@@ -9,14 +9,11 @@ the attempt that it is of: that of an attempt that was given up is not listened 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from nodetool_core.engine.attempt import Attempt
-    from nodetool_core.engine.frames import Frame, Stream
-    from nodetool_core.engine.plan import NodeStep
-
-Values = tuple[Any, ...]
+from nodetool_core.engine.attempt import Attempt
+from nodetool_core.engine.compiled_node import Values
+from nodetool_core.engine.frames import Frame, Stream
+from nodetool_core.engine.steps import NodeStep
 
 
 @dataclass(eq=False, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.frames import RUNNING, WAITING, Frame, Frames
-from nodetool_core.engine.plan import LOCAL, GatherStep, NodeStep, Step
+from nodetool_core.engine.steps import LOCAL, GatherStep, NodeStep, Step
 from nodetool_core.node import Lane
 from nodetool_core.references import ModelRef
 

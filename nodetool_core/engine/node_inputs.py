@@ -6,7 +6,7 @@ from typing import Any
 
 from nodetool_core.engine.compiled_node import MisfitError
 from nodetool_core.engine.frames import Frame, Frames
-from nodetool_core.engine.plan import Feed, GatherStep, NodeStep
+from nodetool_core.engine.steps import Feed, GatherStep, NodeStep
 from nodetool_core.errors import Problem
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import SKIPPED, Node

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.events import OutputReady
 from nodetool_core.engine.frames import Frame, Index
-from nodetool_core.engine.messages import Values
-from nodetool_core.engine.plan import NodeStep, Plan, Step
+from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.steps import NodeStep, Step
 from nodetool_core.node import SKIPPED, Role
 from nodetool_core.ownership import own_copy
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from nodetool_core.engine.gaps import mark_absorbed
-from nodetool_core.engine.plan import LOCAL, GateStep, GatherStep, NodeStep, Plan, Step, given_loops
+from nodetool_core.engine.plan import Plan
+from nodetool_core.engine.steps import LOCAL, GateStep, GatherStep, NodeStep, Step, given_loops
 
 
 def finish(plan: Plan, unlimited: set[int], *, has_lazy: bool) -> None:

@@ -18,8 +18,9 @@ from weakref import WeakKeyDictionary
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.compiler import compile_plan, mutable_of
 from nodetool_core.engine.keys import Key, KeyMaker, of_node
-from nodetool_core.engine.plan import LOCAL, FixedKeys, NodeStep, Plan, Step
+from nodetool_core.engine.plan import FixedKeys, Plan
 from nodetool_core.engine.seeds import is_drawn
+from nodetool_core.engine.steps import LOCAL, NodeStep, Step
 from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import Graph
 from nodetool_core.node import Node

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.image_data import ImageData
-from nodetool_core.engine.plan import NodeStep, Plan
+from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.steps import NodeStep
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError
 from nodetool_core.graph import Graph

@@ -31,6 +31,7 @@ from typing import Any
 
 from nodetool_core.engine import events, messages
 from nodetool_core.engine.attempt import Attempt, Attempts
+from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.events import node_finished
 from nodetool_core.engine.failures import failure_of, forget_frames
@@ -48,14 +49,15 @@ from nodetool_core.engine.frames import (
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.invoker import NodeInvoker
 from nodetool_core.engine.loops import Loops
-from nodetool_core.engine.messages import Answer, Message, Values
+from nodetool_core.engine.messages import Answer, Message
 from nodetool_core.engine.node_inputs import NodeInputs
 from nodetool_core.engine.outputs import Outputs
-from nodetool_core.engine.plan import GateStep, GatherStep, NodeStep, Plan, Step
+from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.settlement import Settlement
+from nodetool_core.engine.steps import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.engine.streams import Streams
 from nodetool_core.engine.timers import NodeTimeoutError, Timers
 from nodetool_core.errors import Problem, RunCancelled

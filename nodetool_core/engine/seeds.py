@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from nodetool_core.engine.plan import LOCAL, NodeStep, Plan, Step
+from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.steps import LOCAL, NodeStep, Step
 
 RANDOM = -1
 """The seed that asks for a drawn one."""

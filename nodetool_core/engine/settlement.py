@@ -8,14 +8,14 @@ its edges.
 
 from __future__ import annotations
 
+from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.events import node_finished
 from nodetool_core.engine.frames import DONE, FAILED, Frame, Frames, came
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.loops import Loops
-from nodetool_core.engine.messages import Values
 from nodetool_core.engine.outputs import Outputs
-from nodetool_core.engine.plan import NodeStep, Step
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.steps import NodeStep, Step
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 

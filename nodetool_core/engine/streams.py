@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from nodetool_core.engine.attempt import Attempt
 from nodetool_core.engine.frames import RUNNING, Frame, Frames, Stream
 from nodetool_core.engine.invoker import NodeInvoker
-from nodetool_core.engine.plan import NodeStep
+from nodetool_core.engine.steps import NodeStep
 from nodetool_core.engine.timers import Timers
 from nodetool_core.errors import Problem
 from nodetool_core.node import Lane

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from nodetool_core.engine.frames import Frame
 from nodetool_core.engine.messages import Retry, TimedOut
 from nodetool_core.engine.options import NodePolicy, RunOptions
-from nodetool_core.engine.plan import NodeStep, Step
+from nodetool_core.engine.steps import NodeStep, Step
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 
 _LONGEST_SLEEP = 3600.0

@@ -1,0 +1,294 @@
+"""
+Steps: what the scheduler runs, and where each takes its inputs from.
+
+A large plan is mostly nodes that run once and take from nodes that run once. What such a step has
+is a slot of the object; all else is an attribute with a default, which costs nothing where it is
+not set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nodetool_core.engine.compiled_node import CompiledNode
+from nodetool_core.graph import GraphNode
+from nodetool_core.properties import Property
+
+LOCAL, OUTER, ITEM = 0, 1, 2
+"""
+Where a feed comes from: the same region, an enclosing (or crossing) region, or the current item of
+a loop.
+"""
+
+Loops = tuple[int, ...]
+
+
+class Feed:
+    """
+    One input of a step.
+
+    A plan has one for every edge.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "accept",
+        "copied",
+        "is_dynamic",
+        "output",
+        "property",
+        "slot",
+        "source",
+    )
+
+    kind: int = LOCAL
+    region: int = 0
+    """The region of the source's frame."""
+    path: tuple[int, ...] = ()
+    """
+    For OUTER and ITEM: which positions of the reader's index make up the source frame's index.
+    """
+    item: int = 0
+    """For ITEM: which position of the reader's index is the item's number."""
+    lazy: bool = False
+    gathered: bool = False
+    """The value is a list of items; with no loop to close, a list of the one."""
+    in_loop: bool = False
+
+    def __init__(self, property: str, source: int, slot: int, output: int) -> None:
+        """
+        Make an input that comes from an output of a step.
+
+        Args:
+            source: The step it comes from; for an item, the step that streams.
+        """
+        self.property = property
+        self.source = source
+        self.slot = slot
+        self.output = output
+        self.accept: Property | None = None
+        """The target property, where arriving values have to be checked."""
+        self.copied = True
+        """Whether the value may be mutable, so that whoever takes it gets a copy of its own."""
+        self.is_dynamic = False
+
+    @classmethod
+    def from_afar(
+        cls,
+        property: str,
+        kind: int,
+        origin: Step,
+        output: int,
+        path: tuple[int, ...],
+        *,
+        lazy: bool = False,
+    ) -> Feed:
+        """Return an input by its kind; `path` leads from the reader's index to the origin's."""
+        feed = cls(property, origin.index, origin.slot, output)
+        feed.kind, feed.region, feed.path, feed.lazy = kind, origin.region, path, lazy
+        return feed
+
+
+Reader = tuple[int, int, int, tuple[int, ...], str]
+"""
+Who takes an output from elsewhere: region, slot, output, the path from its index to that of the
+step that is read, and the property where it takes the value only once it has asked for it.
+"""
+
+
+class Step:
+    """
+    What the scheduler runs: a node, the closing of a loop, or a gate.
+
+    A plan has one for every node.
+    """
+
+    __slots__ = (
+        "__dict__",
+        "feeds",
+        "in_degree",
+        "index",
+        "is_local",
+        "is_plain",
+        "local",
+        "loops",
+        "refcount",
+        "region",
+        "shareable",
+        "slot",
+        "sources",
+        "streams",
+    )
+
+    is_target: bool = False
+    outer: Sequence[Reader] = ()
+    """Consumers in other regions."""
+    lazy: Sequence[Reader] = ()
+    """Consumers that take the value only once they have asked for it."""
+    watched: Sequence[Reader] = ()
+    """
+    Steps that wait to know whether an output comes, and take no value.
+
+    Those without a name wait from the start.
+    """
+    gathers: Sequence[GatherStep] = ()
+    """Gather steps that collect this step's values (or items, where it streams)."""
+    may_drop: bool = False
+    """Whether the step can be left out because of a branch."""
+    guard: Feed | None = None
+    """
+    What it waits for before it asks for its inputs.
+
+    Says whether all of them come, and brings no value.
+    """
+    implicitly_lazy: frozenset[str] = frozenset()
+    """Properties that it asks for once the guard has come."""
+    lazy_rounds: int = 0
+    """
+    How often it asks for lazy feeds.
+
+    When the guard has come, and when the node knows which of its lazy properties it wants.
+    """
+    may_start_late: bool = False
+    """
+    Whether somebody may ask for it after its frame has begun.
+
+    A lazy property, or an item of a loop.
+    """
+    absorbed: bool = False
+    """Whether its failure reaches nothing but lists with gaps."""
+    limited: bool = True
+    """For a step that streams: whether the number of items under way may be bounded."""
+
+    def __init__(self, index: int, loops: Loops, region: int, slot: int) -> None:
+        self.index = index
+        self.loops = loops
+        self.region = region
+        self.slot = slot
+        self.feeds: list[Feed] = []
+        """By property."""
+        self.local: list[tuple[int, int]] = []
+        """Consumers in the same region, once per edge: their slot and the output they take."""
+        self.sources: tuple[int, ...] = ()
+        """The slots of the steps that local feeds come from."""
+        self.in_degree = 0
+        """
+        How many arrivals the step waits for in a frame, items not counted.
+
+        They are there when the frame is.
+        """
+        self.refcount = 0
+        """
+        How often the values are taken by steps of the same region.
+
+        -1 where they must stay while the frame lives.
+        """
+        self.streams = False
+        self.shareable = False
+        """Whether the result may come from the cache, or from an equal node."""
+        self.is_local = False
+        """
+        Whether it is no target, and what it takes and what takes it are steps of its own region.
+        """
+        self.is_plain = False
+        """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
+
+
+class NodeStep(Step):
+    """A node, and how its class is called."""
+
+    __slots__ = (
+        "base",
+        "compiled",
+        "mutable",
+        "node",
+    )
+
+    def __init__(
+        self,
+        index: int,
+        loops: Loops,
+        region: int,
+        slot: int,
+        node: GraphNode,
+        compiled: CompiledNode,
+    ) -> None:
+        Step.__init__(self, index, loops, region, slot)
+        self.node = node
+        self.compiled = compiled
+        self.shareable = compiled.shareable
+        self.streams = compiled.spec.streams
+        self.mutable: tuple[str, ...] = ()
+        """
+        Properties whose values may be changed.
+
+        Copied for each call, so that none can change the next one's.
+        """
+        self.base: bytes | None = None
+        """
+        The part of the cache key that is the same in every run; None where it has to be made anew.
+        """
+
+    @property
+    def wiring(self) -> str:
+        """The names of the feeds, as a cache key has them."""
+        return "".join([f"{feed.property!r}.{feed.output} " for feed in self.feeds])
+
+
+class GatherStep(Step):
+    """The closing of a loop for one gathering property: what it collects, as one list."""
+
+    __slots__ = (
+        "gap_policy",
+        "output",
+        "source",
+    )
+
+    def __init__(
+        self,
+        index: int,
+        loops: Loops,
+        region: int,
+        slot: int,
+        *,
+        source: int,
+        output: int,
+        gap_policy: str,
+    ) -> None:
+        """
+        Make the step that collects an output.
+
+        Args:
+            source: The step whose output is collected, for each item.
+            gap_policy: What an item that failed leaves in the list (gaps.py).
+        """
+        super().__init__(index, loops, region, slot)
+        self.source = source
+        self.output = output
+        self.gap_policy = gap_policy
+
+
+class GateStep(Step):
+    """What tells whether something behind a branch comes at all (guards.py); it has no value."""
+
+    __slots__ = ("either",)
+
+    def __init__(self, index: int, loops: Loops, region: int, slot: int, *, either: bool) -> None:
+        """
+        Make a gate.
+
+        Args:
+            either: One of its two inputs is enough.
+        """
+        super().__init__(index, loops, region, slot)
+        self.either = either
+
+
+def given_loops(step: Step) -> Loops:
+    """Return the loops that a step's outputs are in."""
+    return (*step.loops, step.index) if step.streams else step.loops
+
+
+def path_between(inner: Loops, outer: Loops) -> tuple[int, ...]:
+    """Return the positions in an index over `outer` that make up the index over `inner`."""
+    return tuple(outer.index(loop) for loop in inner)
