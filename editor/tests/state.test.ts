@@ -15,6 +15,8 @@ const TABLE: [string, Given, string][] = [
   ["a run has just made it", { check: missing, fresh: true }, "known"],
   ["it runs", { check: missing, run: { state: "running", step: 1, total: 2, message: "", since: 0 } }, "running"],
   ["it waits", { check: missing, run: { state: "queued" } }, "queued"],
+  ["a check knows its result before the run's event has come", { check: known, run: { state: "queued" } }, "known"],
+  ["a run computes it anew", { check: known, anew: true, run: { state: "queued" } }, "queued"],
   ["it has a mistake", { check: missing, problems: [problem] }, "mistake"],
   ["a warning is no mistake", { check: known, problems: [{ ...problem, level: "warning" }] }, "known"],
   ["it failed", { check: missing, run: { state: "failed", problem } }, "failed"],

@@ -77,7 +77,7 @@ def _news(state: AppState, seen: dict[str, int], ended: set[str], since: float) 
             seen[job.id] = event.number
             lines.append(_line(job, event.number, event.name, event.at, event.data))
             if event.name == "job_queued" and "needed" in job.note:
-                needed = {"ids": job.note["needed"]}
+                needed = {"ids": job.note["needed"], "anew": job.note.get("anew", False)}
                 lines.append(_line(job, 0, "node_needed", event.at, needed))
         if not more:
             ended.add(job.id)

@@ -186,7 +186,11 @@ class EditorRoutes:
                     on_error="continue",
                     use_cache=wanted.use_cache,
                     previews=wanted.previews,
-                    note={"label": wanted.label or "", "needed": self._needed(wanted)},
+                    note={
+                        "label": wanted.label or "",
+                        "needed": self._needed(wanted),
+                        "anew": not wanted.use_cache,
+                    },
                 ),
             )
         )
@@ -199,9 +203,8 @@ class EditorRoutes:
         found = check_document(
             self._state.engine, document, base=base, inside=inside, targets=wanted.targets
         )
-        return [
-            name for name, node in found.nodes.items() if node["state"] in ("missing", "volatile")
-        ]
+        computed = {"missing", "volatile"} if wanted.use_cache else {"missing", "volatile", "known"}
+        return [name for name, node in found.nodes.items() if node["state"] in computed]
 
     async def events(
         self,

@@ -143,7 +143,7 @@ export function nodeState(id: string): NodeState {
   const known = check.peek()?.nodes[id];
   const key = known?.key ?? (node?.state === "done" ? node.key : null);
   const live = run && !hasEnded(run.state) ? node : node?.state === "failed" ? node : undefined;
-  return stateOf({ problems: problems.peek().get(id), run: live, check: known, fresh: key !== null && freshKeys.has(key) });
+  return stateOf({ problems: problems.peek().get(id), run: live, check: known, fresh: key !== null && freshKeys.has(key), anew: run?.anew });
 }
 
 export function checkOf(id: string) {

@@ -21,6 +21,8 @@ export interface Run {
   started: number | null;
   ended: number | null;
   cancelling: boolean;
+  /** Whether it computes what is known, too. */
+  anew: boolean;
   nodes: Map<string, NodeRun>;
   previews: Map<string, string>;
   needed: Set<string> | null;
@@ -40,6 +42,7 @@ export function newRun(id: string, at: number): Run {
     started: null,
     ended: null,
     cancelling: false,
+    anew: false,
     nodes: new Map(),
     previews: new Map(),
     needed: null,
@@ -99,6 +102,7 @@ export function takeEvent(run: Run, event: JobEvent): Set<string> | null {
       break;
     case "node_needed":
       run.needed = new Set(event.ids);
+      run.anew = event.anew ?? false;
       for (const id of event.ids) {
         if (!run.nodes.has(id) && !hasEnded(run.state)) run.nodes.set(id, { state: "queued" });
         touched.add(id);

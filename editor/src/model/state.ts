@@ -40,10 +40,14 @@ export interface Given {
   check?: NodeCheck | undefined;
   /** Whether the result of the key is there, as a run that has just ended said. */
   fresh?: boolean | undefined;
+  /** Whether the run computes what is known, too. */
+  anew?: boolean | undefined;
 }
 
-export function stateOf({ problems = [], run, check, fresh = false }: Given): NodeState {
+export function stateOf({ problems = [], run: said, check, fresh = false, anew = false }: Given): NodeState {
   const say = (mark: Mark, reason = "", step = 0, total = 0): NodeState => ({ mark, reason, step, total });
+  // A check may know of a result before the event of the run that made it has come.
+  const run = check?.state === "known" && !anew && said?.state !== "failed" ? undefined : said;
   if (run?.state === "running") return say("running", run.message, run.step, run.total);
   const mistake = problems.find((problem) => problem.level === undefined || problem.level === "error");
   if (mistake) return say("mistake", mistake.message);

@@ -20,7 +20,7 @@ export type JobEvent = OfJob &
     | { event: "job_cancel_requested" }
     | { event: "job_ended"; state: JobState; problems?: Problem[] }
     | { event: "run_started"; nodes: number; seeds?: Record<string, Record<string, number>> }
-    | { event: "node_needed"; ids: string[] }
+    | { event: "node_needed"; ids: string[]; anew?: boolean }
     | { event: "node_started"; node_id: string }
     | { event: "node_progress"; node_id: string; step: number; total: number; message?: string }
     | { event: "node_preview"; node_id: string; step: number; total: number; image: string }
