@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nodetool_core.bypass import pass_by
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.node import Role
@@ -52,6 +53,8 @@ def expand(
     """
     Return the document with every workflow node replaced by the nodes it stands for.
 
+    Nodes that are bypassed are led past.
+
     Args:
         base: The folder that paths in the document start from.
         inside: Files of the workflows that this one is part of, itself included.
@@ -61,6 +64,22 @@ def expand(
     deep in each other.
     """
     return _expanded(document, base, inside, _Shared(registry))
+
+
+def inner_graph(
+    record: NodeRecord, registry: Registry, base: Path, inside: tuple[str, ...] = ()
+) -> Graph:
+    """
+    Return the graph of the workflow that a node stands for.
+
+    Args:
+        base: The folder that paths in the node's document start from.
+        inside: Files of the workflows that the node is part of.
+
+    Raises WorkflowError where it is missing, invalid, or contains itself.
+    """
+    empty = WorkflowDocument.from_json({"graph": {"nodes": [], "edges": []}})
+    return _Expansion(empty, base, inside, _Shared(registry)).read(record)[1]
 
 
 class _Shared:
@@ -88,6 +107,7 @@ class _Shared:
 def _expanded(
     document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared
 ) -> WorkflowDocument:
+    document = pass_by(document, shared.registry)
     if not any(map(shared.is_workflow, document.graph.nodes)):
         return document
     expansion = _Expansion(document, base, inside, shared)
@@ -132,7 +152,7 @@ class _Expansion:
 
     def _put_in(self, place: str, record: NodeRecord) -> None:
         try:
-            inner, inner_graph = self._read(record)
+            inner, inner_graph = self.read(record)
         except WorkflowError as error:
             self.problems.extend(
                 replace(problem, where=f"{place} > {problem.where}".rstrip(" >"))
@@ -273,7 +293,8 @@ class _Expansion:
                 )
             )
 
-    def _read(self, record: NodeRecord) -> Inner:
+    def read(self, record: NodeRecord) -> Inner:
+        """Return the workflow that a node stands for. Raises WorkflowError."""
         path, inline = record.data.get("path"), record.data.get("workflow_json")
         if isinstance(path, str) and path and "\0" not in path:
             return self._read_file(Path(os.path.realpath(self.base / path)))
