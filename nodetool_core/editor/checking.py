@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -98,17 +98,40 @@ def _graph(
     """Return the graph of what is right in a document, and note what is not."""
     rest = document
     while True:
+        expanded = rest
         try:
-            return build_graph(expand(rest, engine.registry, base, inside), engine.registry)
+            expanded = expand(rest, engine.registry, base, inside)
+            return build_graph(expanded, engine.registry)
         except WorkflowError as error:
-            wrong = _wrong_nodes(error.problems, rest)
+            problems = [_outside(problem, expanded, rest) for problem in error.problems]
+            wrong = _wrong_nodes(problems, rest)
             if rest is document:
-                found.problems = [_shown(problem, document) for problem in error.problems]
+                found.problems = [_shown(problem, document) for problem in problems]
             new = wrong.keys() - broken.keys()
             if not new:
                 return None
             broken |= {name: wrong[name] for name in new}
             rest = _without(document, broken)
+
+
+def _outside(problem: Problem, expanded: WorkflowDocument, document: WorkflowDocument) -> Problem:
+    """Return a problem with its place in a document, not in what its workflow nodes stand for."""
+    if expanded is document:
+        return problem
+    inner, outer = expanded.graph, document.graph
+    if match := _NODE.match(problem.where):
+        name = inner.nodes[int(match[1])].id
+        own = next((at for at, one in enumerate(outer.nodes) if one.id == name), None)
+        if own is not None:
+            return replace(problem, where=f"nodes[{own}]{problem.where[match.end(1) + 1 :]}")
+        around = name.partition("/")[0]
+        own = next((at for at, one in enumerate(outer.nodes) if one.id == around), None)
+        return problem if own is None else replace(problem, where=f"nodes[{own}]")
+    if match := _EDGE.match(problem.where):
+        target = inner.edges[int(match[1])].target.partition("/")[0]
+        own = next((at for at, one in enumerate(outer.nodes) if one.id == target), None)
+        return problem if own is None else replace(problem, where=f"nodes[{own}]")
+    return problem
 
 
 def _is_wanted(node: GraphNode, forecasts: Mapping[str, NodeForecast]) -> bool:

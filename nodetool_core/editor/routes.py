@@ -21,6 +21,7 @@ from nodetool_core.editor.images import Side, stored_image
 from nodetool_core.editor.job_routes import JobRoutes
 from nodetool_core.editor.known_results import KnownResults
 from nodetool_core.editor.layout import positions
+from nodetool_core.editor.ports import ports_of
 from nodetool_core.editor.reading import read_file
 from nodetool_core.editor.schemas import (
     CheckRequest,
@@ -104,6 +105,7 @@ class EditorRoutes:
         self.files = WorkflowRoutes(state, self._require_session, self._require_owner)
         self._results = KnownResults(state.engine)
         self.jobs = JobRoutes(state, self._require_owner)
+        self._types = Catalogue(state.registry)
         self._catalogue: tuple[bytes, str] | None = None
 
     async def to_page(self) -> Response:
@@ -145,7 +147,7 @@ class EditorRoutes:
         """Return every node with its form, and what may be connected to what."""
         self._require_session(request)
         if self._catalogue is None:
-            answer = Catalogue(self._state.registry).answer()
+            answer = self._types.answer()
             content = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
             self._catalogue = content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         content, etag = self._catalogue
@@ -167,6 +169,11 @@ class EditorRoutes:
             key = found.nodes[record.id]["key"]
             if isinstance(key, str) and node_class is not None:
                 self._results.note(key, [*node_class.spec.outputs], base)
+        records = document.graph.nodes
+        for name, ports in ports_of(
+            records, self._state.registry, self._types, base, inside
+        ).items():
+            found.nodes[name]["ports"] = ports
         return found.to_json()
 
     def run(self, request: Request, wanted: EditorRunRequest) -> Response:

@@ -397,3 +397,58 @@ def test_the_stream_says_what_a_run_will_compute(owner: httpx2.Client) -> None:
         events = (json.loads(line[6:]) for line in lines if line.startswith("data: "))
         needed = next(one for one in events if (one["job"], one["event"]) == (job, "node_needed"))
     assert needed["ids"] == ["blur", "invert", "out"]
+
+
+def test_a_workflow_node_has_the_ports_of_its_workflow(
+    editor: LiveEditor, owner: httpx2.Client
+) -> None:
+    """Its inputs, with their values and bounds, come before what every such node has."""
+    inner = document(
+        {
+            "photo": ("nodetool.input.ImageInput", {"name": "photo"}),
+            "size": ("nodetool.input.FloatInput", {"name": "radius", "value": 3.0, "max": 9.0}),
+            "blur": ("lib.pillow.filter.Blur", {}),
+            "out": ("nodetool.output.Output", {"name": "soft"}),
+        },
+        ["photo.output > blur.image", "size.output > blur.radius", "blur.output > out.value"],
+    )
+    (editor.graphs / "inner.json").write_bytes(inner.to_bytes())
+    outer = document(
+        {
+            "call": ("nodetool.workflows.workflow_node.WorkflowNode", {"path": "inner.json"}),
+            "lost": ("nodetool.workflows.workflow_node.WorkflowNode", {"path": "none.json"}),
+        },
+        [],
+    )
+    answer = owner.post("/v1/check", json={"document": outer.to_json()}).json()
+    ports = answer["nodes"]["call"]["ports"]
+    assert [one["name"] for one in ports["properties"]][:2] == ["photo", "radius"]
+    assert (ports["properties"][1]["default"], ports["properties"][1]["max"]) == (3.0, 9.0)
+    types = {one["id"]: one["name"] for one in owner.get("/v1/nodes").json()["types"]}
+    (output,) = ports["outputs"]
+    assert (output["name"], types[output["type"]]) == ("soft", "image")
+    assert "ports" not in answer["nodes"]["lost"]
+
+
+def test_a_mistake_behind_a_workflow_node_is_at_its_own_node(owner: httpx2.Client) -> None:
+    """Workflow nodes stand for several nodes, which must not shift the places of others."""
+    outer = document(
+        {
+            "call": (
+                "nodetool.workflows.workflow_node.WorkflowNode",
+                {"workflow_json": blur().to_json()},
+            ),
+            "wrong": ("lib.pillow.filter.Blur", {"radius": -1}),
+        },
+        [],
+    )
+    answer = owner.post("/v1/check", json={"document": outer.to_json()}).json()
+    assert {one.get("node") for one in answer["problems"]} == {"wrong"}
+
+
+def test_a_bypassed_node_is_not_needed(owner: httpx2.Client) -> None:
+    made = blur(1.75)
+    made.graph.nodes[1].ui_properties["bypassed"] = True
+    answer = owner.post("/v1/check", json={"document": made.to_json(), "name": "blur"}).json()
+    states = {name: node["state"] for name, node in answer["nodes"].items()}
+    assert (states["blur"], states["invert"], answer["total"]) == ("unneeded", "missing", 1)

@@ -1,0 +1,69 @@
+"""What a workflow node takes and returns: the inputs and outputs of the workflow it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.errors import WorkflowError
+from nodetool_core.graph import GraphNode
+from nodetool_core.json_types import JsonObject
+from nodetool_core.node import Role
+from nodetool_core.subworkflow import inner_graph
+
+if TYPE_CHECKING:
+    from nodetool_core.editor.catalogue import Catalogue
+    from nodetool_core.registry import Registry
+    from nodetool_core.workflow import NodeRecord
+
+
+def ports_of(
+    records: Iterable[NodeRecord],
+    registry: Registry,
+    catalogue: Catalogue,
+    base: Path,
+    inside: tuple[str, ...],
+) -> dict[str, JsonObject]:
+    """
+    Return the properties and outputs of the workflow nodes among records, by id.
+
+    A node whose workflow can't be read is left out: the check says what is wrong with it. Blocks.
+    """
+    found: dict[str, JsonObject] = {}
+    for record in records:
+        node_class = registry.get(record.type)
+        if node_class is None or node_class.role is not Role.WORKFLOW:
+            continue
+        try:
+            graph = inner_graph(record, registry, base, inside)
+        except WorkflowError:
+            continue
+        declared = [catalogue.property(prop) for prop in node_class.spec.properties.values()]
+        given = [_input(name, node, catalogue) for name, node in graph.inputs().items()]
+        outputs: list[Any] = []
+        for name, node in graph.outputs().items():
+            edge = next((one for one in node.inputs if one.property == "value"), None)
+            if edge is not None:
+                source = list(graph.nodes[edge.source].spec.outputs.values())[edge.output]
+                text = str(node.values.get("description") or "")
+                outputs += catalogue.outputs([(name, source.annotation, text)])
+        found[record.id] = {"properties": [*given, *declared], "outputs": outputs}
+    return found
+
+
+def _input(name: str, node: GraphNode, catalogue: Catalogue) -> JsonObject:
+    """Return a property that stands for an input: of its type, with its own default and bounds."""
+    value = node.spec.properties["value"]
+    shown = catalogue.property(value)
+    shown |= {"name": name, "required": False, "default": value.to_json(node.values.get("value"))}
+    if text := node.values.get("description"):
+        shown["description"] = str(text)
+    for bound in ("min", "max"):
+        if (limit := node.values.get(bound)) is not None:
+            shown[bound] = limit
+    if options := node.values.get("options"):
+        shown["choices"] = list(options)
+    if "seed" in name.lower() and shown.get("min") == -1:
+        shown["seed"] = True
+    return shown
