@@ -1,5 +1,6 @@
 /** Every action: its name, its key, when it is there, what it does. Menus, keys and search read this. */
 import * as editing from "./app/editing.ts";
+import { pin } from "./app/drawn.ts";
 import * as files from "./app/files.ts";
 import { go, route } from "./app/route.ts";
 import * as running from "./app/running.ts";
@@ -108,6 +109,7 @@ export const actions: Action[] = [
   { id: "paste-connected", name: "Paste with incoming wires", keys: "Ctrl+Shift+V", onCanvas: true, group: "edit", run: () => paste(true) },
   { id: "duplicate", name: t.duplicate, keys: "Ctrl+D", group: "edit", when: some, run: () => editing.duplicate() },
   { id: "select-all", name: "Select all", keys: "Ctrl+A", onCanvas: true, group: "edit", run: () => editing.select(opened.value.document.nodes.keys()) },
+  { id: "select-none", name: "Select nothing", keys: "Escape", onCanvas: true, group: "edit", when: () => some() || selectedEdge.value !== null, run: () => { editing.select([]); editing.selectEdge(null); } },
   { id: "delete", name: t.remove, keys: "Delete Backspace", onCanvas: true, group: "edit", when: () => some() || selectedEdge.value !== null, run: editing.removeSelected },
 
   { id: "add", name: t.addNode, keys: "Tab A", onCanvas: true, group: "node", run: palette },
@@ -116,6 +118,7 @@ export const actions: Action[] = [
   { id: "cut-wires", name: "Cut all wires of the selection", keys: "X", onCanvas: true, group: "node", when: some, run: editing.disconnectSelected },
   { id: "hide-wires", name: "Hide or show wires", keys: "H", onCanvas: true, group: "node", when: () => some() || selectedEdge.value !== null, run: editing.toggleWires },
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
+  { id: "pin", name: "Keep the seeds that the last run drew", keys: "P", onCanvas: true, group: "node", when: some, run: pin },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
   { id: "tidy", name: t.tidy, keys: "L", onCanvas: true, group: "node", run: () => editing.tidy() },
   { id: "rename", name: t.rename, keys: "F2", onCanvas: true, group: "node", when: () => selection.value.size === 1, run: () => (dialog.value = { kind: "rename-node", data: [...selection.value][0] }) },

@@ -18,7 +18,8 @@ import { takeKey } from "./canvas/keys.ts";
 import { rebuild } from "./canvas/scene.ts";
 import { Types } from "./model/types.ts";
 import { ApiError, type Loaded } from "./net/api.ts";
-import { App } from "./parts/App.tsx";
+import { App, dialogs } from "./parts/App.tsx";
+import { preload } from "./parts/Lazy.tsx";
 import { Session } from "./parts/Session.tsx";
 import { t } from "./text.ts";
 
@@ -106,10 +107,15 @@ async function start(early?: Promise<Loaded>): Promise<void> {
   rebuild();
   if (api !== API) failed();
   // The canvas is drawn after the page: ready is when it is.
-  requestAnimationFrame(() => setTimeout(() => performance.mark("ready")));
+  requestAnimationFrame(() => setTimeout(markReady));
   await Promise.all([listed, loadHistory()]);
   if (owner && !file.value.name) await recoverNameless();
   setInterval(() => void server.api.status().then((found) => (status.value = found), () => undefined), STATUS_MILLISECONDS);
+}
+
+function markReady(): void {
+  performance.mark("ready");
+  void preload(dialogs);
 }
 
 void begin();

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nodetool_core.bypass import pass_by
 from nodetool_core.engine.forecast import NodeForecast, Outlook
 from nodetool_core.errors import NodetoolError, Problem, WorkflowError
 from nodetool_core.graph import Graph, GraphNode
@@ -82,8 +83,9 @@ def check_document(
             found.problems += [_shown(problem, document) for problem in error.problems]
         found.notes = [_shown(problem, document) for problem in graph.notes]
     roles = {} if graph is None else {node.id: node.role for node in graph.nodes}
+    led = pass_by(document, engine.registry)
     for record in document.graph.nodes:
-        found.nodes[record.id] = _state(record.id, forecasts, broken, roles, document)
+        found.nodes[record.id] = _state(record.id, forecasts, broken, roles, led)
     return found
 
 

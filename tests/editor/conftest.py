@@ -1,12 +1,18 @@
-"""A server with the editor, and clients with and without the owner's session."""
+"""
+A server with the editor, clients with and without the owner's session, and its page in a browser.
+
+Every test of the page fails on whatever the browser complains of: messages of the console, requests
+that failed, violations of the policy, other hosts.
+"""
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 import pytest
@@ -18,7 +24,9 @@ from nodetool_core.editor.sessions import Sessions
 from nodetool_core.server.launch import server_of
 from nodetool_core.server.runtime.app_state import open_app_state
 from nodetool_core.server.settings import Settings
-from tests.editor.documents import BLUR
+from tests.editor.browser import EditorBrowser
+from tests.editor.documents import BLUR, blur
+from tests.site.browser import installed
 
 
 class LiveEditor:
@@ -87,3 +95,46 @@ def owner(editor: LiveEditor) -> Iterator[httpx2.Client]:
 def stranger(editor: LiveEditor) -> Iterator[httpx2.Client]:
     with editor.stranger() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser(editor: LiveEditor) -> Iterator[EditorBrowser]:
+    """Return a browser; it ends before the server does, which waits for its streams."""
+    program = installed()
+    if program is None:
+        pytest.skip("needs a Chromium")
+    with EditorBrowser(program) as found:
+        yield found
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Return what a test expects the browser to complain of; none unless it says so."""
+    return []
+
+
+@pytest.fixture
+def page(
+    editor: LiveEditor, browser: EditorBrowser, complaints: list[str]
+) -> Iterator[EditorBrowser]:
+    """Return the page, with the workflow `blur` open; at the end nothing was complained of."""
+    (editor.graphs / "blur.json").write_bytes(blur().to_bytes())
+    browser.start(editor.address())
+    browser.wait_for('document.querySelector("[data-node=blur]")')
+    yield browser
+    found = [one for one in browser.complaints() if not any(text in one for text in complaints)]
+    assert found == []
+    assert browser.hosts() == {editor.url.removeprefix("http://")}
+
+
+@pytest.fixture
+def opened(page: EditorBrowser, editor: LiveEditor) -> Callable[..., EditorBrowser]:
+    """Return a function that opens another workflow."""
+
+    def open_(name: str, content: Any, view: str = "g") -> EditorBrowser:
+        text = content if isinstance(content, dict) else content.to_json()
+        (editor.graphs / f"{name}.json").write_text(json.dumps(text), "utf-8")
+        page.go(f"{editor.url}/editor/#/{view}/{name}")
+        return page
+
+    return open_

@@ -2,6 +2,7 @@
 import { batch, effect, signal } from "@preact/signals";
 import { ApiError, OfflineError } from "../net/api.ts";
 import type { NodeCheck } from "../net/schema.ts";
+import { checkDrawn } from "./drawn.ts";
 import { announce, check, connected, file, freshKeys, opened, problems, revision, server, status } from "./store.ts";
 
 const SHORTEST = 80;
@@ -34,6 +35,7 @@ export async function checkNow(): Promise<void> {
       for (const id of problems.value.keys()) marked.add(id);
       announce([...document.nodes.keys()].filter((id) => marked.has(id) || !alike(before?.nodes[id], answer.nodes[id])));
     });
+    announce(await checkDrawn(abort.signal));
   } catch (error) {
     if (error instanceof OfflineError) connected.value = false;
     else if (error instanceof ApiError && number === asked) {

@@ -5,6 +5,7 @@ import { type Patch, part, positionOf, textOf } from "../model/document.ts";
 import { freeId, idFor } from "../model/ids.ts";
 import type { Json, JsonObject } from "../model/json.ts";
 import * as operations from "../model/operations.ts";
+import { propertiesOf, takesAny } from "../model/ports.ts";
 import { nodeTitle } from "../model/shown.ts";
 import type { NodeType } from "../net/schema.ts";
 import { t } from "../text.ts";
@@ -56,7 +57,14 @@ export function title(id: string): string {
 
 export function portsOf(id: string) {
   const type = textOf(opened.value.document.nodes.get(id)?.type);
-  return { properties: types.value.properties(type, checkOf(id)), outputs: types.value.outputs(type, checkOf(id)) };
+  return { properties: propertiesOf(types.value, opened.value.document, id, checkOf(id)), outputs: types.value.outputs(type, checkOf(id)) };
+}
+
+/** A name for one more property of a node that takes any; none where it does not. */
+export function newPort(id: string, wanted: string): string | undefined {
+  if (!takesAny(types.value, opened.value.document, id)) return undefined;
+  const names = new Set(portsOf(id).properties.map((one) => one.name));
+  return freeId(wanted, (name) => names.has(name));
 }
 
 // Nodes.
@@ -122,6 +130,11 @@ export function removeSelected(): void {
 
 export function setValue(id: string, name: string, value: Json | undefined): void {
   commit(name, operations.setValue(opened.value.document, id, name, value), `${id}.${name}`);
+}
+
+/** Gives a node that takes any property one more. */
+export function setDynamic(id: string, name: string, value: Json): void {
+  commit(t.addProperty, operations.setDynamic(opened.value.document, id, name, value));
 }
 
 /** The same property of several nodes at once. */

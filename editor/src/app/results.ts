@@ -2,7 +2,8 @@
 import { type Signal, signal } from "@preact/signals";
 import type { ImageValue, ResultAnswer, ResultValue } from "../net/schema.ts";
 import { isObject } from "../model/json.ts";
-import { announce, check, freshKeys, opened, server, shownRun } from "./store.ts";
+import { drawn } from "./drawn.ts";
+import { announce, check, freshKeys, opened, server } from "./store.ts";
 
 const MOST = 500;
 const known = new Map<string, Signal<ResultAnswer | null>>();
@@ -44,9 +45,9 @@ async function fetchResult(key: string, into: Signal<ResultAnswer | null>): Prom
 export function keyOf(id: string): string | null {
   const node = check.peek()?.nodes[id];
   if (node?.key && (node.state === "known" || freshKeys.has(node.key))) return node.key;
-  const run = shownRun.peek()?.nodes.get(id);
-  if (node?.state === "volatile" && run?.state === "done") return run.key;
-  return null;
+  // A seed that is drawn anew: the result of the number that was drawn last.
+  const last = node?.state === "volatile" ? drawn.peek()[id] : undefined;
+  return last?.state === "known" ? last.key : null;
 }
 
 export function nodeResult(id: string): ResultAnswer | null {

@@ -5,11 +5,14 @@ import { ApiError } from "../net/api.ts";
 import { listen } from "../net/events.ts";
 import type { ServerEvent } from "../net/stream.ts";
 import { RawNumber } from "../model/json.ts";
+import { isBypassed } from "../model/shown.ts";
 import { part } from "../model/document.ts";
+import { propertiesOf } from "../model/ports.ts";
 import { setValue } from "../model/operations.ts";
 import { WorkflowDocument } from "../model/document.ts";
 import { t } from "../text.ts";
 import { checkSoon } from "./checking.ts";
+import { lastSeeds } from "./drawn.ts";
 import { loadModels, pulling } from "./models.ts";
 import { loadHistory } from "./jobs.ts";
 import { announce, check, connected, file, freshKeys, opened, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
@@ -36,7 +39,7 @@ export async function run({ targets, anew = false, first = false }: Wanted = {})
 /** What a run is wanted up to: what is selected. Inputs are where it begins, so they are no end. */
 export function runTargets(): string[] {
   const { nodes } = opened.value.document;
-  return [...selection.value].filter((id) => types.value.node(String(nodes.get(id)?.type))?.role !== "input");
+  return [...selection.value].filter((id) => types.value.node(String(nodes.get(id)?.type))?.role !== "input" && !isBypassed(nodes.get(id)));
 }
 
 export async function runSelection(first = false): Promise<void> {
@@ -49,7 +52,7 @@ export async function runWithNewSeeds(times: number): Promise<void> {
   for (let time = 0; time < times; time++) {
     const copy = WorkflowDocument.read(opened.value.document.toText());
     for (const [id, record] of copy.nodes) {
-      for (const property of types.value.properties(String(record.type), check.value?.nodes[id])) {
+      for (const property of propertiesOf(types.value, copy, id, check.value?.nodes[id])) {
         if (property.seed && !copy.edgeInto(id, property.name)) copy.apply(setValue(copy, id, property.name, drawnSeed()));
       }
       if (String(record.type).endsWith(".IntegerInput") && /seed/i.test(String(part(record, "data").name))) {
@@ -143,6 +146,7 @@ export function take(event: ServerEvent): void {
       if (found.workflow === file.value.name || own.has(found.id)) shownRun.value = found;
     }
     if (event.event === "node_finished" && event.key) freshKeys.add(event.key);
+    else if (event.event === "node_finished") checkSoon();
     if (found === shownRun.value) announce(touched);
   });
   if (event.event === "job_ended") ended(found);
@@ -163,6 +167,7 @@ function ended(run: Run): void {
 
 /** The seed that the last run used for a property, as text. */
 export function usedSeed(id: string, property: string): string | null {
-  const used = shownRun.value?.seeds[id]?.[property] as number | RawNumber | undefined;
+  shownRun.value;
+  const used = lastSeeds()[id]?.[property] as number | RawNumber | undefined;
   return used === undefined ? null : String(used);
 }

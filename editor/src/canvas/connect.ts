@@ -1,5 +1,5 @@
 /** Dragging a wire: what fits stays bright, and where it may be let go of. */
-import { connect, portsOf } from "../app/editing.ts";
+import { connect, newPort, portsOf } from "../app/editing.ts";
 import { opened, types } from "../app/store.ts";
 import { type Found, measure, portAt } from "./geometry.ts";
 import { type Pending, grid, pending } from "./scene.ts";
@@ -32,7 +32,7 @@ export function beginWire(node: string, found: Found, x: number, y: number): voi
     const theirs = portsOf(id);
     const some =
       from.side === "out"
-        ? !!output && theirs.properties.some((one) => types.peek().fits(output.type, one.type))
+        ? !!output && (newPort(id, output.name) !== undefined || theirs.properties.some((one) => types.peek().fits(output.type, one.type)))
         : !!property && theirs.outputs.some((one) => types.peek().fits(one.type, property.type));
     if (some) fitting.add(id);
   }
@@ -68,7 +68,8 @@ function bestPort(wire: Pending, id: string): string | undefined {
   if (wire.side === "out") {
     const output = mine.outputs.find((one) => one.name === wire.port);
     const free = theirs.properties.filter((one) => !document.edgeInto(id, one.name));
-    return output && (types.peek().best(output, free) ?? types.peek().best(output, theirs.properties))?.name;
+    const any = output && newPort(id, output.name === "output" ? wire.node : output.name);
+    return output && (types.peek().best(output, free)?.name ?? any ?? types.peek().best(output, theirs.properties)?.name);
   }
   const property = mine.properties.find((one) => one.name === wire.port);
   return property && types.peek().bestOutput(property, theirs.outputs)?.name;

@@ -5,6 +5,7 @@
  */
 import { part, positionOf, textOf } from "../model/document.ts";
 import { numberOf } from "../model/json.ts";
+import { propertiesOf } from "../model/ports.ts";
 import { type FieldKind, asGiven, fieldKind, shownProperties, unknownValues, valueOf } from "../model/shown.ts";
 import type { Output, Property } from "../net/schema.ts";
 import { imagesOf, nodeResult } from "../app/results.ts";
@@ -87,7 +88,7 @@ function reckon(id: string): Box {
   const typeName = textOf(record?.type);
   const type = types.peek().node(typeName);
   const ui = part(record, "ui_properties");
-  const properties = types.peek().properties(typeName, checkOf(id));
+  const properties = propertiesOf(types.peek(), document, id, checkOf(id));
   const outputs = types.peek().outputs(typeName, checkOf(id));
   const { rows: shown, hidden } = shownProperties(document, id, type, properties);
   let y = HEADER;

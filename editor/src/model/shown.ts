@@ -36,6 +36,11 @@ export interface Shown {
   hidden: number;
 }
 
+/** Whether edges are led past a node. */
+export function isBypassed(record: JsonObject | undefined): boolean {
+  return part(record, "ui_properties").bypassed === true;
+}
+
 /** Whether a node is a face of the workflow: an input or an output. */
 export function isFace(type: NodeType | undefined): boolean {
   return type?.role === "input" || type?.role === "output";

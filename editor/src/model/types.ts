@@ -50,11 +50,6 @@ export class Types {
     return output < 0 || property < 0 || this.accepts[output]?.[property] === 1;
   }
 
-  /** Properties of a node; those of a dynamic one as the last check knew them. */
-  properties(type: string, check?: NodeCheck): Property[] {
-    return check?.ports?.properties ?? this.node(type)?.properties ?? [];
-  }
-
   outputs(type: string, check?: NodeCheck): Output[] {
     return check?.ports?.outputs ?? this.node(type)?.outputs ?? [];
   }

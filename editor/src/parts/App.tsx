@@ -3,18 +3,21 @@ import { signal } from "@preact/signals";
 import { fileTitle } from "../app/files.ts";
 import { go, route } from "../app/route.ts";
 import { set, settings } from "../app/settings.ts";
-import { connected, file, leftTab, status } from "../app/store.ts";
+import { connected, dialog, file, leftTab, status } from "../app/store.ts";
 import { t } from "../text.ts";
 import { Bar } from "./Bar.tsx";
 import { Canvas } from "./Canvas.tsx";
-import { Dialogs } from "./Dialogs.tsx";
 import { Icon, type IconName } from "./Icon.tsx";
-import { Inspector } from "./Inspector.tsx";
 import { Lazy } from "./Lazy.tsx";
-import { Left, Workflows } from "./Left.tsx";
-import { Outline } from "./Outline.tsx";
-import { Strip } from "./Queue.tsx";
 import { Toasts } from "./Toasts.tsx";
+
+/** Dialogs are fetched once the page is ready; the sides come while the canvas is drawn. */
+export const dialogs = () => import("./Dialogs.tsx");
+const left = () => import("./Left.tsx");
+const inspector = () => import("./Inspector.tsx");
+const strip = () => import("./Queue.tsx");
+const outline = () => import("./Outline.tsx");
+const workflows = () => import("./Left.tsx").then(({ Workflows }) => ({ default: Workflows }));
 
 type Region = "main" | "workflows" | "outline" | "inspector";
 
@@ -22,18 +25,18 @@ type Region = "main" | "workflows" | "outline" | "inspector";
 export const region = signal<Region>("main");
 
 export function App() {
-  const { left, right, bottom, leftWidth, rightWidth } = settings.value;
+  const { left: hasLeft, right: hasRight, bottom, leftWidth, rightWidth } = settings.value;
   const { view, name } = route.value;
   const isGraph = view === "graph";
   const own = status.value?.owner === true;
   const sides = isGraph && own;
   return (
-    <div class={`app show-${region.value} view-${view}`} style={{ "--left": sides && left ? `${leftWidth}px` : "0px", "--right": sides && right ? `${rightWidth}px` : "0px" }}>
+    <div class={`app show-${region.value} view-${view}`} style={{ "--left": sides && hasLeft ? `${leftWidth}px` : "0px", "--right": sides && hasRight ? `${rightWidth}px` : "0px" }}>
       <Bar />
       {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
       <div class="body">
-        {sides && left && (
-          <aside class="side left-side" aria-label={t.leftSide}><Left /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
+        {sides && hasLeft && (
+          <aside class="side left-side" aria-label={t.leftSide}><Lazy load={left} quiet /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
         )}
         <div class="main">
           {isGraph && own && <main class="graph-main" aria-label={t.graph}><h1 class="unseen">{fileTitle()}</h1><Canvas /></main>}
@@ -42,14 +45,14 @@ export function App() {
           {view === "gallery" && <Lazy key="gallery" load={() => import("./Gallery.tsx")} />}
           {view === "models" && <Lazy key="models" load={() => import("./Models.tsx")} />}
         </div>
-        {sides && right && (
-          <aside class="side right-side" aria-label={t.inspector}><Resizer name="rightWidth" sign={-1} label={t.inspector} /><Inspector /></aside>
+        {sides && hasRight && (
+          <aside class="side right-side" aria-label={t.inspector}><Resizer name="rightWidth" sign={-1} label={t.inspector} /><Lazy load={inspector} quiet /></aside>
         )}
-        {isGraph && own && <div class="narrow-region">{region.value === "outline" ? <Outline /> : region.value === "inspector" ? <Inspector /> : region.value === "workflows" ? <Workflows /> : null}</div>}
+        {isGraph && own && <div class="narrow-region">{region.value !== "main" && <Lazy key={region.value} load={{ outline, inspector, workflows }[region.value]} />}</div>}
       </div>
-      {isGraph && own && bottom && <Strip />}
+      {isGraph && own && bottom && <Lazy load={strip} quiet />}
       <Tabs />
-      <Dialogs />
+      {dialog.value && <Lazy load={dialogs} />}
       <Toasts />
     </div>
   );

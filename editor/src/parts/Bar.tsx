@@ -7,7 +7,7 @@ import { cancelRun, runTargets } from "../app/running.ts";
 import { settings, toggle } from "../app/settings.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { fractionDone } from "../model/runs.ts";
-import { isFace } from "../model/shown.ts";
+import { isBypassed, isFace } from "../model/shown.ts";
 import { t } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
@@ -95,7 +95,7 @@ function History() {
 /** Of what the wanted nodes need, how many nodes would be computed. Faces of the workflow pass values on. */
 function toSelection(wanted: string[]): { some: number; all: number } {
   const { document } = opened.value;
-  const steps = [...document.ancestors(new Set(wanted))].filter((id) => !isFace(types.value.node(String(document.nodes.get(id)?.type))));
+  const steps = [...document.ancestors(new Set(wanted))].filter((id) => !isFace(types.value.node(String(document.nodes.get(id)?.type))) && !isBypassed(document.nodes.get(id)));
   const states = steps.map((id) => check.value?.nodes[id]?.state);
   return { some: states.filter((state) => state !== "known").length, all: steps.length };
 }

@@ -1,6 +1,6 @@
 /** Connecting without a pointer: first the port of the node, then what fits it, grouped by node. */
 import { useState } from "preact/hooks";
-import { connect, portsOf, title } from "../app/editing.ts";
+import { connect, newPort, portsOf, title } from "../app/editing.ts";
 import { opened, types } from "../app/store.ts";
 import { labelOf } from "../model/types.ts";
 import type { Output, Property } from "../net/schema.ts";
@@ -80,6 +80,8 @@ function others(from: Side, text: string): PortItem[] {
     const theirs = portsOf(id);
     if (from.side === "out") {
       const output = mine.outputs.find((one) => one.name === from.port);
+      const any = newPort(id, output?.name === "output" ? from.node : from.port);
+      if (output && any && matches(text, title(id), any)) found.push(item(id, { name: any, type: -1, description: "" }, "in", title(id), t.newProperty));
       for (const property of theirs.properties) {
         const edge = document.edgeInto(id, property.name);
         if (output && types.value.fits(output.type, property.type) && matches(text, title(id), property.name)) {

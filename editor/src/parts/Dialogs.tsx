@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { listed } from "../actions.ts";
-import { renameNode, setUi, title } from "../app/editing.ts";
+import { setUi, title } from "../app/editing.ts";
 import { openWorkflow, renameWorkflow, saveMine, saveTo, showCopy } from "../app/files.ts";
 import { complain } from "../app/running.ts";
 import { dialog, file, opened, server, workflows } from "../app/store.ts";
@@ -14,10 +14,11 @@ import { bytesText, t, timeText } from "../text.ts";
 import { ActionSearch } from "./ActionSearch.tsx";
 import { ConnectDialog } from "./ConnectDialog.tsx";
 import { Dialog, closeDialog } from "./Dialog.tsx";
+import { IdField } from "./Inspector.tsx";
 import { Lazy } from "./Lazy.tsx";
 import { Palette, type PaletteData } from "./Palette.tsx";
 
-export function Dialogs() {
+export default function Dialogs() {
   const shown = dialog.value;
   if (!shown) return null;
   const data = shown.data as never;
@@ -103,18 +104,6 @@ function RenameNode({ id }: { id: string }) {
     <OneLine label={t.rename} field={t.title} initial={title(id)} button={t.rename} onDone={done}>
       <IdField id={id} />
     </OneLine>
-  );
-}
-
-export function IdField({ id }: { id: string }) {
-  const [text, setText] = useState(id);
-  useEffect(() => setText(id), [id]);
-  const taken = text !== id && opened.value.document.nodes.has(text);
-  return (
-    <>
-      <label for="node-id">{t.id}</label>
-      <input id="node-id" class="input mono" value={text} aria-invalid={taken || undefined} spellcheck={false} disabled={file.value.readOnly} onInput={(event) => setText(event.currentTarget.value)} onBlur={() => { if (text && !taken && text !== id && renameNode(id, text)) return; setText(id); }} />
-    </>
   );
 }
 

@@ -1,16 +1,16 @@
 /** The right side: values of what is selected, its result, why it will run, help. */
-import { useState } from "preact/hooks";
-import { portsOf, setField, setUi, setValues, title } from "../app/editing.ts";
+import { useEffect, useState } from "preact/hooks";
+import { portsOf, renameNode, setDynamic, setField, setUi, setValues, title } from "../app/editing.ts";
 import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selection, types, versionOf } from "../app/store.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
 import { showNode } from "../canvas/neighbours.ts";
+import { takesAny } from "../model/ports.ts";
 import { part, textOf } from "../model/document.ts";
 import { asGiven, fieldKind, isChanged, isFace, valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
 import { labelOf, titleOf } from "../model/types.ts";
 import type { Problem, Property } from "../net/schema.ts";
 import { t } from "../text.ts";
-import { IdField } from "./Dialogs.tsx";
 import { Field } from "./fields/Field.tsx";
 import { Icon, IconButton } from "./Icon.tsx";
 import { ResultPane } from "./Result.tsx";
@@ -18,7 +18,7 @@ import { ResultPane } from "./Result.tsx";
 type Pane = "values" | "result" | "why" | "help";
 const PANES: Pane[] = ["values", "result", "why", "help"];
 
-export function Inspector() {
+export default function Inspector() {
   const [pane, setPane] = useState<Pane>("values");
   const ids = [...selection.value];
   revision.value;
@@ -73,6 +73,7 @@ function Values({ ids }: { ids: string[] }) {
     <div class="fields">
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
       {common.length === 0 && <p class="muted">{t.nothingFits}</p>}
+      {ids.length === 1 && !file.value.readOnly && takesAny(types.value, document, first) && <AddProperty id={first} />}
       {ids.length === 1 && type && (
         <details class="more-fields">
           <summary>{t.more}</summary>
@@ -82,6 +83,38 @@ function Values({ ids }: { ids: string[] }) {
         </details>
       )}
     </div>
+  );
+}
+
+/** For a node that takes properties of any name. */
+function AddProperty({ id }: { id: string }) {
+  const [name, setName] = useState("");
+  const taken = portsOf(id).properties.some((one) => one.name === name.trim());
+  return (
+    <form
+      class="add-property"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!name.trim() || taken) return;
+        setDynamic(id, name.trim(), "");
+        setName("");
+      }}
+    >
+      <input class="input" value={name} placeholder={t.nameOfProperty} aria-label={t.nameOfProperty} aria-invalid={taken || undefined} autocomplete="off" spellcheck={false} onInput={(event) => setName(event.currentTarget.value)} />
+      <button type="submit" class="button" disabled={!name.trim() || taken}>{t.addItem}</button>
+    </form>
+  );
+}
+
+export function IdField({ id }: { id: string }) {
+  const [text, setText] = useState(id);
+  useEffect(() => setText(id), [id]);
+  const taken = text !== id && opened.value.document.nodes.has(text);
+  return (
+    <>
+      <label for="node-id">{t.id}</label>
+      <input id="node-id" class="input mono" value={text} aria-invalid={taken || undefined} spellcheck={false} disabled={file.value.readOnly} onInput={(event) => setText(event.currentTarget.value)} onBlur={() => { if (text && !taken && text !== id && renameNode(id, text)) return; setText(id); }} />
+    </>
   );
 }
 

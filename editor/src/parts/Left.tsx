@@ -10,11 +10,11 @@ import type { NodeType } from "../net/schema.ts";
 import { t, timeText } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
-import { Outline } from "./Outline.tsx";
+import Outline from "./Outline.tsx";
 
 const TABS: Tab[] = ["workflows", "outline", "nodes"];
 
-export function Left() {
+export default function Left() {
   const shown = leftTab.value;
   const keys = (event: KeyboardEvent): void => {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;

@@ -1,11 +1,11 @@
 /** A node on the canvas. Heights are those of canvas/geometry.ts. */
-import { setUi, setValue, title } from "../app/editing.ts";
+import { portsOf, setUi, setValue, title } from "../app/editing.ts";
 import { imagesOf, nodeResult } from "../app/results.ts";
 import { checkOf, dialog, file, nodeState, opened, problems, shownRun, types, versionOf } from "../app/store.ts";
 import { HEADER, RESULT, type Row, hasPort, measure } from "../canvas/geometry.ts";
 import { pending, update, wireFrom } from "../canvas/scene.ts";
 import { part, textOf } from "../model/document.ts";
-import { isChanged, valueOf } from "../model/shown.ts";
+import { isBypassed, isChanged, valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
 import { LETTERS, labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
@@ -101,20 +101,20 @@ export function NodeBody({ id }: { id: string }) {
   const several = box.outputs.length > 1;
   const faded = wireFrom.value ? !pending.peek()?.fitting.has(id) : false;
   const expand = () => {
-    const properties = types.value.properties(typeName, checkOf(id));
+    const properties = portsOf(id).properties;
     setUi([id], "shown", Array.isArray(ui.shown) ? undefined : properties.map((one) => one.name));
     update([id]);
   };
   return (
     <section
-      class={`node role-${type?.role ?? "unknown"} is-${state.mark} ${faded ? "faded" : ""} ${ui.bypassed === true ? "bypassed" : ""}`}
+      class={`node role-${type?.role ?? "unknown"} is-${state.mark} ${faded ? "faded" : ""} ${isBypassed(record) ? "bypassed" : ""}`}
       style={{ height: `${box.height}px` }}
       aria-label={`${name}, ${word}`}
     >
       <header class="node-header" style={{ height: `${HEADER}px` }} title={state.reason ? `${word}: ${state.reason}` : word}>
         <span class={`mark mark-${state.mark}`} aria-hidden="true">{MARKS[state.mark]}</span>
         <span class="node-title">{name}</span>
-        {ui.bypassed === true && <span class="tag">{t.bypassed}</span>}
+        {isBypassed(record) && <span class="tag">{t.bypassed}</span>}
         {state.mark === "running" && state.total > 0 ? <span class="steps">{state.step}/{state.total}</span> : seconds !== undefined && seconds >= 0.05 ? <span class="steps muted">{t.seconds(seconds)}</span> : null}
         {!type && <Icon name="cube" />}
         {state.mark === "running" && <progress class="node-progress" aria-label={word} max={1} {...(state.total > 0 ? { value: state.step / state.total } : {})} />}

@@ -47,7 +47,7 @@ interface RowData {
 const ROW_HEIGHT = 28;
 const OVERSCAN = 12;
 
-export function Outline() {
+export default function Outline() {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
   const [at, setAt] = useState(0);
   const [filter, setFilter] = useState("");

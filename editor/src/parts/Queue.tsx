@@ -13,7 +13,7 @@ import { Icon, IconButton } from "./Icon.tsx";
 
 const STRIP = 14;
 
-export function Strip() {
+export default function Strip() {
   const [open, setOpen] = useState(false);
   runTick.value;
   const active = runs.value.filter((run) => !hasEnded(run.state));

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { history } from "../app/jobs.ts";
 import { imagesOf, nodeResult } from "../app/results.ts";
 import { title as nodeTitle } from "../app/editing.ts";
-import { opened, types } from "../app/store.ts";
+import { opened, types, versionOf } from "../app/store.ts";
 import { textOf } from "../model/document.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ImageValue } from "../net/schema.ts";
@@ -23,6 +23,7 @@ interface Props {
 type Mode = "one" | "wipe" | "difference";
 
 export default function Viewer({ node, images: given, index = 0, title }: Props) {
+  if (node) versionOf(node).value;
   const images = given ?? (node ? imagesOf(nodeResult(node)) : []);
   const label = title || (node ? nodeTitle(node) : t.result);
   if (!images.length) {

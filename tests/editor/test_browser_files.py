@@ -1,0 +1,103 @@
+"""Files, drafts, drops and the gallery in a browser: nothing the user made is lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from PIL import Image
+
+from tests.editor.acting import RADIUS, run, set_radius
+from tests.editor.browser import EditorBrowser
+from tests.editor.conftest import LiveEditor
+from tests.editor.documents import blur
+
+
+def test_what_is_saved_is_in_the_file(page: EditorBrowser, editor: LiveEditor) -> None:
+    assert page.evaluate("document.querySelector('.save-state').textContent") == "Saved"
+    set_radius(page, "9")
+    page.wait_for("document.querySelector('.save-state.unsaved')")
+    page.key("Ctrl+S")
+    page.wait_for("document.querySelector('.save-state.saved')")
+    saved = json.loads((editor.graphs / "blur.json").read_text("utf-8"))
+    assert saved["graph"]["nodes"][1]["data"] == {"radius": 9}
+    page.go(f"{editor.url}/editor/#/g/blur")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '9'")
+    assert page.evaluate("document.querySelector('.toast')") is None, "no draft is left"
+
+
+def test_a_draft_outlives_the_page(page: EditorBrowser, editor: LiveEditor) -> None:
+    """Also the first edit of all, made in one stroke."""
+    set_radius(page, "8.75")
+    page.wait_for(
+        "fetch('/v1/workflows/blur/draft').then(answer => answer.json())"
+        ".then(draft => draft?.document.graph.nodes[1].data.radius === 8.75"
+        " ? globalThis.isKept = true : 0) && globalThis.isKept"
+    )
+    page.go(f"{editor.url}/editor/#/g/blur")
+    page.click_text("Take them")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '8.75'")
+    assert page.evaluate("document.querySelector('.save-state').textContent") == "Unsaved changes"
+
+
+def test_a_file_that_was_changed_elsewhere_is_not_written_over(
+    page: EditorBrowser, editor: LiveEditor, complaints: list[str]
+) -> None:
+    complaints += ["412"]
+    set_radius(page, "9.5")
+    other = blur(1.0).to_bytes()
+    (editor.graphs / "blur.json").write_bytes(other)
+    page.key("Ctrl+S")
+    page.wait_for("document.querySelector('dialog')?.textContent.includes('changed')")
+    assert (editor.graphs / "blur.json").read_bytes() == other
+    page.click_text("Keep mine")
+    page.wait_for("document.querySelector('.save-state.saved')")
+    saved = json.loads((editor.graphs / "blur.json").read_text("utf-8"))
+    assert saved["graph"]["nodes"][1]["data"] == {"radius": 9.5}
+
+
+def test_the_gallery_keeps_a_result_and_opens_its_workflow(
+    page: EditorBrowser, editor: LiveEditor
+) -> None:
+    with editor.owner() as client:
+        body = {"workflow": blur(1.25).to_json(), "name": "blur"}
+        job = client.post("/v1/runs", json=body).json()["id"]
+        assert client.get(f"/v1/jobs/{job}?wait=60").json()["state"] == "done"
+    page.go(f"{editor.url}/editor/#/gallery")
+    star = "document.querySelector('.gallery .job .icon-button')"
+    page.wait_for(star)
+    page.click(".gallery .job .icon-button")
+    page.wait_for(f"{star}.getAttribute('aria-pressed') === 'true'")
+    page.click(".gallery .page-head input[type=checkbox]")
+    page.wait_for("document.querySelectorAll('.gallery .job').length === 1")
+    page.click(".gallery .job .menu-button, .gallery .job [aria-haspopup]")
+    page.click_text("Open its workflow")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '1.25'")
+    assert page.evaluate("document.querySelector('.save-state').textContent") == "Read only"
+
+
+def test_an_image_that_a_workflow_made_is_dropped(
+    page: EditorBrowser, editor: LiveEditor, tmp_path: Path
+) -> None:
+    """It is used as an image, or its workflow is opened."""
+    set_radius(page, "2.5")
+    run(page)
+    with editor.owner() as client:
+        (job,) = client.get("/v1/jobs?limit=1").json()["jobs"]
+        made = tmp_path / "made.png"
+        made.write_bytes(client.get(job["outputs"]["result"]["url"]).content)
+    page.drop(made, page.place("#canvas"))
+    page.click_text("Use as an image")
+    page.wait_for("document.querySelectorAll('[data-node]').length === 5")
+    page.drop(made, page.place("#canvas"))
+    page.click_text("Open its workflow")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '2.5'")
+    page.wait_for("document.querySelectorAll('[data-node]').length === 4")
+
+
+def test_a_plain_photo_is_dropped(page: EditorBrowser, tmp_path: Path) -> None:
+    photo = tmp_path / "plain.png"
+    Image.new("RGB", (20, 20), "red").save(photo)
+    page.drop(photo, page.place("#canvas"))
+    page.wait_for("document.querySelectorAll('[data-node]').length === 5")
+    page.wait_for("document.querySelector('[data-node=image_input] .image-field img')?.complete")

@@ -1,0 +1,31 @@
+"""The form view in a browser, on a screen and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.editor.browser import EditorBrowser
+from tests.editor.conftest import LiveEditor
+from tests.editor.documents import blur
+
+
+def test_the_form_runs_a_workflow_and_shows_its_result(
+    opened: Callable[..., EditorBrowser],
+) -> None:
+    page = opened("formed", blur(2.75), view="f")
+    page.wait_for("document.querySelector('.form-view #f-photo')")
+    page.click_text("Run", ".form-foot button")
+    shown = "document.querySelector('.form-results .one-image img')"
+    page.wait_for(f"{shown}?.complete && {shown}.naturalWidth === 48")
+
+
+def test_a_phone_shows_the_form_within_its_width(
+    browser: EditorBrowser, page: EditorBrowser, editor: LiveEditor
+) -> None:
+    """G12: nothing lies outside of 360 pixels, and a tap runs."""
+    page.start(editor.address(), width=360, height=740, phone=True)
+    page.go(f"{editor.url}/editor/#/f/blur")
+    page.wait_for("document.querySelector('.form-view #f-photo')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.touch(*page.place(".form-foot .primary"))
+    page.wait_for("document.querySelector('.form-results .one-image img')?.naturalWidth === 48")

@@ -1,0 +1,166 @@
+"""Marks, checks and runs in a browser: what the page says before, during and after a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.editor.acting import CANVAS, IMAGE, KNOWN, image_source, run, set_radius, shown_radius
+from tests.editor.browser import EditorBrowser
+from tests.editor.conftest import LiveEditor
+from tests.editor.documents import document
+
+
+def test_the_page_is_ready_soon(page: EditorBrowser, editor: LiveEditor) -> None:
+    """G1, with room for a busy machine; the address keeps no key."""
+    page.go(f"{editor.url}/editor/")
+    ready = page.evaluate('performance.getEntriesByName("ready")[0].startTime')
+    assert ready <= 3000
+    assert page.evaluate("location.hash") == "#/g/blur"
+    assert page.evaluate("document.title").startswith("blur ")
+
+
+def test_marks_say_before_a_run_what_it_would_do(page: EditorBrowser) -> None:
+    """Faults of a value far down cost what is above nothing; undo brings the old result back."""
+    set_radius(page, "3.5")
+    page.wait_for_run_text("Run 2 of 2")
+    assert page.marks() == {
+        "photo": "known", "blur": "will-run", "invert": "will-run", "out": "will-run",
+    }  # fmt: skip
+    run(page)
+    assert set(page.marks().values()) == {"known"}
+    before = image_source(page)
+    set_radius(page, "7.5")
+    page.wait_for_run_text("Run 2 of 2")
+    run(page)
+    assert image_source(page) != before
+    runs = page.asked("POST", "/v1/runs")
+    page.key("Ctrl+Z")
+    page.wait_for_run_text(KNOWN)
+    page.wait_for(f"{IMAGE}?.src === {json.dumps(before)}")
+    assert shown_radius(page) == "3.5"
+    assert page.asked("POST", "/v1/runs") == runs == 2
+
+
+def test_the_page_asks_for_a_check_once_for_a_change(page: EditorBrowser) -> None:
+    page.wait_for("!document.querySelector('.mark-unchecked')")
+    before = page.asked("POST", "/v1/check")
+    set_radius(page, "4.25")
+    page.wait_for_run_text("Run 2 of 2")
+    page.evaluate("new Promise(done => setTimeout(done, 600))")
+    assert page.asked("POST", "/v1/check") - before <= 2
+
+
+def test_a_run_to_the_selection_computes_no_more(page: EditorBrowser) -> None:
+    set_radius(page, "5.75")
+    page.click("[data-node=blur] .node-title")
+    page.wait_for_run_text("Run 1 of 1")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Enter")
+    page.wait_for_run_text(KNOWN)
+    marks = page.marks()
+    assert (marks["blur"], marks["invert"]) == ("known", "will-run")
+
+
+def test_a_selected_input_is_no_end_of_a_run(page: EditorBrowser) -> None:
+    """Who has just typed a prompt wants the image that it makes."""
+    set_radius(page, "6.25")
+    page.click("[data-node=photo] .node-title")
+    page.wait_for_run_text("Run 2 of 2")
+    run(page)
+    assert page.marks()["invert"] == "known"
+
+
+def test_a_mistake_is_shown_at_its_field_and_goes(page: EditorBrowser) -> None:
+    set_radius(page, "-3")
+    page.wait_for('document.querySelector("[data-node=blur] .mark-mistake")')
+    page.wait_for('document.querySelector("[data-node=blur] .row.wrong #n-blur-radius")')
+    page.wait_for('document.querySelector(".run .badge")?.textContent === "1"')
+    set_radius(page, "2")
+    page.wait_for('!document.querySelector(".mark-mistake, .run .badge")')
+
+
+@pytest.mark.slow
+def test_a_run_is_cancelled_and_what_was_finished_stays(
+    opened: Callable[..., EditorBrowser],
+) -> None:
+    slow = document(
+        {
+            "draw": (
+                "huggingface.text_to_image.TextToImage",
+                {"prompt": "a lake", "num_inference_steps": 100, "seed": 1},
+            ),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["draw.output > out.value"],
+    )
+    page = opened("slow", slow)
+    page.wait_for_run_text("Run 1 of 1")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Enter")
+    page.wait_for("document.querySelector('[data-node=draw] .mark-running')")
+    page.key("Ctrl+.")
+    page.wait_for("!document.querySelector('[data-node=draw] .mark-running, .run.active')")
+    assert page.marks()["draw"] == "will-run"
+
+
+def test_a_page_that_is_loaded_during_a_run_goes_on_with_it(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """G8: the marks are right after a reload, and become known when the run is done."""
+    drawn = document(
+        {
+            "draw": (
+                "huggingface.text_to_image.TextToImage",
+                {"prompt": "a lake", "num_inference_steps": 16, "seed": 2},
+            ),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["draw.output > out.value"],
+    )
+    page = opened("reload", drawn)
+    page.wait_for_run_text("Run 1 of 1")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Enter")
+    page.wait_for("document.querySelector('[data-node=draw] .mark-running')")
+    page.go(f"{editor.url}/editor/#/g/reload")
+    page.wait_for("document.querySelector('[data-node=draw] .mark-running, .run.active')")
+    page.wait_for_run_text(KNOWN)
+
+
+def test_a_drawn_seed_is_shown_and_can_be_kept(opened: Callable[..., EditorBrowser]) -> None:
+    """Its result is that of the last run; with the seed kept, nothing is left to compute."""
+    noise = document(
+        {
+            "noise": ("lib.pillow.draw.GaussianNoise", {"width": 16, "height": 16, "seed": -1}),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["noise.output > out.value"],
+    )
+    page = opened("noise", noise)
+    page.wait_for_run_text("Run 1 of 1")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Enter")
+    shown = "document.querySelector('[data-node=noise] .node-result img')"
+    first = page.wait_for(f"{shown}?.naturalWidth && {shown}.src")
+    assert page.marks()["noise"] == "volatile"
+    page.click("[data-node=noise] .node-title")
+    page.evaluate(CANVAS)
+    page.key("P")
+    page.wait_for_run_text(KNOWN)
+    assert page.wait_for(f"{shown}?.src") == first
+    page.key("Ctrl+Z")
+    page.wait_for_run_text("Run 1 of 1")
+
+
+def test_a_bypassed_node_is_passed_by(page: EditorBrowser) -> None:
+    page.click("[data-node=invert] .node-title")
+    page.evaluate(CANVAS)
+    page.key("M")
+    page.wait_for("document.querySelector('[data-node=invert] .node.bypassed')")
+    page.key("Escape")
+    page.wait_for_run_text("Run 1 of 1")
+    run(page)
+    assert page.marks() == {"photo": "known", "blur": "known", "invert": "unneeded", "out": "known"}
