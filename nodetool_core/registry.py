@@ -118,6 +118,10 @@ class Registry:
             (pack.aliases[node_type] for pack in self.packs if node_type in pack.aliases), None
         )
 
+    def renamed_types(self) -> list[str]:
+        """Return the types that files may still have and nodes no longer do."""
+        return [node_type for pack in self.packs for node_type in pack.aliases]
+
     def maker(self, kind: type) -> type[Node] | None:
         """
         Return the node that makes a container of this class from what is connected to it.

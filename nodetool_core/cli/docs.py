@@ -148,7 +148,8 @@ def schema(
     from nodetool_core.reference.pages import documented
     from nodetool_core.reference.schema import schema_text
 
-    text = schema_text(documented(_registry(pack, out), pack).values())
+    registry = _registry(pack, out)
+    text = schema_text(documented(registry, pack).values(), registry.renamed_types())
     if out is None:
         typer.echo(text, nl=False)
         return

@@ -115,7 +115,7 @@ def pages(registry: Registry, out: Path | None = None, package: str = "") -> dic
     written[index_pages.TAGS] = index_pages.tags_page(namespaces, site)
     written[index_pages.CATALOG] = index_pages.catalog(namespaces, site)
     written[TYPES] = type_page(nodes.values(), site)
-    written[SCHEMA] = schema_text(nodes.values())
+    written[SCHEMA] = schema_text(nodes.values(), registry.renamed_types())
     return dict(sorted(written.items()))
 
 

@@ -3,15 +3,16 @@ JSON Schema (draft 2020-12) of workflow files, for editors.
 
 Types, properties, bounds and choices of the nodes that are known.
 
-A node of a known type has its `data` checked; one of another type passes, because a pack that is
-not installed may have it. An absent property is no mistake: it has a default, or an edge feeds it.
-Where a value of a reference is expected, its text form (a path, a Hub id) passes as the loader lets
-it pass.
+A node of a known type has its `data` checked. A type in the namespace of a known pack has to be one
+of its nodes; one of any other namespace passes, because a pack that is not installed may have it.
+An absent property is no mistake: it has a default, or an edge feeds it. Where a value of a
+reference is expected, its text form (a path, a Hub id) passes as the loader lets it pass.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,11 +38,11 @@ def property_schema(prop: Property) -> dict[str, Any]:
         return {}
 
 
-def schema_text(nodes: Iterable[type[Node]]) -> str:
+def schema_text(nodes: Iterable[type[Node]], renamed: Iterable[str] = ()) -> str:
     """
     Return the schema as a file: one line per node, so that a change of one node changes one line.
     """
-    schema = workflow_schema(nodes)
+    schema = workflow_schema(nodes, renamed)
     rules = schema["$defs"]["node"].pop("allOf")
     text = json.dumps(schema, indent=2, ensure_ascii=False)
     lines = ",\n".join(f"        {json.dumps(rule, ensure_ascii=False)}" for rule in rules)
@@ -49,9 +50,12 @@ def schema_text(nodes: Iterable[type[Node]]) -> str:
     return f'{head}{place}      "allOf": [\n{lines}\n      ],\n{tail}\n' if rules else f"{text}\n"
 
 
-def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
+def workflow_schema(nodes: Iterable[type[Node]], renamed: Iterable[str] = ()) -> dict[str, Any]:
     """
-    Return the schema of a workflow file whose nodes are among these, or of types not known here.
+    Return the schema of a workflow file whose nodes are among these, or of packs not known here.
+
+    Args:
+        renamed: Types that nodes had once, which pass unchecked.
     """
     definitions: dict[str, object] = {}
     rules = [_rule(node, definitions) for node in nodes]
@@ -66,7 +70,11 @@ def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
                 "description": "Name of the node, unique in the file.",
             },
             "type": {
-                "anyOf": [{"enum": names}, {"type": "string", "minLength": 1}],
+                "anyOf": [
+                    {"enum": names},
+                    {"enum": sorted(set(renamed) - set(names)), "deprecated": True},
+                    {"type": "string", "pattern": _of_other_packs(names)},
+                ],
                 "description": "Type of the node.",
             },
             "data": {
@@ -108,6 +116,12 @@ def workflow_schema(nodes: Iterable[type[Node]]) -> dict[str, Any]:
         },
         "$defs": {"node": node, "edge": _edge()} | dict(sorted(definitions.items())),
     }
+
+
+def _of_other_packs(names: Iterable[str]) -> str:
+    """Return the pattern of types that are in no namespace of these."""
+    known = sorted({name.partition(".")[0] for name in names})
+    return rf"^(?!({'|'.join(map(re.escape, known))})(\.|$))." if known else "."
 
 
 def _edge() -> dict[str, Any]:
