@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from nodetool_core.cli import report
-from nodetool_core.cli.messages import ExitCode, say, show_problems
+from nodetool_core.cli.messages import ExitCode, plain, say, show_problems
 from nodetool_core.errors import NodetoolError
 
 if TYPE_CHECKING:
@@ -59,10 +59,8 @@ class BatchRun:
                     {"item": item.number, "inputs": item.values, **done}, done.get("files", [])
                 )
                 continue
-            self._say(
-                f"{item.number} of {len(self._items)}:"
-                f" {', '.join(f'{name}={text}' for name, text in item.values.items())}"
-            )
+            if not self._quiet:
+                say(self._heading(item))
             status = self._do(item)
             if status == "cancelled":
                 self._sum_up("Interrupted")
@@ -73,18 +71,24 @@ class BatchRun:
         self._sum_up("Failed" if self._counts["failed"] else "Done")
         return ExitCode.FAILED if self._counts["failed"] else ExitCode.OK
 
+    def _heading(self, item: Item) -> str:
+        """Return the line that says which item is meant."""
+        values = ", ".join(f"{name}={text}" for name, text in item.values.items())
+        return plain(f"{item.number} of {len(self._items)}: {values}")
+
     def _do(self, item: Item) -> str:
         """Run one item, write its files and its line in the manifest; return how it went."""
         from nodetool_core.cli.foreground import ForegroundRun
         from nodetool_core.cli.progress import listener
         from nodetool_core.cli.results import save
 
-        progress = listener(self._quiet)
+        progress = listener(self._quiet, heading=self._heading(item))
         try:
             started = self._workflow.start(
                 item.values, options=self._options, on_event=progress, texts=True
             )
         except NodetoolError as error:
+            progress.show_heading()
             show_problems(error.problems)
             self._record(item, report.refused(error.problems) | {"status": "failed"}, [])
             return "failed"
@@ -95,6 +99,8 @@ class BatchRun:
             {f"{item.name}_{name}": value for name, value in result.outputs.items()}, self._out
         )
         document = report.report(result, saved)
+        if document["status"] != "completed":
+            progress.show_heading()
         report.show_failures(result, self._workflow.graph, debug=False)
         show_problems(saved.problems)
         self._record(item, document, [str(path) for path in saved.paths])
@@ -116,10 +122,6 @@ class BatchRun:
         else:
             for path in files:
                 typer.echo(path)
-
-    def _say(self, text: str) -> None:
-        if not self._quiet:
-            say(text)
 
     def _sum_up(self, word: str) -> None:
         counts = self._counts

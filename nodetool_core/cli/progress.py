@@ -39,18 +39,24 @@ COUNTED_STEPS = 10_000
 """Totals up to here are steps and shown as a count; larger ones are bytes, and shown as a share."""
 
 
-def listener(quiet: bool) -> Progress:
-    """Return what shows a run here."""
+def listener(quiet: bool, heading: str = "") -> Progress:
+    """
+    Return what shows a run here.
+
+    Args:
+        heading: Says which run it is. Shown before its first warning or failure where `quiet`.
+    """
     if quiet:
-        return Progress(quiet=True)
+        return Progress(quiet=True, heading=heading)
     return Bars() if sys.stderr.isatty() else Lines()
 
 
 class Progress:
     """Shows warnings and nothing else. A context: what it shows ends with the block."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, heading: str = "") -> None:
         self.quiet = quiet
+        self._heading = heading
         self._warned: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
@@ -70,6 +76,12 @@ class Progress:
         for warning in result.warnings:
             self._warn(warning)
 
+    def show_heading(self) -> None:
+        """Print which run it is, once, where nothing has said so yet."""
+        heading, self._heading = self._heading, ""
+        if heading:
+            say(heading)
+
     def say(self, text: str) -> None:
         """Print a line that does not disturb what is shown."""
         say(text)
@@ -82,6 +94,7 @@ class Progress:
             self._show(warning)
 
     def _show(self, warning: Problem) -> None:
+        self.show_heading()
         show_problem(warning)
 
 

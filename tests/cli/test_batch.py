@@ -154,3 +154,25 @@ def test_a_node_over_its_time_is_given_up(nodetool: Command, write: Author) -> N
 def test_a_node_that_fails_is_tried_again(nodetool: Command, write: Author) -> None:
     done = nodetool("run", write.single("Crash"), "--attempts", "2")
     assert done.code == 1 and "is tried again in 1 s" in done.err
+
+
+def test_n9_a_quiet_batch_names_the_row_that_fails_and_no_other(
+    nodetool: Command, write: Author, photos: Path
+) -> None:
+    (photos / "shot1.png").write_text("no image")
+    done = nodetool(
+        "run", write.resize(), "--set", "photo=shot*.png", "-q", "--on-error", "continue"
+    )
+    lines = done.err.splitlines()
+    assert done.code == 1 and lines[0] == "2 of 3: photo=shot1.png"
+    assert lines[1].startswith("error[") and "of 3:" not in "".join(lines[1:])
+
+
+def test_n9_a_quiet_batch_names_the_row_that_can_not_start(
+    nodetool: Command, write: Author, photos: Path
+) -> None:
+    (photos / "table.csv").write_text("smaller.width\n20\nwide\n")
+    done = nodetool(
+        "run", write.resize(), "--inputs", "table.csv", "-q", "--on-error", "continue"
+    )
+    assert done.code == 1 and done.err.splitlines()[0] == "2 of 2: smaller.width=wide"
