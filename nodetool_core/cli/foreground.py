@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
+from nodetool_core.cli.loading import loading
 from nodetool_core.cli.messages import say, show_problems
 
 if TYPE_CHECKING:
@@ -14,6 +18,10 @@ if TYPE_CHECKING:
     from nodetool_core.graph import Graph
 
 
+LOOK: Final = 0.25
+"""Seconds from one look at what a run waits for to the next."""
+
+
 class ForegroundRun:
     """A run, and what is shown of it."""
 
@@ -21,30 +29,47 @@ class ForegroundRun:
         self._run = run
         self._graph = graph
         self._progress = progress
+        self._started = time.monotonic()
 
     def wait(self) -> RunResult:
         """
         Return the result, whatever becomes of the run.
 
-        Ctrl-C ends it at its next step; a second one ends the program.
+        Ctrl-C ends it at its next step; a second one ends the program. The import of a library has
+        no steps, and is not waited for.
         """
         from nodetool_core.engine.result import RunError
         from nodetool_core.errors import RunCancelled
 
         with self._progress:
             try:
-                return self._run.result()
+                return self._watched()
             except KeyboardInterrupt:
                 self._progress.say(
                     "Interrupted: the running step is being finished. Ctrl-C again leaves at once."
                 )
                 self._run.cancel()
-                self._run.wait()
-                return self._run.partial
+                return self._interrupted()
             except RunError as error:
                 return error.result
             except RunCancelled:
                 return self._run.partial
+
+    def _watched(self) -> RunResult:
+        """Return the result; meanwhile show which library is being imported."""
+        while not self._run.done():
+            with suppress(TimeoutError):
+                return self._run.result(LOOK)
+            self._progress.show_loading(loading())
+        return self._run.result()
+
+    def _interrupted(self) -> RunResult:
+        """Return what there is once nothing is under way but the import of a library."""
+        while not self._run.wait(LOOK):
+            if loading():
+                seconds = time.monotonic() - self._started
+                return replace(self._run.partial, status="cancelled", seconds=seconds)
+        return self._run.partial
 
     def sum_up(self, result: RunResult, saved: Saved, debug: bool) -> None:
         """Show what went wrong, and how it went in all."""

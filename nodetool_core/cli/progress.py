@@ -71,6 +71,9 @@ class Progress:
                 Problem("warning", f"node {event.node_id!r}", event.message, level="warning")
             )
 
+    def show_loading(self, library: str) -> None:
+        """Show which library is being imported; it may be none."""
+
     def show_late_warnings(self, result: RunResult) -> None:
         """Show the warnings whose events came too late."""
         for warning in result.warnings:
@@ -104,6 +107,7 @@ class Lines(Progress):
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[str, float] = {}
+        self._loading_said = -SECONDS_BETWEEN_LINES
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
@@ -124,6 +128,12 @@ class Lines(Progress):
                 )
         elif isinstance(event, NodeFinished) and not event.cached and event.seconds >= WORTH_A_LINE:
             self.say(plain(f"{event.node_id}: done in {event.seconds:.1f} s"))
+
+    def show_loading(self, library: str) -> None:
+        now = time.monotonic()
+        if library and now - self._loading_said >= SECONDS_BETWEEN_LINES:
+            self._loading_said = now
+            self.say(f"Loading {library}")
 
 
 class Bars(Progress):
@@ -146,6 +156,7 @@ class Bars(Progress):
         self._tasks: dict[str, rich.progress.TaskID] = {}
         self._finished: set[str] = set()
         self._nodes = 0
+        self._loading = ""
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -167,6 +178,11 @@ class Bars(Progress):
             self._finish(event.node_id)
         elif isinstance(event, RunFinished):
             self._bars.update(self._all, completed=self._nodes)
+
+    def show_loading(self, library: str) -> None:
+        if library != self._loading:
+            self._loading = library
+            self._bars.update(self._all, description=f"loading {library}" if library else "nodes")
 
     def say(self, text: str) -> None:
         self._bars.console.print(text, markup=False, highlight=False)

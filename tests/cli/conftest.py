@@ -85,6 +85,14 @@ class Tiles(Node):
         return [context.image_from_pil(Image.new("L", (2, 2), shade)) for shade in shades]
 
 
+class Heavy(Node):
+    """Imports what models need."""
+
+    def process(self) -> str:
+        import torch
+        return torch.__name__
+
+
 class Odd(Node):
     """Gives what has no JSON form."""
 
@@ -152,11 +160,19 @@ def start(
     folder: Path,
     *,
     packs: Path | None = None,
+    libraries: Path | None = None,
     stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
-    """Return a command as a program of its own."""
+    """
+    Return a command as a program of its own.
+
+    Args:
+        packs: A folder with installed packs.
+        libraries: A folder whose modules come before the installed ones.
+    """
     command = [str(Path(sys.executable).with_name("nodetool")), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(packs)} if packs else dict(os.environ)
+    places = [str(place) for place in (libraries, packs, ROOT) if place is not None]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
     )

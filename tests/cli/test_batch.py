@@ -172,7 +172,5 @@ def test_n9_a_quiet_batch_names_the_row_that_can_not_start(
     nodetool: Command, write: Author, photos: Path
 ) -> None:
     (photos / "table.csv").write_text("smaller.width\n20\nwide\n")
-    done = nodetool(
-        "run", write.resize(), "--inputs", "table.csv", "-q", "--on-error", "continue"
-    )
+    done = nodetool("run", write.resize(), "--inputs", "table.csv", "-q", "--on-error", "continue")
     assert done.code == 1 and done.err.splitlines()[0] == "2 of 2: smaller.width=wide"

@@ -66,6 +66,56 @@ def test_ctrl_c_ends_a_run_within_a_step_and_keeps_what_is_finished(
     assert (tmp_path / "out" / "made_1.png").exists()
 
 
+@pytest.fixture
+def slow_torch(tmp_path: Path) -> Path:
+    """Return a folder with a torch whose import does not end."""
+    folder = tmp_path / "libraries"
+    (folder / "torch").mkdir(parents=True)
+    (folder / "torch" / "__init__.py").write_text("import threading\nthreading.Event().wait(50)\n")
+    return folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
+def test_n6_what_is_being_imported_is_shown_and_not_waited_for(
+    write: Author, pack_folder: Path, slow_torch: Path, tmp_path: Path
+) -> None:
+    process = start(
+        ["run", write.single("Heavy"), "--json"], tmp_path, packs=pack_folder, libraries=slow_torch
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Loading torch\n"
+    process.send_signal(signal.SIGINT)
+    asked = time.monotonic()
+    done = finish(process)
+    assert time.monotonic() - asked < 5, "0.4 s where the machine has nothing else to do"
+    assert done.code == 130 and done.json["status"] == "cancelled"
+    assert "Interrupted after" in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_n6_a_terminal_shows_what_is_being_imported(
+    write: Author, pack_folder: Path, slow_torch: Path, tmp_path: Path
+) -> None:
+    import pty
+
+    terminal, end = pty.openpty()
+    process = start(
+        ["run", write.single("Heavy")],
+        tmp_path,
+        packs=pack_folder,
+        libraries=slow_torch,
+        stderr=end,
+    )
+    os.close(end)
+    shown = b""
+    for chunk in _until_closed(terminal):
+        shown += chunk
+        if b"loading torch" in shown and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130 and b"loading torch" in shown
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
 def test_on_a_terminal_there_are_bars_and_stdout_stays_clean(
     write: Author, pack_folder: Path, tmp_path: Path

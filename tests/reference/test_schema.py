@@ -84,6 +84,9 @@ def test_what_loads_passes(content: Any, validator: Draft202012Validator) -> Non
 
 def test_a_changed_node_changes_one_line() -> None:
     nodes = list(REGISTRY)
-    before, after = schema_text(nodes).splitlines(), schema_text([*nodes[:-2], nodes[-1]]).splitlines()
+    before, after = (
+        schema_text(nodes).splitlines(),
+        schema_text([*nodes[:-2], nodes[-1]]).splitlines(),
+    )
     assert 0 < len(set(before) - set(after)) <= 4
     assert json.loads(schema_text(nodes)) == workflow_schema(nodes)
