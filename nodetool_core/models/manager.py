@@ -22,6 +22,7 @@ from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
 from nodetool_core.models.diffusers.tasks import ANY
+from nodetool_core.models.libraries import import_libraries
 from nodetool_core.models.protocols import NeverCancelled
 from nodetool_core.models.runtime import DeviceRuntime, RuntimeOptions
 from nodetool_core.models.sources.repository_files import part_of
@@ -313,10 +314,11 @@ class ModelManager:
         """
         Devices, weight store, planner: made on first use, which imports torch.
 
-        Raises ModelError for an unknown device.
+        Raises ModelError for an unknown device, and where a library that models need is not there.
         """
         with self._lock:
             if self._runtime is None:
+                import_libraries()
                 self._runtime = DeviceRuntime(self.options, self.keys_of)
             return self._runtime
 

@@ -229,3 +229,40 @@ def test_what_python_does_at_its_end_is_done_all_the_same(tmp_path: Path) -> Non
     assert done.stdout.startswith("Usage: nodetool") and done.stderr == ""
     for name in ("open", "thread", "handler"):
         assert (tmp_path / name).read_text() == "all", name
+
+
+@pytest.mark.parametrize(
+    ("library", "raised", "shown"),
+    [
+        (
+            "torch",
+            "ModuleNotFoundError(\"No module named 'torch'\", name='torch')",
+            "error[missing_package]: torch is not installed, and no model runs without it.",
+        ),
+        (
+            "diffusers",
+            "ModuleNotFoundError(\"No module named 'regex'\", name='regex')",
+            "error[missing_package]: diffusers needs regex, which is not installed",
+        ),
+        (
+            "torch",
+            "OSError('libcudart.so.12: cannot open shared object file')",
+            "error[broken_package]: torch is installed and can't be imported: libcudart.so.12",
+        ),
+    ],
+)
+def test_n10_a_library_that_is_not_there_is_a_message(
+    library: str, raised: str, shown: str, tmp_path: Path
+) -> None:
+    package = tmp_path / "libraries" / library
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(f"raise {raised}\n")
+    done = finish(
+        start(
+            ["run", "example:image_to_image", "--no-cache"],
+            tmp_path,
+            libraries=tmp_path / "libraries",
+        )
+    )
+    assert done.code == 1 and shown in done.err and "Traceback" not in done.err
+    assert "pip install" in done.err or "nodetool doctor" in done.err
