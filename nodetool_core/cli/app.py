@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "cache": "cache:app",
     "models": "models:app",
     "secrets": "secrets:app",
+    "doctor": "doctor:doctor",
 }
 """Each command, or group of commands, and the module and object behind it."""
 

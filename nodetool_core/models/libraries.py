@@ -39,3 +39,11 @@ def _missing(library: str, name: str) -> Problem:
         f"{wanted} is not installed, and no model runs without it.",
         f"pip install {name}",
     )
+
+
+def torch_build() -> str:
+    """Return what the installed torch was built for: `cpu`, `cuda 12.8`, `rocm 6.4`."""
+    import torch
+
+    cuda, hip = torch.version.cuda, torch.version.hip
+    return f"rocm {hip}" if hip else f"cuda {cuda}" if cuda else "cpu"

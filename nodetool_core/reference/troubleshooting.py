@@ -27,6 +27,7 @@ _SECTIONS = {
     "import": "Files of other tools",
     "server": "The server",
     "jobs": "Jobs and workers",
+    "doctor": "The installation",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,14 @@ class Device:
     def is_host(self) -> bool:
         """Whether its memory is that of the host."""
         return self.name.startswith("cpu")
+
+    def hardware(self) -> str:
+        """Return what the hardware is called."""
+        import torch
+
+        if self.name.startswith("cuda"):
+            return str(torch.cuda.get_device_name(self.name))
+        return platform.processor() or platform.machine()
 
     def memory(self) -> int:
         """Return the bytes of memory that it has; make no context on a card."""
