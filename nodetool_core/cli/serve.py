@@ -48,6 +48,12 @@ def serve(
             help="Let everybody who reaches the address use this machine.",
         ),
     ] = False,
+    editor: Annotated[
+        bool,
+        typer.Option(
+            "--editor", help="Print an address that opens the editor with all rights, once."
+        ),
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -62,6 +68,8 @@ def serve(
 ) -> None:
     """
     Put workflows behind HTTP: the APIs of Hugging Face and of Qolaba, and our own under /v1.
+
+    A browser is shown a page at /: a form for each workflow, and how programs call it.
 
     Needs the extra `serve`. Everything else is set in a file or in the environment; --show-settings
     lists it.
@@ -106,7 +114,8 @@ def serve(
                     hint,
                 )
             )
+        from nodetool_core.editor.launch import pages
         from nodetool_core.server import launch
     except ModuleNotFoundError as error:
         raise WrongUseError(missing_package("nodetool serve", error, "serve")) from error
-    launch.serve(settings)
+    launch.serve(settings, pages(with_key=editor))

@@ -36,12 +36,15 @@ _OVERLAP_SECONDS: Final = 5.0
 """How far back a resumed stream begins, as clocks and writes are not quite in order."""
 
 
-async def stream(state: AppState, after: float) -> AsyncIterator[bytes]:
+async def stream(
+    state: AppState, after: float, *, client: str | None = None
+) -> AsyncIterator[bytes]:
     """
     Yield server-sent events until the server ends.
 
     Args:
         after: Unix time in seconds of the last event that was seen; 0 for a new stream.
+        client: Whose jobs are seen; all where None.
     """
     since = after - _OVERLAP_SECONDS if after else time.time()
     seen: dict[str, int] = {}
@@ -50,8 +53,8 @@ async def stream(state: AppState, after: float) -> AsyncIterator[bytes]:
     spoken = time.monotonic()
     yield b": welcome\n\n"
     while not state.draining.is_set():
-        found = await asyncio.to_thread(_news, state, seen, ended, since)
-        found += await asyncio.to_thread(_previews, state, previewed)
+        found = await asyncio.to_thread(_news, state, seen, ended, since, client)
+        found += await asyncio.to_thread(_previews, state, previewed, seen)
         for line in found:
             yield line
         if found:
@@ -62,9 +65,11 @@ async def stream(state: AppState, after: float) -> AsyncIterator[bytes]:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _news(state: AppState, seen: dict[str, int], ended: set[str], since: float) -> list[bytes]:
+def _news(
+    state: AppState, seen: dict[str, int], ended: set[str], since: float, client: str | None
+) -> list[bytes]:
     lines = []
-    for job in reversed(state.jobs.list(limit=_JOBS)):
+    for job in reversed(state.jobs.list(client=client, limit=_JOBS)):
         if job.id in ended or (job.id not in seen and _is_old(job, since)):
             continue
         try:
@@ -84,9 +89,11 @@ def _news(state: AppState, seen: dict[str, int], ended: set[str], since: float) 
     return lines
 
 
-def _previews(state: AppState, previewed: dict[str, int]) -> list[bytes]:
+def _previews(state: AppState, previewed: dict[str, int], seen: Mapping[str, int]) -> list[bytes]:
     lines = []
     for job_id, preview in state.jobs.previews(previewed):
+        if job_id not in seen:  # Another client's.
+            continue
         image = preview.image.copy()
         image.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         encoded = base64.b64encode(encode_image(image, "WEBP", is_quick=True)).decode()

@@ -12,15 +12,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from fastapi import APIRouter
+
 from nodetool_core.editor import page
 from nodetool_core.editor.routes import router
 from nodetool_core.editor.sessions import Sessions
 from nodetool_core.engine.caching.tiered import default_cache
 from nodetool_core.registry import Registry
-from nodetool_core.server.launch import leave, listen, server_of
+from nodetool_core.server.launch import Addition, leave, listen, server_of
 from nodetool_core.server.logs import to_stderr
 from nodetool_core.server.runtime.allocator import return_freed_memory
-from nodetool_core.server.runtime.app_state import open_app_state
+from nodetool_core.server.runtime.app_state import AppState, open_app_state
 from nodetool_core.server.settings import Settings
 
 _DATA: Final = "NODETOOL_DATA_DIR"
@@ -59,6 +61,32 @@ def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
             # Opened beside: some browsers return only when they are closed.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server.run([listening])
+
+
+def pages(*, with_key: bool = False) -> Addition:
+    """
+    Return what a server has besides its own routes: the pages, and sessions for who opens them.
+
+    Args:
+        with_key: Whether an address is printed that opens the editor, once.
+    """
+
+    def more(state: AppState) -> tuple[list[APIRouter], Sessions]:
+        settings = state.settings
+        sessions = Sessions(settings.tokens, settings.owner_tokens)
+        if with_key:
+            base = settings.public_url.rstrip("/") or local_address(settings)
+            print(f"The editor is at {base}{page.PREFIX}#key={sessions.new_key()}", flush=True)
+        return [router(state, sessions)], sessions
+
+    return more
+
+
+def local_address(settings: Settings) -> str:
+    """Return where a browser on this machine reaches the server."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
+    shown = f"[{host}]" if ":" in host.strip("[]") and "[" not in host else host
+    return f"http://{shown}:{settings.port}"
 
 
 def data_directory(folder: Path) -> Path:

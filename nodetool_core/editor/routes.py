@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.responses import RedirectResponse, Response
 
@@ -17,12 +18,18 @@ from nodetool_core.editor import page
 from nodetool_core.editor.catalogue import Catalogue
 from nodetool_core.editor.checking import check_document
 from nodetool_core.editor.events import stream
-from nodetool_core.editor.images import Side, stored_image
 from nodetool_core.editor.job_routes import JobRoutes
 from nodetool_core.editor.known_results import KnownResults
 from nodetool_core.editor.layout import positions
 from nodetool_core.editor.ports import ports_of
 from nodetool_core.editor.reading import read_file
+from nodetool_core.editor.routing import (
+    BrowserRoute,
+    OwnerRoute,
+    add_routes,
+    not_owner,
+    require_owner,
+)
 from nodetool_core.editor.schemas import (
     CheckRequest,
     EditorRunRequest,
@@ -34,12 +41,14 @@ from nodetool_core.editor.workflow_routes import WorkflowRoutes
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
 from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.server.app import DIALECTS
 from nodetool_core.server.http.files import FileAnswer
-from nodetool_core.server.http.http_errors import HttpError
-from nodetool_core.server.http.openapi import failures
-from nodetool_core.server.http.requests import read_body_of
+from nodetool_core.server.http.http_errors import HttpError, busy
+from nodetool_core.server.http.requests import base_url, client_of, read_body_of
+from nodetool_core.server.http.thumbnails import Side
+from nodetool_core.server.qolaba.apps import read_apps
 from nodetool_core.server.security.middleware import OWNER
-from nodetool_core.server.v1.workflows import Digest
+from nodetool_core.server.v1.jobs import jobs_seen_by
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -48,9 +57,11 @@ if TYPE_CHECKING:
 API: Final = 1
 """Version of what the page and the server say to each other; a page of another one loads anew."""
 
+_STREAMS: Final = 32
+"""Streams of events that one client may have open."""
+
 _STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
-_FAILURES: Final = failures(401, 403, 404, 422, 429)
 
 
 def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -> APIRouter:
@@ -62,36 +73,41 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
     """
     own = EditorRoutes(state, sessions, open_at)
     routes = APIRouter(tags=["Editor"])
+    routes.routes.append(BrowserRoute("/", own.to_start, include_in_schema=False))
     routes.add_api_route("/editor", own.to_page, methods=["GET"], include_in_schema=False)
     routes.add_api_route("/editor/{name:path}", page.page, methods=["GET"], include_in_schema=False)
-    v1 = APIRouter(prefix="/v1", tags=["Editor"])
-    table: list[tuple[str, str, Callable[..., object], int]] = [
-        ("POST", "/session", own.session, 204),
-        ("GET", "/status", own.status, 200),
-        ("GET", "/nodes", own.nodes, 200),
-        ("POST", "/check", own.check, 200),
-        ("POST", "/runs", own.run, 202),
-        ("GET", "/events", own.events, 200),
-        ("GET", "/results/{key}", own.result, 200),
-        ("GET", "/results/{key}/{output}", own.image, 200),
-        ("GET", "/results/{key}/{output}/{index}", own.image, 200),
-        ("GET", "/files/{digest}", own.stored, 200),
-        ("POST", "/read", own.read, 200),
-        ("POST", "/layout", own.layout, 200),
-        ("GET", "/models", own.models, 200),
-    ]
-    for method, path, work, status in table:
-        v1.add_api_route(
-            path,
-            work,
-            methods=[method],
-            status_code=status,
-            response_model=None,
-            responses=_FAILURES,
-        )
-    own.files.add_to(v1)
-    own.jobs.add_to(v1)
-    routes.include_router(v1)
+    everybody = APIRouter(prefix="/v1")
+    add_routes(
+        everybody,
+        [
+            ("POST", "/session", own.session, 204),
+            ("DELETE", "/session", own.leave, 204),
+            ("GET", "/status", own.status, 200),
+            ("GET", "/nodes", own.nodes, 200),
+            ("GET", "/events", own.events, 200),
+            ("POST", "/jobs/cancel", own.jobs.cancel_waiting, 204),
+        ],
+    )
+    owner = APIRouter(prefix="/v1", dependencies=[Depends(require_owner)])
+    add_routes(
+        owner,
+        [
+            ("POST", "/check", own.check, 200),
+            ("GET", "/results/{key}", own.result, 200),
+            ("GET", "/results/{key}/{output}", own.image, 200),
+            ("GET", "/results/{key}/{output}/{index}", own.image, 200),
+            ("POST", "/read", own.read, 200),
+            ("POST", "/layout", own.layout, 200),
+            ("GET", "/models/local", own.models, 200),
+            *own.files.table,
+            *own.jobs.table,
+        ],
+    )
+    # The server's own of this address is for workflows of clients.
+    runs = APIRouter(prefix="/v1", route_class=OwnerRoute)
+    add_routes(runs, [("POST", "/runs", own.run, 202)], include_in_schema=False)
+    for part in (everybody, owner, runs):
+        routes.include_router(part)
     return routes
 
 
@@ -102,50 +118,79 @@ class EditorRoutes:
         self._state = state
         self._sessions = sessions
         self._open_at = open_at
-        self.files = WorkflowRoutes(state, self._require_session, self._require_owner)
+        self.files = WorkflowRoutes(state)
         self._results = KnownResults(state.engine)
-        self.jobs = JobRoutes(state, self._require_owner)
+        self.jobs = JobRoutes(state)
         self._types = Catalogue(state.registry)
         self._catalogue: tuple[bytes, str] | None = None
+        self._streams = Counter[str]()
+        self._dialects = [
+            make(state) for name, make in DIALECTS.items() if name in state.settings.dialects
+        ]
+        models = state.settings.models
+        apps = read_apps(state.settings.qolaba_apps, models[0] if models else "")
+        self._apps: dict[str, Json] = {
+            app.serves: name for name, app in reversed([*apps.items()]) if app.serves
+        }
+        """Ids of the Qolaba dialect by what they stand for."""
 
     async def to_page(self) -> Response:
         """Lead to the page."""
-        return RedirectResponse(page.PREFIX)
+        return RedirectResponse("editor/")
 
-    async def session(self, given: SessionRequest) -> Response:
+    async def to_start(self) -> Response:
+        """Lead a browser to what is served."""
+        return RedirectResponse("editor/#/start")
+
+    async def session(self, request: Request, given: SessionRequest) -> Response:
         """Open a session: the answer sets its cookie."""
         cookie = self._sessions.open(key=given.key, token=given.token)
         if cookie is None:
-            raise _not_owner("This key is used, or was never given out.")
+            raise not_owner("This key is used, or was never given out; or the token is wrong.")
         answer = Response(status_code=204)
-        answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
+        is_https = base_url(request, self._state.settings.public_url).startswith("https:")
+        answer.set_cookie(
+            COOKIE, cookie, httponly=True, samesite="strict", path="/", secure=is_https
+        )
+        return answer
+
+    async def leave(self, request: Request) -> Response:
+        """End the session."""
+        self._sessions.close(request.headers)
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
 
     def status(self, request: Request) -> JsonObject:
         """Return what the server is, and what this session may do."""
         state, counts = self._state, self._state.jobs.counts()
-        is_owner = self._require_session(request)
+        is_owner = self._is_owner(request)
+        address = base_url(request, state.settings.public_url)
         return {
             "api": API,
             "version": __version__,
             "owner": is_owner,
+            "address": address,
+            "needs_token": bool(state.settings.tokens),
+            "dialects": [
+                {"name": one.name, "title": one.title, "guide": one.guide(address)}
+                for one in self._dialects
+            ],
+            "apps": self._apps,
             "can_run": is_owner or state.settings.client_workflows,
             "open": self._open_at if is_owner else None,
             "devices": [],
             "waiting": counts.get(JobState.QUEUED, 0),
             "running": counts.get(JobState.RUNNING, 0),
-            "loaded_models": list(state.engine.loaded_models()),
+            "loaded_models": list(state.engine.loaded_models()) if is_owner else [],
             "limits": {
                 "upload_bytes": state.settings.max_body_bytes,
                 "results_seconds": state.settings.results_seconds,
             },
         }
 
-    def nodes(
-        self, request: Request, if_none_match: Annotated[str | None, Header()] = None
-    ) -> Response:
+    def nodes(self, if_none_match: Annotated[str | None, Header()] = None) -> Response:
         """Return every node with its form, and what may be connected to what."""
-        self._require_session(request)
         if self._catalogue is None:
             answer = self._types.answer()
             content = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
@@ -156,9 +201,8 @@ class EditorRoutes:
             return Response(status_code=304, headers=headers)
         return Response(content, media_type="application/json", headers=headers)
 
-    def check(self, request: Request, wanted: CheckRequest) -> JsonObject:
+    def check(self, wanted: CheckRequest) -> JsonObject:
         """Return every mistake in a workflow, and what a run would compute."""
-        self._require_owner(request)
         base, inside = self.files.place(wanted.name)
         document = WorkflowDocument.from_json(wanted.document)
         found = check_document(
@@ -176,9 +220,8 @@ class EditorRoutes:
             found.nodes[name]["ports"] = ports
         return found.to_json()
 
-    def run(self, request: Request, wanted: EditorRunRequest) -> Response:
+    def run(self, wanted: EditorRunRequest) -> Response:
         """Run a workflow as a job, with the rights of the owner."""
-        self._require_owner(request)
         base, _ = self.files.place(wanted.name)
         job = self._state.jobs.submit(
             JobRequest(
@@ -219,46 +262,41 @@ class EditorRoutes:
         after: Annotated[float, Query(ge=0)] = 0.0,
         last_event_id: Annotated[str | None, Header(max_length=40)] = None,
     ) -> Response:
-        """Return what happens to all jobs, live, as server-sent events."""
-        self._require_owner(request)
+        """Return what happens to the client's jobs, to the owner all, as server-sent events."""
         try:
             begin = max(after, float(last_event_id or 0))
         except ValueError:
             begin = after
+        if self._streams[client_of(request)] >= _STREAMS:
+            raise busy(f"{_STREAMS} streams of this client are open already.", "Close a page.")
+        client = jobs_seen_by(request, self._state.settings)
         return StreamingResponse(
-            stream(self._state, begin), media_type="text/event-stream", headers=_STREAM
+            self._bounded(stream(self._state, begin, client=client), client_of(request)),
+            media_type="text/event-stream",
+            headers=_STREAM,
         )
 
-    def result(self, request: Request, key: str) -> JsonObject:
+    def result(self, key: str) -> JsonObject:
         """Return the result of a key, with addresses for its images."""
-        self._require_owner(request)
         return self._results.answer(_key(key))
 
     def image(
         self,
-        request: Request,
         key: str,
         output: str,
         index: int | None = None,
         side: Side = None,
     ) -> Response:
         """Return an image of a result."""
-        self._require_owner(request)
         content = self._results.image(_key(key), output, index, side)
         return Response(
             content, media_type="image/png" if side is None else "image/webp", headers=_IMMUTABLE
         )
 
-    def stored(self, request: Request, digest: Digest, side: Side = None) -> Response:
-        """Return an upload or a result."""
-        self._require_session(request)
-        return stored_image(self._state, digest, side)
-
     async def read(
         self, request: Request, name: Annotated[str, Query(max_length=300)] = ""
     ) -> JsonObject:
         """Return what a file is that somebody dropped: a workflow, an image, or neither."""
-        self._require_owner(request)
         content = await read_body_of(request)
         return await self._state.threads.work(self._read, content, name)
 
@@ -269,14 +307,12 @@ class EditorRoutes:
             found["upload"] = FileAnswer.of(kept, "").model_dump(exclude_none=True)
         return found
 
-    def layout(self, request: Request, wanted: LayoutRequest) -> JsonObject:
+    def layout(self, wanted: LayoutRequest) -> JsonObject:
         """Return places for nodes, from left to right along the wires."""
-        self._require_session(request)
         return {"positions": dict(positions(wanted))}
 
-    def models(self, request: Request, task: str = "") -> JsonObject:
+    def models(self) -> JsonObject:
         """Return the models on this machine, for a task or for all."""
-        self._require_session(request)
         from huggingface_hub import constants
 
         from nodetool_core.models.sources.local_models import local_models
@@ -295,24 +331,19 @@ class EditorRoutes:
         ]
         return {"models": rows}
 
-    def _require_session(self, request: Request) -> bool:
-        """Return whether the owner asks. Raises HttpError 401 where nobody may without a token."""
-        is_owner = self._sessions.is_owner(request.headers)
-        if not is_owner and self._sessions.is_required:
-            raise _not_owner("This page has no session.")
-        return is_owner
+    def _is_owner(self, request: Request) -> bool:
+        return client_of(request) == OWNER
 
-    def _require_owner(self, request: Request) -> None:
-        if not self._sessions.is_owner(request.headers):
-            raise _not_owner("Only the owner of this server may do that.")
+    async def _bounded(self, events: AsyncIterator[bytes], client: str) -> AsyncIterator[bytes]:
+        self._streams[client] += 1
+        try:
+            async for line in events:
+                yield line
+        finally:
+            self._streams -= Counter((client,))
 
 
 def _key(text: str) -> str:
     if len(text) > 128 or not all(letter in "0123456789abcdef" for letter in text) or len(text) % 2:
         raise HttpError(404, Problem("unknown_result", "", f"{text[:64]!r} is no key."))
     return text
-
-
-def _not_owner(message: str) -> HttpError:
-    hint = "Open the address that `nodetool edit` prints; it holds a key for one session."
-    return HttpError(401, Problem("unauthorized", "", message, hint))

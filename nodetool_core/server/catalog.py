@@ -80,7 +80,7 @@ class Catalog:
                 found[name] = (status.st_mtime_ns, status.st_size)
                 known = self.workflows.get(name) or self.problems.get(name)
                 if known is None or self._read.get(name) != found[name]:
-                    known = self._served_file(name, path)
+                    known = self._served_file(name, path, status.st_mtime)
                 if isinstance(known, ServedWorkflow):
                     workflows[name] = known
                 else:
@@ -119,7 +119,9 @@ class Catalog:
             404, Problem("unknown_workflow", "", f"Nothing is served as {name[:200]!r}.", hint)
         )
 
-    def _served_file(self, name: str, path: Path) -> ServedWorkflow | tuple[Problem, ...]:
+    def _served_file(
+        self, name: str, path: Path, modified: float
+    ) -> ServedWorkflow | tuple[Problem, ...]:
         """Return the workflow of a file, or why it is not served."""
         try:
             document = WorkflowDocument.load(path)
@@ -130,7 +132,7 @@ class Catalog:
         except NodetoolError as error:
             _log.warning("The workflow %s is not served: %s", name, error)
             return error.problems
-        served = served_workflow(name, document, graph, path.absolute().parent)
+        served = served_workflow(name, document, graph, path.absolute().parent, modified)
         for ref in served.models:
             self.listed.add(ref)
         return served

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import FrameType
 
@@ -73,9 +73,16 @@ def server_of(
     return Server(config, state)
 
 
-def serve(settings: Settings) -> None:
+Addition = Callable[[AppState], tuple[Sequence[APIRouter], SessionCheck]]
+"""Returns what a server has besides its own routes, once it listens."""
+
+
+def serve(settings: Settings, more: Addition | None = None) -> None:
     """
     Serve until a signal ends it.
+
+    Args:
+        more: What is served besides the server's own.
 
     Raises SettingsError where the settings are not safe, a model is not where it should be, or the
     address is taken.
@@ -99,7 +106,8 @@ def serve(settings: Settings) -> None:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         state = open_app_state(settings, Registry.installed(), cache=cache)
         _announce(state)
-        server_of(state).run([listening])
+        routers, sessions = more(state) if more is not None else ((), None)
+        server_of(state, routers, sessions).run([listening])
 
 
 def leave(number: int, frame: FrameType | None) -> None:

@@ -39,6 +39,8 @@ class ServedWorkflow:
     """The id of the model that is served; empty for a workflow."""
     confined: bool = False
     """Whether it may read no file of this machine: a client's own workflow."""
+    modified: float = 0.0
+    """When its file was changed last, Unix time in seconds; 0 for what has none."""
 
     @property
     def shown(self) -> str:
@@ -104,7 +106,7 @@ class ServedWorkflow:
 
 
 def served_workflow(
-    name: str, document: WorkflowDocument, graph: Graph, base: Path
+    name: str, document: WorkflowDocument, graph: Graph, base: Path, modified: float = 0.0
 ) -> ServedWorkflow:
     """Return a workflow that was read, as it is served."""
     return ServedWorkflow(
@@ -114,6 +116,7 @@ def served_workflow(
         base,
         exposed_inputs(graph) | declared_inputs(graph),
         outputs_of(graph),
+        modified=modified,
     )
 
 

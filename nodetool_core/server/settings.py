@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Bearer token that clients must send; several with commas between."
     )
+    owner_token: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description=(
+            "Token that opens the editor to the operator, with all rights to workflows and runs;"
+            " nobody has them where empty."
+        ),
+    )
     insecure_without_token: bool = Field(
         default=False, description="Listen on another address than loopback without a token."
     )
@@ -313,7 +320,9 @@ class Settings(BaseSettings):
         default="json", description="One JSON object a line, or text for people."
     )
 
-    @field_validator("models", "image_hosts", "allowed_hosts", "token", "dialects", mode="before")
+    @field_validator(
+        "models", "image_hosts", "allowed_hosts", "token", "owner_token", "dialects", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -330,14 +339,14 @@ class Settings(BaseSettings):
                 _HOST_READERS[info.field_name or ""](text)
         return value
 
-    @field_validator("token", mode="before")
+    @field_validator("token", "owner_token", mode="before")
     @classmethod
     def _check_token(cls, value: object) -> object:
         if isinstance(value, str) and not value.strip(" ,"):
             raise ValueError("A token was given, and is empty: leave it out where none is needed")
         return value
 
-    @field_validator("token")
+    @field_validator("token", "owner_token")
     @classmethod
     def _check_tokens(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(_TOKEN.fullmatch(token.get_secret_value()) for token in value):
@@ -351,6 +360,11 @@ class Settings(BaseSettings):
     def tokens(self) -> tuple[str, ...]:
         """The tokens that are accepted; none where everybody may ask."""
         return tuple(token.get_secret_value() for token in self.token)
+
+    @property
+    def owner_tokens(self) -> tuple[str, ...]:
+        """The tokens that open the editor."""
+        return tuple(token.get_secret_value() for token in self.owner_token)
 
     @property
     def jobs_database(self) -> str:

@@ -29,14 +29,14 @@ def check_address(settings: Settings) -> None:
             Problem("no_token", "allowed_hosts", message, "Name the hosts, or give a token.")
         )
     is_private = is_loopback(settings.host) and not settings.public_url
-    if not is_private and any(len(token) < SHORTEST_TOKEN for token in settings.tokens):
+    for name, tokens in (("token", settings.tokens), ("owner_token", settings.owner_tokens)):
+        if is_private or all(len(token) >= SHORTEST_TOKEN for token in tokens):
+            continue
         message = (
             f"has fewer than {SHORTEST_TOKEN} characters, which others can guess, and others"
             " reach this server."
         )
-        raise SettingsError(
-            Problem("weak_token", "token", message, "Make one: openssl rand -hex 24")
-        )
+        raise SettingsError(Problem("weak_token", name, message, "Make one: openssl rand -hex 24"))
     if settings.tokens or settings.insecure_without_token or is_loopback(settings.host):
         return
     hint = (

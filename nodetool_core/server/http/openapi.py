@@ -13,6 +13,7 @@ _MEANING: Final = {
     404: "There is nothing of that name.",
     405: "The method is not for this address.",
     409: "That can't be done in the state the thing is in.",
+    412: "What is there is another thing than the request names.",
     413: "The body or the image is too large.",
     415: "The content type, or the content encoding, is not taken.",
     421: "The request names another host than this server.",

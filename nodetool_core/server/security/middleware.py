@@ -56,15 +56,17 @@ _SAFETY: Final = [
 
 
 class SessionCheck(Protocol):
-    """Knows the owner of a server by a session, and which paths open one."""
+    """Knows who asks by a session, and which paths open one."""
 
-    open_prefixes: tuple[str, ...]
-    """Paths below these need no session and no token."""
     is_required: bool
     """Whether nobody but the owner is answered."""
 
-    def is_owner(self, headers: Headers) -> bool:
-        """Return whether a request has the cookie of a session."""
+    def client(self, headers: Headers) -> str | None:
+        """Return whose session a request has: `OWNER`, or a client of a token; None for none."""
+        ...
+
+    def is_open(self, path: str, headers: Headers) -> bool:
+        """Return whether a path needs no session and no token."""
         ...
 
 
@@ -95,7 +97,7 @@ class RequestGuard:
         rate: Requests per second and client; 0 for no limit.
         dialects: Say where a request has its token, and how its failures are written.
         open_prefixes: Paths below these need no token: their addresses are secrets themselves.
-        sessions: Says whose requests are the owner's, who needs no token.
+        sessions: Says who asks by a session, and needs no token.
     """
 
     def __init__(
@@ -119,7 +121,7 @@ class RequestGuard:
         self._metrics = metrics
         self._dialects = dialects
         self._rate_limiter = RateLimiter(rate, burst)
-        self._open_prefixes = open_prefixes + (sessions.open_prefixes if sessions else ())
+        self._open_prefixes = open_prefixes
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +192,7 @@ class RequestGuard:
                 code="rate_limited",
                 seconds=int(wait) + 1,
             )
-        if client is None and not path.startswith(self._open_prefixes or "\0"):
+        if client is None and not self._is_open(path, headers):
             hint = "Send the header Authorization: Bearer <token>."
             return HttpError(
                 401,
@@ -213,21 +215,26 @@ class RequestGuard:
             return HttpError(415, Problem("invalid_value", "content-encoding", message, hint))
         return None
 
+    def _is_open(self, path: str, headers: Headers) -> bool:
+        if path.startswith(self._open_prefixes or "\0"):
+            return True
+        return self._sessions is not None and self._sessions.is_open(path, headers)
+
     def _client(self, scope: Scope, headers: Headers) -> str | None:
         """
-        Return who asks, by token or else by address; None where a token is needed and none fits.
+        Return who asks, by session, token or else by address.
 
-        Compared in constant time.
+        None where a token is needed and none fits. Compared in constant time.
         """
-        if self._sessions is not None and self._sessions.is_owner(headers):
-            return OWNER
+        if self._sessions is not None and (client := self._sessions.client(headers)) is not None:
+            return client
         if not self._digests:
             is_closed = self._sessions is not None and self._sessions.is_required
             return None if is_closed else _address(scope)
         token = self._dialects.of(scope["path"]).token_of(headers)
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
-        return f"token:{digest.hex()[:16]}" if any(matches) else None
+        return _client_of_digest(digest) if any(matches) else None
 
     def _limited(self, receive: Receive) -> Receive:
         taken = 0
@@ -281,6 +288,15 @@ class RateLimiter:
         if len(self._buckets) > _CLIENTS:
             self._buckets.popitem(last=False)
         return 0.0 if left >= 1 else (1 - left) / self._rate
+
+
+def client_of_token(token: str) -> str:
+    """Return what logs and jobs call the client of a token."""
+    return _client_of_digest(hashlib.sha256(token.encode("utf-8", "replace")).digest())
+
+
+def _client_of_digest(digest: bytes) -> str:
+    return f"token:{digest.hex()[:16]}"
 
 
 def _address(scope: Scope) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import quote
 
 from nodetool_core.errors import NodetoolError
 from nodetool_core.json_types import JsonObject
@@ -10,8 +11,12 @@ from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.served_workflow import ServedWorkflow
+from nodetool_core.server.v1.examples import example_of, given_image
 from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
+
+DEFAULT_IMAGE: Final = "x-default-image"
+"""JSON Schema key of an input that has an image: where that is, on this server."""
 
 _IMAGE_IN: Final[JsonObject] = {
     "anyOf": [
@@ -49,7 +54,11 @@ _IMAGE_OUT: Final[JsonObject] = {
 
 def describe(served: ServedWorkflow) -> WorkflowAnswer:
     """Return a workflow's name, meaning, inputs and outputs."""
+    address = f"/v1/workflows/{quote(served.name)}"
     inputs = {name: _input_schema(given) for name, given in served.inputs.items()}
+    for name in inputs:
+        if given_image(served, name) is not None:
+            inputs[name][DEFAULT_IMAGE] = f"{address}/inputs/{quote(name, safe='')}"
     required = [
         name
         for name, given in served.inputs.items()
@@ -68,6 +77,8 @@ def describe(served: ServedWorkflow) -> WorkflowAnswer:
                 name: _output_schema(annotation) for name, annotation in served.outputs.items()
             },
         },
+        modified=served.modified,
+        thumbnail=f"{address}/example" if example_of(served) is not None else None,
     )
 
 

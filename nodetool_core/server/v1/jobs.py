@@ -16,6 +16,7 @@ from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknow
 from nodetool_core.server.http.http_errors import public
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import base_url, client_of
+from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.v1.event_schemas import event_stream
 from nodetool_core.server.v1.results import Results
 from nodetool_core.server.v1.schemas import JobAnswer, JobsAnswer
@@ -23,6 +24,7 @@ from nodetool_core.server.v1.workflows import PREFIX
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
+    from nodetool_core.server.settings import Settings
 
 HEARTBEAT_SECONDS: Final = 15.0
 """
@@ -32,6 +34,9 @@ dead.
 
 _LOOK_SECONDS: Final = 0.5
 """How often a stream looks whether the server is about to end."""
+
+_MOST_LOOKED_AT: Final = 1000
+"""Newest jobs that are looked through for those of a workflow, or those that are kept."""
 
 _MOST_EVENTS: Final = 2**31 - 1
 
@@ -81,6 +86,10 @@ class JobRoutes:
         self,
         request: Request,
         state: Annotated[State | None, Query(description="Only jobs in this state.")] = None,
+        workflow: Annotated[
+            str | None, Query(max_length=500, description="Only jobs of this workflow.")
+        ] = None,
+        kept: Annotated[bool, Query(description="Only jobs that are kept.")] = False,
         before: Annotated[
             str | None, Query(max_length=100, description="The `next` of the page before.")
         ] = None,
@@ -88,15 +97,21 @@ class JobRoutes:
     ) -> JobsAnswer:
         """Jobs, the newest first."""
         settings, jobs = self._state.settings, self._state.jobs
-        client = client_of(request) if settings.tokens else None
         base = base_url(request, settings.public_url)
-
+        is_chosen = kept or workflow is not None
         found = jobs.list(
-            client=client,
+            client=jobs_seen_by(request, settings),
             state=None if state is None else JobState(state),
             before=before,
-            limit=limit,
+            limit=_MOST_LOOKED_AT if is_chosen else limit,
         )
+        if is_chosen:
+            found = [
+                job
+                for job in found
+                if (not kept or job.note.get("kept") is True)
+                and (workflow is None or job.workflow == workflow)
+            ][:limit]
         following = found[-1].id if len(found) == limit else None
         return JobsAnswer(jobs=[self._results.of_job(job, base) for job in found], next=following)
 
@@ -188,13 +203,23 @@ class JobRoutes:
         """
         state = self._state
         job = state.jobs.get(job_id)
-        if state.settings.tokens and job.client != client_of(request):
+        if jobs_seen_by(request, state.settings) not in (None, job.client):
             raise JobsError(unknown_job(job_id))
         return job
 
     def _answer(self, request: Request, job: Job) -> JobAnswer:
         base = base_url(request, self._state.settings.public_url)
         return self._results.of_job(job, base)
+
+
+def jobs_seen_by(request: Request, settings: Settings) -> str | None:
+    """
+    Return whose jobs a request may see; None for all.
+
+    The owner sees all, and everybody where no token tells clients apart.
+    """
+    client = client_of(request)
+    return client if settings.tokens and client != OWNER else None
 
 
 def as_sse(event: StoredEvent) -> bytes:

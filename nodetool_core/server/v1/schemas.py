@@ -54,6 +54,10 @@ class RunRequest(BaseModel):
             " kept and named by `url`."
         ),
     )
+    previews: bool = Field(
+        default=False,
+        description="Of a job: whether `GET /v1/events` shows images of each step.",
+    )
     priority: int = Field(
         default=0, ge=-100, le=100, description="Jobs of higher priority go first."
     )
@@ -134,6 +138,8 @@ class JobAnswer(BaseModel):
     cancel_requested: bool
     retry_of: str | None
     idempotency_key: str | None
+    label: str = Field(default="", description="What the owner of the server calls it.")
+    kept: bool = Field(default=False, description="Whether it stays however old it is.")
     problems: list[ProblemAnswer] = Field(description="Why it did not end well.")
     report: dict[str, Any] = Field(description="How the run went: seeds, warnings, seconds.")
     outputs: dict[str, Any] = Field(description="Results by output name, once it has ended.")
@@ -144,11 +150,17 @@ class JobAnswer(BaseModel):
         fields = {
             name: getattr(job, name)
             for name in cls.model_fields
-            if name not in ("state", "problems", "report", "outputs")
+            if name not in ("state", "problems", "report", "outputs", "label", "kept")
         }
         report = {name: value for name, value in job.report.items() if name != "models"}
         return cls(
-            **fields, state=job.state.value, problems=problems, report=report, outputs=outputs
+            **fields,
+            state=job.state.value,
+            label=str(job.note.get("label", "")),
+            kept=job.note.get("kept") is True,
+            problems=problems,
+            report=report,
+            outputs=outputs,
         )
 
 
@@ -172,6 +184,12 @@ class WorkflowAnswer(BaseModel):
     )
     inputs: dict[str, Any] = Field(description="JSON Schema of the inputs.")
     outputs: dict[str, Any] = Field(description="JSON Schema of the outputs.")
+    modified: float = Field(
+        default=0.0, description="When its file was changed last, Unix time in seconds; 0 for none."
+    )
+    thumbnail: str | None = Field(
+        default=None, description="Where its example image is, on this server; null without one."
+    )
 
 
 class WorkflowsAnswer(BaseModel):

@@ -16,15 +16,18 @@ from fastapi.responses import JSONResponse, Response
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest
 from nodetool_core.json_types import JsonObject
-from nodetool_core.server.http.files import FileAnswer, file_answer
+from nodetool_core.server.http.files import FileAnswer
 from nodetool_core.server.http.forms import FORM, file_in_form, is_form
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
+from nodetool_core.server.http.thumbnails import Side, image_beside, stored_image
 from nodetool_core.server.security.client_workflows import read_client_workflow
+from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.v1.description import describe
+from nodetool_core.server.v1.examples import example_of, given_image
 from nodetool_core.server.v1.results import Results
 from nodetool_core.server.v1.schemas import (
     FreeAnswer,
@@ -65,6 +68,10 @@ _FILE: Final[dict[int | str, JsonObject]] = {
     }
 }
 
+_IMAGE: Final[dict[int | str, JsonObject]] = {
+    200: {"description": "The image.", "content": {"image/webp": BYTES}}
+}
+
 _PLAIN: Final = frozenset({str, int, float, bool})
 """Outputs of these types are in the answer itself; whatever may hold an image has to be kept."""
 
@@ -84,6 +91,14 @@ def router(state: AppState) -> APIRouter:
         response_model=RunAnswer,
         responses=_ACCEPTED | failures(400, 401, 404, 409, 413, 415, 422, 429, 500, 503, 504, 507),
     )
+    for path, work in (("example", own.example), ("inputs/{given}", own.given)):
+        routes.add_api_route(
+            f"/workflows/{{name:path}}/{path}",
+            work,
+            methods=["GET"],
+            response_class=Response,
+            responses=_IMAGE | failures(401, 404, 422, 429),
+        )
     routes.add_api_route(
         "/workflows/{name:path}",
         own.workflow,
@@ -125,9 +140,11 @@ class WorkflowRoutes:
         self._state = state
         self._results = Results(state)
 
-    async def workflows(self) -> WorkflowsAnswer:
+    def workflows(self, request: Request) -> WorkflowsAnswer:
         """Return every workflow that is served, with JSON Schema of its inputs and outputs."""
         catalog = self._state.catalog
+        if client_of(request) == OWNER:
+            catalog.refresh()
         problems = {
             name: [ProblemAnswer.of(problem) for problem in found]
             for name, found in catalog.problems.items()
@@ -139,6 +156,16 @@ class WorkflowRoutes:
     async def workflow(self, name: Name) -> WorkflowAnswer:
         """Return one workflow, or one model as a workflow."""
         return describe(self._state.catalog.workflow(name))
+
+    def example(self, name: Name, side: Side = None) -> Response:
+        """Return a workflow's example: the image beside its file, else one that an input has."""
+        served = self._state.catalog.workflow(name)
+        return _image_of(served, example_of(served), side)
+
+    def given(self, name: Name, given: str, side: Side = None) -> Response:
+        """Return the image that an input has unless another is given."""
+        served = self._state.catalog.workflow(name)
+        return _image_of(served, given_image(served, given), side)
 
     def models(self) -> ModelsAnswer:
         """Return the models that clients may name."""
@@ -176,10 +203,9 @@ class WorkflowRoutes:
 
         return await state.threads.work(keep)
 
-    def file(self, digest: Digest) -> Response:
+    def file(self, digest: Digest, side: Side = None) -> Response:
         """Return an upload or a result."""
-        media_type, content = self._state.stored(digest)
-        return file_answer(media_type, content, name=digest[:16], seconds=31_536_000)
+        return stored_image(digest, self._state.stored(digest), side)
 
     async def run(
         self,
@@ -274,6 +300,7 @@ class WorkflowRoutes:
                 image_format=wanted.image_format,
                 provenance=state.settings.provenance,
                 confined=served.confined,
+                previews=wanted.previews,
             )
             job = state.jobs.submit(
                 JobRequest(
@@ -299,6 +326,20 @@ class WorkflowRoutes:
         return JSONResponse(
             answer.model_dump(mode="json"), 202, {"Location": f"{base}{PREFIX}/jobs/{answer.id}"}
         )
+
+
+def _image_of(served: ServedWorkflow, path: str | None, side: int | None) -> Response:
+    if path is None:
+        raise HttpError(
+            404,
+            Problem(
+                "missing_file",
+                "",
+                f"{served.shown} has no such image.",
+                "GET /v1/workflows lists which there are.",
+            ),
+        )
+    return image_beside(served.base, path, side)
 
 
 def _check_outputs(served: ServedWorkflow, outputs: list[str] | None) -> None:

@@ -1,10 +1,14 @@
-"""Images that the page shows: those beside a workflow's file, and stored ones, at any size."""
+"""
+Images at any size: those beside a workflow's file, and stored ones.
+
+What a page shows small is fetched small.
+"""
 
 from __future__ import annotations
 
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 from fastapi import Query
 from PIL import Image
@@ -17,9 +21,6 @@ from nodetool_core.references import ImageRef
 from nodetool_core.server.http.files import file_answer
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import encode_image_data
-
-if TYPE_CHECKING:
-    from nodetool_core.server.runtime.app_state import AppState
 
 Side = Annotated[int | None, Query(ge=16, le=2048, description="Pixels of a thumbnail.")]
 
@@ -46,14 +47,24 @@ def image_beside(folder: Path, path: str, side: int | None) -> Response:
         image = ImageLoader(base=folder).open(ImageRef(uri=str(place)), lambda note: None)
     except ImageError as error:
         raise HttpError(404, list(error.problems)) from error
-    content = encode_image_data(ImageData.of(within(image, side)), "WEBP")
     # The file may be another one under the same name in a moment.
-    return Response(content, media_type="image/webp", headers={"Cache-Control": "no-cache"})
+    return webp_answer(image, side, "no-cache")
 
 
-def stored_image(state: AppState, digest: str, side: int | None) -> Response:
-    """Return an upload or a result, as `image_beside` does; other files as they are. Blocks."""
-    media_type, content = state.stored(digest)
+def webp_answer(image: Image.Image, side: int | None, cached: str) -> Response:
+    """Return an image, made to fit a square where one is given. Blocks."""
+    content = encode_image_data(ImageData.of(within(image, side)), "WEBP")
+    return Response(content, media_type="image/webp", headers={"Cache-Control": cached})
+
+
+def stored_image(digest: str, stored: tuple[str, bytes], side: int | None) -> Response:
+    """
+    Return an upload or a result, as `image_beside` does; other files as they are. Blocks.
+
+    Args:
+        stored: Its media type and content.
+    """
+    media_type, content = stored
     if side is not None and media_type.startswith("image/"):
         image = within(Image.open(BytesIO(content)), side)
         content, media_type = encode_image_data(ImageData.of(image), "WEBP"), "image/webp"

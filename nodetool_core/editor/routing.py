@@ -1,0 +1,72 @@
+"""Which of the editor's routes are there for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.routing import Match
+from starlette.types import Scope
+
+from nodetool_core.errors import Problem
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.requests import client_of
+from nodetool_core.server.security.middleware import OWNER
+
+Row = tuple[str, str, Callable[..., object], int]
+"""Method, path, what answers, and the status where all is well."""
+
+_FAILURES: Final = failures(400, 401, 404, 409, 412, 413, 422, 429, 503, 507)
+
+
+def add_routes(routes: APIRouter, table: Sequence[Row], *, include_in_schema: bool = True) -> None:
+    """Add the routes of a table, with the failures that each may answer."""
+    for method, path, work, status in table:
+        routes.add_api_route(
+            path,
+            work,
+            methods=[method],
+            status_code=status,
+            response_model=None,
+            responses=_FAILURES,
+            include_in_schema=include_in_schema,
+        )
+
+
+def require_owner(request: Request) -> None:
+    """Raise HttpError 401 for everybody but the owner."""
+    if client_of(request) != OWNER:
+        raise not_owner("Only the owner of this server may do that.")
+
+
+def not_owner(message: str) -> HttpError:
+    """Return the refusal of who is not the owner."""
+    hint = (
+        "Open the address that `nodetool edit` or `nodetool serve --editor` prints, which holds a"
+        " key for one session, or give a token."
+    )
+    return HttpError(401, Problem("unauthorized", "", message, hint))
+
+
+class OwnerRoute(APIRoute):
+    """A route for the owner alone: for others the server's own of the same address is there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as any route does, where the owner asks."""
+        if scope.get("state", {}).get("client") != OWNER:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+class BrowserRoute(APIRoute):
+    """A route for browsers alone: for programs the server's own of the same address is there."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as any route does, where a page is wanted."""
+        if "text/html" not in Headers(scope=scope).get("accept", ""):
+            return Match.NONE, {}
+        return super().matches(scope)
