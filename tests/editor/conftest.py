@@ -30,9 +30,13 @@ from tests.site.browser import installed
 
 
 class LiveEditor:
-    """The editor on loopback, as `nodetool edit` serves it."""
+    """
+    The editor on loopback.
 
-    def __init__(self, folder: Path) -> None:
+    As `nodetool edit` serves it; with tokens or `is_open`, as `nodetool serve` does.
+    """
+
+    def __init__(self, folder: Path, *, is_open: bool = False, **given: Any) -> None:
         self.graphs = folder / "graphs"
         self.graphs.mkdir()
         Image.linear_gradient("L").resize((48, 32)).convert("RGB").save(self.graphs / "photo.png")
@@ -42,10 +46,14 @@ class LiveEditor:
         self._socket.listen(64)
         port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
-        settings = Settings.read(graphs=self.graphs, data=folder / "data", models=(), port=port)
-        self.state = open_app_state(settings, Registry.installed(), any_model=True)
-        self.sessions = Sessions(is_required=True)
-        routes = [router(self.state, self.sessions, open_at="blur")]
+        served = is_open or "token" in given
+        settings = Settings.read(
+            **{"graphs": self.graphs, "data": folder / "data", "models": (), "port": port} | given
+        )
+        self.state = open_app_state(settings, Registry.installed(), any_model=not served)
+        self.sessions = Sessions(settings.tokens, settings.owner_tokens, is_required=not served)
+        self.routers = [router(self.state, self.sessions, open_at=None if served else "blur")]
+        routes = self.routers
         self._server = server_of(self.state, routes, self.sessions)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
 

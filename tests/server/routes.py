@@ -15,7 +15,10 @@ from fastapi.routing import iter_route_contexts
 from nodetool_core.server.security.middleware import RequestGuard
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
-_VALUES = {"name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20}
+_VALUES = {
+    "name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20, "key": "00",
+    "output": "output", "index": "0", "version": "0" * 32, "given": "image", "code": "any",
+}  # fmt: skip
 
 
 def every_route(app: RequestGuard) -> list[tuple[str, str]]:
