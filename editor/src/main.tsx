@@ -13,7 +13,7 @@ import { loadHistory } from "./app/jobs.ts";
 import { followRoute, go, parseRoute, route } from "./app/route.ts";
 import { follow } from "./app/running.ts";
 import { keepSettings } from "./app/settings.ts";
-import { file, server, status, types, unsaved } from "./app/store.ts";
+import { file, server, status, types, unsaved, workflows } from "./app/store.ts";
 import { takeKey } from "./canvas/keys.ts";
 import { rebuild } from "./canvas/scene.ts";
 import { Types } from "./model/types.ts";
@@ -36,10 +36,15 @@ async function begin(): Promise<void> {
     await server.api.session({ key: decodeURIComponent(key) }).catch(() => undefined);
   }
   const { name } = parseRoute(location.hash);
-  const early = name ? server.api.document(name) : undefined;
-  early?.catch(() => undefined);
+  let early: Promise<Loaded> | undefined;
+  const known = server.api.status().then((found) => {
+    // Who may read files gets this one while the nodes are still on their way.
+    if (name && found.owner) early = server.api.document(name);
+    early?.catch(() => undefined);
+    return found;
+  });
   try {
-    const [found, catalogue] = await Promise.all([server.api.status(), server.api.nodes()]);
+    const [found, catalogue] = await Promise.all([known, server.api.nodes()]);
     status.value = found;
     types.value = new Types(catalogue);
   } catch (error) {
@@ -81,15 +86,19 @@ async function start(early?: Promise<Loaded>): Promise<void> {
   route.value = parseRoute(location.hash);
   const { owner, open, api } = status.value!;
   const listed = loadWorkflows();
-  if (owner) {
-    const name = route.value.name || (location.hash ? "" : (open ?? ""));
-    if (name) {
-      route.value = { ...route.value, name };
+  const wanted = route.value;
+  if (!owner) {
+    if (wanted.view === "graph") go({ view: wanted.name ? "form" : "start", name: wanted.name });
+  } else {
+    const name = wanted.name || (location.hash ? "" : (open ?? ""));
+    // A model that is served has a form and no file.
+    const isFile = name !== "" && (wanted.view !== "form" || (await early?.then(() => true, () => false)) === true);
+    if (isFile) {
+      route.value = { ...wanted, name };
       await openWorkflow(name, early);
     }
-    const wanted = route.value;
-    if (!name || file.value.name !== name) newWorkflow();
-    if (wanted.view === "gallery" || wanted.view === "models") go(wanted);
+    if (!isFile || file.value.name !== name) newWorkflow();
+    if (wanted.view !== "graph" && route.value.view !== wanted.view) go(wanted);
     if (location.hash === "" && route.value.name) go(route.value);
   }
   render(<App />, root);
@@ -99,7 +108,8 @@ async function start(early?: Promise<Loaded>): Promise<void> {
     document.title = `${unsaved.value ? "• " : ""}${fileTitle()} – ${t.app}`;
   });
   followRoute((name) => {
-    if (owner && name !== file.value.name) void openWorkflow(name);
+    const isFile = route.value.view === "graph" || workflows.value.some((one) => one.name === name);
+    if (owner && isFile && name !== file.value.name) void openWorkflow(name);
   });
   keepChecking();
   keepDrafts();

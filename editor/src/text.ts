@@ -161,6 +161,21 @@ export const t = {
   movedToTrash: (name: string) => `${name} was deleted.`,
   exists: "There is a workflow of this name already.",
 
+  readAgain: "The file was changed, and is read again.",
+  // Start
+  edit: "Edit",
+  call: "Call it",
+  callIt: (name: string) => `Call ${name} from a program`,
+  callHint: "Put your own image in place of photo.png.",
+  callToken: "The token is taken from NODETOOL_TOKEN.",
+  dialect: "Dialect",
+  copy: "Copy",
+  textCopied: "Copied.",
+  cantCopy: "This browser does not let pages copy. Mark the text instead.",
+  leave: "Sign out",
+  noneServedHint: "Who runs this server puts workflow files into its folder.",
+  brokenFiles: (number: number) => `${count(number, "file", "files")} of the folder can't be read as ${number === 1 ? "a workflow" : "workflows"}.`,
+
   // Drop
   dropUse: "Use as an image",
   dropOpen: "Open its workflow",
@@ -224,11 +239,11 @@ export const t = {
   loaded: "loaded",
 
   // Session
-  askToken: "This server asks for a token.",
+  askToken: "This server asks for a token. With one you see its workflows, run them as forms, and find your results again. Programs send it as Authorization: Bearer.",
   token: "Token",
   enter: "Enter",
   wrongToken: "This token is not accepted.",
-  expiredLink: "This link was used already. Start nodetool edit again, or enter a token.",
+  expiredLink: "This link was used already. Start nodetool again for another one, or enter a token.",
   updated: "The editor was updated.",
   failedToLoad: "The editor could not be loaded.",
   tryAgain: "Try again",
@@ -238,6 +253,9 @@ export const t = {
   again: "Again with a new seed",
   earlier: "Earlier",
   formEmpty: "The result appears here",
+  beforeAfter: "Before and after",
+  callThis: "Call this from a program",
+  needsFirst: (names: string) => `First: ${names}`,
   formEmptyHint: "Fill in the form and press Run.",
   noInputs: "This workflow has no inputs. Run it as it is.",
   copied: (number: number) => `${count(number, "node", "nodes")} copied.`,

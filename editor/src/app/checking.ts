@@ -17,6 +17,7 @@ let asked = 0;
 
 export async function checkNow(): Promise<void> {
   clearTimeout(timer);
+  if (status.peek()?.owner !== true) return;
   abort?.abort();
   abort = new AbortController();
   const number = ++asked;

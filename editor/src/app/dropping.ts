@@ -5,7 +5,7 @@ import { addNode, pasteText } from "./editing.ts";
 import { newWorkflow } from "./files.ts";
 import { route } from "./route.ts";
 import { complain } from "./running.ts";
-import { dialog, say, server, types } from "./store.ts";
+import { dialog, say, server, status, types } from "./store.ts";
 import type { Point } from "../model/operations.ts";
 
 const IMAGE_INPUT = "nodetool.input.ImageInput";
@@ -51,7 +51,9 @@ export function takeDrops(): void {
     shade(false);
     if (event.defaultPrevented || !isFile(event)) return;
     event.preventDefault();
-    if (route.peek().view === "form") return;
+    if (route.peek().view === "form" || status.peek()?.owner !== true) return;
+    // Where no graph is shown, what is dropped begins a new one.
+    if (route.peek().view !== "graph") newWorkflow();
     const at = place(event);
     [...(event.dataTransfer?.files ?? [])].forEach((file, index) => void takeFile(file, { x: at.x + index * 40, y: at.y + index * 40 }));
   });

@@ -22,13 +22,21 @@ export async function loadWorkflows(changed?: string[]): Promise<void> {
     const answer = await server.api.workflows();
     workflows.value = answer.workflows;
     brokenWorkflows.value = answer.problems;
-    const mine = answer.workflows.find((one) => one.name === file.value.name);
-    if (changed?.includes(file.value.name) && mine && mine.etag !== file.value.etag && !saving.value) {
-      dialog.value = { kind: "changed", data: mine.etag };
-    }
+    if (changed?.includes(file.value.name)) await lookAgain(file.value.name);
   } catch (error) {
     if (error instanceof OfflineError) connected.value = false;
     else complain(error);
+  }
+}
+
+/** Asks what becomes of the open workflow where its file is another one than it was. */
+async function lookAgain(name: string): Promise<void> {
+  const found = await server.api.document(name).catch(() => null);
+  if (!found || name !== file.value.name || found.etag === file.value.etag || saving.value) return;
+  if (unsaved.value) dialog.value = { kind: "changed" };
+  else {
+    await openWorkflow(name, Promise.resolve(found));
+    say(t.readAgain);
   }
 }
 

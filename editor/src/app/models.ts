@@ -2,17 +2,23 @@
 import { signal } from "@preact/signals";
 import type { Model } from "../net/schema.ts";
 import type { ServerEvent } from "../net/stream.ts";
-import { say, server } from "./store.ts";
+import { say, server, status } from "./store.ts";
 
 export const models = signal<Model[] | null>(null);
 export const pulls = signal<Record<string, { bytes: number; total: number }>>({});
 
 export async function loadModels(): Promise<void> {
   try {
-    models.value = (await server.api.models()).models;
+    models.value = status.peek()?.owner === true ? (await server.api.models()).models : await servedModels();
   } catch {
     models.value ??= [];
   }
+}
+
+/** What a client may name: it is on the server, as far as a client is concerned. */
+async function servedModels(): Promise<Model[]> {
+  const { models: found } = await server.api.servedModels();
+  return found.map(({ id, tasks, loaded }) => ({ id, tasks, loaded, on_disk: true, size: null }));
 }
 
 export function pulling(event: Extract<ServerEvent, { event: "models_changed" }>): void {

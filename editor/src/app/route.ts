@@ -1,4 +1,4 @@
-/** Where the page is: `#/g/NAME` the graph, `#/f/NAME` the form, `#/gallery`, `#/models`. */
+/** Where the page is: `#/g/NAME` the graph, `#/f/NAME` the form; `#/start`, `#/gallery`, `#/models`. */
 import { effect, signal } from "@preact/signals";
 import { type View, view } from "./store.ts";
 
@@ -7,13 +7,22 @@ export interface Route {
   name: string;
 }
 
+const PLAIN: readonly string[] = ["start", "gallery", "models"];
 const LETTERS: Partial<Record<View, string>> = { graph: "g", form: "f" };
 
 export function parseRoute(hash: string): Route {
   const [, letter = "", ...rest] = hash.replace(/^#/, "").split("/");
-  const name = rest.map(decodeURIComponent).join("/");
-  if (letter === "gallery" || letter === "models") return { view: letter, name: "" };
+  const name = rest.map(decoded).join("/");
+  if (PLAIN.includes(letter)) return { view: letter as View, name: "" };
   return { view: letter === "f" ? "form" : "graph", name };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function writeRoute({ view: where, name }: Route): string {

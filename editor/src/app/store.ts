@@ -153,7 +153,7 @@ export function checkOf(id: string) {
 // The view.
 
 export type Tab = "workflows" | "outline" | "nodes";
-export type View = "graph" | "form" | "gallery" | "models";
+export type View = "start" | "graph" | "form" | "gallery" | "models";
 
 export const view = signal<View>("graph");
 export const leftTab = signal<Tab>("outline");

@@ -68,12 +68,14 @@ function fieldOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, 
   const low = numberOf(schema.minimum);
   const high = numberOf(schema.maximum);
   const seed = schema.seed ?? isSeed(name, low);
+  const image = schema["x-default-image"];
+  const given = image === undefined ? schema.default : { type: "image", url: image };
   const property: Property = {
     name,
     type: -1,
     required,
     description: schema.description ?? "",
-    ...(schema.default === undefined ? {} : { default: schema.default }),
+    ...(given === undefined ? {} : { default: given }),
     ...(low === undefined ? {} : { min: low }),
     ...(high === undefined ? {} : { max: high }),
     ...(schema.maxLength === undefined ? {} : { max_length: schema.maxLength }),
@@ -81,7 +83,7 @@ function fieldOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, 
     ...(seed ? { seed: true } : {}),
   };
   const [kind, typeName] = kindOf(name, schema, low, high, seed);
-  return { name, property, typeName, kind, value: schema.default, more: REST.test(name) };
+  return { name, property, typeName, kind, value: given, more: REST.test(name) };
 }
 
 function kindOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, low?: number, high?: number, seed?: boolean): [FieldKind, string] {

@@ -1,5 +1,5 @@
 /** The server's API as functions. Answers that are problems become `ApiError`. */
-import { type Json, type JsonObject, parseJson, parseWire, writeJson } from "../model/json.ts";
+import { type Json, type JsonObject, isObject, parseJson, parseWire, writeJson } from "../model/json.ts";
 import type * as wire from "./schema.ts";
 
 export class ApiError extends Error {
@@ -70,6 +70,10 @@ export class Api {
 
   async session(given: wire.SessionRequest): Promise<void> {
     await this.call("/session", { method: "POST", json: given as unknown as Json });
+  }
+
+  async leave(): Promise<void> {
+    await this.call("/session", { method: "DELETE" });
   }
 
   status = (): Promise<wire.Status> => this.fast("/status");
@@ -145,10 +149,12 @@ export class Api {
   layout = (given: wire.LayoutRequest): Promise<wire.LayoutAnswer> =>
     this.fast("/layout", { method: "POST", json: given as unknown as Json });
 
-  jobs = (query: Record<string, string> = {}): Promise<wire.JobsAnswer> =>
-    this.read(`/jobs?${new URLSearchParams(query)}`);
+  async jobs(query: Record<string, string> = {}): Promise<wire.JobsAnswer> {
+    const answer = await this.read<wire.JobsAnswer>(`/jobs?${new URLSearchParams(query)}`);
+    return { ...answer, jobs: answer.jobs.map(ownAddresses) };
+  }
 
-  job = (id: string): Promise<wire.Job> => this.read(`/jobs/${encodeURIComponent(id)}`);
+  job = async (id: string): Promise<wire.Job> => ownAddresses(await this.read(`/jobs/${encodeURIComponent(id)}`));
 
   jobDocument = (id: string): Promise<JsonObject> => this.exact(`/jobs/${encodeURIComponent(id)}/document`);
 
@@ -166,8 +172,9 @@ export class Api {
     await this.call("/jobs/cancel", { method: "POST" });
   }
 
-  models = (task = ""): Promise<wire.ModelsAnswer> =>
-    this.fast(`/models${task ? `?task=${encodeURIComponent(task)}` : ""}`);
+  models = (): Promise<wire.ModelsAnswer> => this.fast("/models/local");
+
+  servedModels = (): Promise<wire.ServedModels> => this.fast("/models");
 
   async pull(id: string): Promise<void> {
     await this.call("/models/pull", { method: "POST", json: { id } });
@@ -180,6 +187,16 @@ export class Api {
   free = (): Promise<{ freed_bytes: number }> => this.fast("/free", { method: "POST" });
 
   places = (at: string): Promise<wire.PlacesAnswer> => this.fast(`/places?path=${encodeURIComponent(at)}`);
+}
+
+/** Addresses in an answer are as other programs need them; the page asks the server it came from. */
+function ownAddresses(job: wire.Job): wire.Job {
+  const own = (value: wire.ResultValue): wire.ResultValue => {
+    if (Array.isArray(value)) return value.map((one) => own(one as wire.ResultValue));
+    if (!isObject(value) || typeof value.url !== "string" || typeof value.asset_id !== "string") return value;
+    return { ...value, url: `/v1/files/${value.asset_id}` };
+  };
+  return { ...job, outputs: Object.fromEntries(Object.entries(job.outputs).map(([name, value]) => [name, own(value)])) };
 }
 
 async function problemsOf(answer: Response): Promise<wire.Problem[]> {

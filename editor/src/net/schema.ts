@@ -41,6 +41,14 @@ export interface Status {
   can_run: boolean;
   /** The workflow that the server was started for, or null. */
   open: string | null;
+  /** Where the server is reached, without a slash at the end. */
+  address: string;
+  /** Whether programs have to send a token. */
+  needs_token: boolean;
+  /** Protocols that programs can speak; `guide` says how one is called, NAME being the workflow's. */
+  dialects: { name: string; title: string; guide: string }[];
+  /** Ids of the Qolaba dialect, by the workflow or model that each stands for. */
+  apps: Record<string, string>;
   devices: Device[];
   waiting: number;
   running: number;
@@ -243,6 +251,8 @@ export interface FieldSchema {
   widget?: Widget;
   /** Whether -1 draws a new number for each run. */
   seed?: boolean;
+  /** Where the image is that it has unless another is given. */
+  "x-default-image"?: string;
 }
 
 export interface ObjectSchema {
@@ -254,10 +264,11 @@ export interface WorkflowInfo {
   name: string;
   title: string;
   description: string;
+  /** What the Hugging Face dialect can use it for. */
+  task: "image-to-image" | "text-to-image" | null;
   inputs: ObjectSchema;
   outputs: ObjectSchema;
   modified: number;
-  etag: string;
   thumbnail: string | null;
 }
 
@@ -270,8 +281,7 @@ export interface WorkflowsAnswer {
 /**
  * GET /v1/workflows/{name}/document answers the file itself, as JSON, with its ETag.
  * GET /v1/workflows/{name}/files?path=assets/a.png&side=256 answers an image beside the file.
- * POST /v1/workflows/{name}/runs is that of today with `previews`; an image that is an input's default
- * stands in `inputs` as an ImageValue, so that clients see it.
+ * POST /v1/workflows/{name}/runs takes `inputs`, `previews` and `wait`.
  * GET /v1/jobs/{id}/document and GET …/versions/{id} answer the document alone.
  */
 /** PUT /v1/workflows/{name}/document with If-Match or If-None-Match; 412 where the file is another. */
@@ -333,9 +343,14 @@ export interface Model {
   last_used?: number | null;
 }
 
-/** GET /v1/models?task= */
+/** GET /v1/models/local */
 export interface ModelsAnswer {
   models: Model[];
+}
+
+/** GET /v1/models: those that clients may name. */
+export interface ServedModels {
+  models: { id: string; tasks: string[]; loaded: boolean }[];
 }
 
 /** GET /v1/places?path= */

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { fileTitle } from "../app/files.ts";
 import { go, route } from "../app/route.ts";
 import { set, settings } from "../app/settings.ts";
-import { connected, dialog, file, leftTab, status } from "../app/store.ts";
+import { type View, connected, dialog, file, leftTab, status } from "../app/store.ts";
 import { t } from "../text.ts";
 import { Bar } from "./Bar.tsx";
 import { Canvas } from "./Canvas.tsx";
@@ -40,7 +40,7 @@ export function App() {
         )}
         <div class="main">
           {isGraph && own && <main class="graph-main" aria-label={t.graph}><h1 class="unseen">{fileTitle()}</h1><Canvas /></main>}
-          {((isGraph && !own) || (view === "form" && !name && !own)) && <Lazy key="start" load={() => import("./Start.tsx")} />}
+          {(view === "start" || (isGraph && !own) || (view === "form" && !name && !own)) && <Lazy key="start" load={() => import("./Start.tsx")} />}
           {view === "form" && (name || own) && <Lazy key="form" load={() => import("./Form.tsx")} />}
           {view === "gallery" && <Lazy key="gallery" load={() => import("./Gallery.tsx")} />}
           {view === "models" && <Lazy key="models" load={() => import("./Models.tsx")} />}
@@ -86,9 +86,9 @@ function Resizer({ name, sign, label }: { name: "leftWidth" | "rightWidth"; sign
 /** The tabs of a narrow page. */
 function Tabs() {
   const { view } = route.value;
-  const to = (next: Region, where: "graph" | "form" | "gallery" = "graph") => () => {
+  const to = (next: Region, where: View = "graph") => () => {
     region.value = next;
-    go({ view: where, name: where === "gallery" ? "" : file.value.name || route.value.name });
+    go({ view: where, name: where === "graph" || where === "form" ? file.value.name || route.value.name : "" });
     if (next === "outline") leftTab.value = "outline";
   };
   const tabs: [string, IconName, boolean, () => void][] = [
@@ -96,7 +96,7 @@ function Tabs() {
     [t.graph, "graph", view === "graph" && region.value === "main", to("main")],
     [t.outline, "list", view === "graph" && region.value === "outline", to("outline")],
     [t.inspector, "panelRight", view === "graph" && region.value === "inspector", to("inspector")],
-    [t.workflows, "folder", view === "graph" && (region.value === "workflows" || status.value?.owner !== true), status.value?.owner ? to("workflows") : () => go({ view: "graph", name: "" })],
+    [t.workflows, "folder", view === "start", to("main", "start")],
     [t.gallery, "grid", view === "gallery", to("main", "gallery")],
   ];
   if (status.value?.owner !== true) tabs.splice(0, 4);

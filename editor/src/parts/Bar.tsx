@@ -2,7 +2,7 @@
 import { action, perform } from "../actions.ts";
 import { fileTitle } from "../app/files.ts";
 import { go, route } from "../app/route.ts";
-import { activeRun, check, connected, file, opened, revision, runTick, saving, status, types, unsaved } from "../app/store.ts";
+import { activeRun, check, connected, file, opened, revision, runTick, saving, server, status, types, unsaved } from "../app/store.ts";
 import { cancelRun, runTargets } from "../app/running.ts";
 import { settings, toggle } from "../app/settings.ts";
 import { shownKey } from "../canvas/keys.ts";
@@ -21,9 +21,9 @@ export function Bar() {
         <Title />
       </div>
       <nav class="segmented" aria-label={t.regions}>
-        {(["graph", "form", "gallery", "models"] as const).map((one) => (
-          <button key={one} type="button" class={one === "gallery" || one === "models" ? "wide-only" : ""} aria-current={route.value.view === one ? "page" : undefined} onClick={() => go({ view: one, name: one === "gallery" || one === "models" ? "" : file.value.name })}>
-            {t[one]}
+        {(["start", "graph", "form", "gallery", "models"] as const).map((one) => (
+          <button key={one} type="button" class={one === "graph" || one === "form" ? "" : "wide-only"} aria-current={route.value.view === one ? "page" : undefined} onClick={() => go({ view: one, name: one === "graph" || one === "form" ? file.value.name : "" })}>
+            {one === "start" ? t.workflows : t[one]}
           </button>
         ))}
       </nav>
@@ -44,17 +44,22 @@ export function Bar() {
 /** Who has no rights to the files sees forms and results alone. */
 function ClientBar() {
   const { view, name } = route.value;
-  const isStart = view === "graph" || (view === "form" && !name);
+  const isStart = view === "start" || view === "graph" || (view === "form" && !name);
   return (
     <header class="bar">
       <div class="bar-left"><strong class="brand">{t.app}</strong></div>
       <nav class="segmented" aria-label={t.regions}>
-        <button type="button" aria-current={isStart ? "page" : undefined} onClick={() => go({ view: "graph", name: "" })}>{t.workflows}</button>
+        <button type="button" aria-current={isStart ? "page" : undefined} onClick={() => go({ view: "start", name: "" })}>{t.workflows}</button>
         <button type="button" aria-current={view === "gallery" ? "page" : undefined} onClick={() => go({ view: "gallery", name: "" })}>{t.gallery}</button>
       </nav>
-      <div class="bar-right" />
+      <div class="bar-right">{status.value?.needs_token && <button type="button" class="text-button" onClick={() => void leave()}>{t.leave}</button>}</div>
     </header>
   );
+}
+
+async function leave(): Promise<void> {
+  await server.api.leave().catch(() => undefined);
+  location.replace(location.pathname);
 }
 
 function Title() {

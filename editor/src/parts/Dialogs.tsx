@@ -45,6 +45,8 @@ export default function Dialogs() {
       return <Lazy load={() => import("./Viewer.tsx")} {...(data as object)} />;
     case "mask":
       return <Lazy load={() => import("./Mask.tsx")} {...(data as object)} />;
+    case "calls":
+      return <Lazy load={() => import("./Calls.tsx")} {...(data as object)} />;
     case "drop":
       return <Lazy load={() => import("./DropDialog.tsx")} {...(data as object)} />;
     default:

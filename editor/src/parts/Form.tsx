@@ -1,33 +1,40 @@
 /** A workflow without its nodes: its inputs as a form, its results beside them. */
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { history } from "../app/jobs.ts";
-import { imagesOf } from "../app/results.ts";
+import { imageUrl, uploaded } from "../app/images.ts";
 import { route } from "../app/route.ts";
 import { cancelRun, complain, drawnSeed } from "../app/running.ts";
 import { check, dialog, file, opened, revision, runTick, runs, server, shownRun, status, types } from "../app/store.ts";
 import { type FormField, fieldsOfDocument, fieldsOfSchema } from "../model/form.ts";
 import type { JsonObject } from "../model/json.ts";
-import { type Run, fractionDone, hasEnded, runOfJob } from "../model/runs.ts";
+import { fractionDone, hasEnded, runOfJob } from "../model/runs.ts";
 import { labelOf } from "../model/types.ts";
 import type { Job, WorkflowInfo } from "../net/schema.ts";
-import { t, timeText } from "../text.ts";
+import { t } from "../text.ts";
 import { Field } from "./fields/Field.tsx";
+import { imageFrom } from "./fields/Image.tsx";
+import { FormResult } from "./FormResult.tsx";
 import { Icon } from "./Icon.tsx";
-import { ResultValueView } from "./Result.tsx";
 
 /** Values that were given here, by workflow: they stay when the view is another for a while. */
 const given = signal<Record<string, JsonObject>>({});
+
+/** Images that runs were given, by job: what a result is compared with. */
+const before = new Map<string, string>();
 
 export default function Form() {
   const name = route.value.name || file.value.name;
   const [info, setInfo] = useState<WorkflowInfo | null>(null);
   const [job, setJob] = useState<Job | null>(null);
   const [runId, setRunId] = useState<string | null>(null);
-  const own = status.value?.owner === true;
+  const [earlier, setEarlier] = useState<Job[]>([]);
+  const own = status.value?.owner === true && (name === file.value.name || !name);
+  const lookBack = (): void => void server.api.jobs({ workflow: name, limit: "24" }).then((answer) => setEarlier(answer.jobs), () => undefined);
   useEffect(() => {
     setJob(null);
     setRunId(null);
+    setInfo(null);
+    lookBack();
     if (!own && name) server.api.workflow(name).then(setInfo, complain);
   }, [name, own]);
   revision.value;
@@ -40,19 +47,24 @@ export default function Form() {
   const run = runs.value.find((one) => one.id === runId) ?? (shownRun.value?.id === runId ? shownRun.value : null);
   const state = run?.state;
   useEffect(() => {
-    if (runId && state && hasEnded(state)) server.api.job(runId).then(setJob, complain);
+    if (!runId || !state || !hasEnded(state)) return;
+    server.api.job(runId).then(setJob, complain);
+    lookBack();
   }, [runId, state]);
 
   const set = (field: FormField, value: unknown): void => {
     const { [field.name]: _before, ...rest } = values;
     given.value = { ...given.value, [name]: value === undefined ? rest : { ...rest, [field.name]: value as never } };
   };
+  const photo = found.find((field) => field.kind === "image");
   const start = async (more: JsonObject = {}): Promise<void> => {
     try {
       const inputs = { ...values, ...more };
       const next = own
         ? await server.api.run({ workflow: document.toJson(), name: file.value.name || undefined, inputs, previews: true, wait: false })
         : await server.api.runNamed(name, inputs);
+      const url = photo && imageUrl(inputs[photo.name] ?? photo.value);
+      if (url) before.set(next.id, url);
       if (!runs.value.some((one) => one.id === next.id)) runs.value = [...runs.value, runOfJob(next)];
       shownRun.value = runs.value.find((one) => one.id === next.id)!;
       setRunId(next.id);
@@ -60,18 +72,32 @@ export default function Form() {
       complain(error);
     }
   };
+  /** An image that is dropped or pasted anywhere goes to the first field that takes one. */
+  const take = (data: DataTransfer | null): boolean => {
+    const blob = imageFrom(data);
+    if (!blob || !photo) return false;
+    uploaded(blob).then((value) => set(photo, value), complain);
+    return true;
+  };
+  useEffect(() => {
+    const paste = (event: ClipboardEvent): void => {
+      if (!event.defaultPrevented && !dialog.peek() && take(event.clipboardData)) event.preventDefault();
+    };
+    addEventListener("paste", paste);
+    return () => removeEventListener("paste", paste);
+  });
   const seed = found.find((field) => field.property.seed);
-  const missing = found.some((field) => field.property.required && (values[field.name] ?? field.value) === undefined);
+  const missing = found.filter((field) => field.property.required && (values[field.name] ?? field.value) === undefined);
   const active = run && !hasEnded(run.state);
   const fields = (more: boolean) => found.filter((field) => field.more === more);
   const row = (field: FormField) => <FormRow key={field.name} field={field} value={values[field.name] ?? field.value} onChange={(value) => set(field, value)} />;
   return (
-    <main class="form-view">
+    <main class="form-view" onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); take(event.dataTransfer); }}>
       <form class="form-inputs" onSubmit={(event) => { event.preventDefault(); if (!active) void start(); }}>
         <div class="form-scroll">
           <h1>{title}</h1>
           {about && <p class="muted">{about}</p>}
-          {found.length === 0 && <p class="muted">{t.noInputs}</p>}
+          {found.length === 0 && (own || info) && <p class="muted">{t.noInputs}</p>}
           {fields(false).map(row)}
           {fields(true).length > 0 && (
             <details class="more-fields">
@@ -79,6 +105,7 @@ export default function Form() {
               {fields(true).map(row)}
             </details>
           )}
+          {name && <p><button type="button" class="text-button" onClick={() => (dialog.value = { kind: "calls", data: { name } })}>{t.callThis}</button></p>}
         </div>
         <footer class="form-foot">
           {active ? (
@@ -87,25 +114,24 @@ export default function Form() {
               <Icon name="stop" size={14} /> {t.cancel}
             </button>
           ) : (
-            <button type="submit" class="button primary large" disabled={missing}>
+            <button type="submit" class="button primary large" disabled={missing.length > 0} aria-describedby="form-about">
               <Icon name="play" size={14} /> {t.run}
             </button>
           )}
           {seed && job && !active && <button type="button" class="button large" onClick={() => void start({ [seed.name]: drawnSeed() })}>{t.again}</button>}
-          {!active && <About job={job} />}
+          <span class="muted small" id="form-about">{active ? (run.state === "queued" ? t.states.queued : "") : missing.length ? t.needsFirst(missing.map((field) => labelOf(field.name)).join(", ")) : <About job={job} own={own} />}</span>
         </footer>
       </form>
       <section class="form-results" aria-label={t.result} aria-live="polite">
-        <Results run={run ?? null} job={job} name={name} onShow={setJob} />
+        <FormResult run={run ?? null} job={job} earlier={earlier} before={job ? before.get(job.id) : undefined} onShow={setJob} onUse={photo && ((image) => set(photo, image))} />
       </section>
     </main>
   );
 }
 
-function About({ job }: { job: Job | null }) {
-  const known = Object.values(check.value?.nodes ?? {}).reduce((sum, node) => sum + (node.state === "missing" ? (node.seconds ?? 0) : 0), 0);
-  const text = job ? t.seconds(Number(job.report.seconds ?? 0)) : known ? t.runAbout(t.seconds(known)) : "";
-  return text ? <span class="muted small">{text}</span> : null;
+function About({ job, own }: { job: Job | null; own: boolean }) {
+  const known = own ? Object.values(check.value?.nodes ?? {}).reduce((sum, node) => sum + (node.state === "missing" ? (node.seconds ?? 0) : 0), 0) : 0;
+  return <>{job ? t.seconds(Number(job.report.seconds ?? 0)) : known ? t.runAbout(t.seconds(known)) : ""}</>;
 }
 
 function FormRow({ field, value, onChange }: { field: FormField; value: never | FormField["value"]; onChange: (value: unknown) => void }) {
@@ -119,56 +145,5 @@ function FormRow({ field, value, onChange }: { field: FormField; value: never | 
       <Field id={id} property={field.property} typeName={field.typeName} kind={field.kind} value={value} label={labelOf(field.name)} describedBy={`${id}-about`} onChange={onChange} />
       {field.property.description && <p class="field-about" id={`${id}-about`}>{field.property.description}</p>}
     </div>
-  );
-}
-
-interface ResultsProps {
-  run: Run | null;
-  job: Job | null;
-  name: string;
-  onShow: (job: Job) => void;
-}
-
-function Results({ run, job, name, onShow }: ResultsProps) {
-  // A run is changed in place: without this, what it shows would stay.
-  runTick.value;
-  const active = run && !hasEnded(run.state);
-  const preview = run ? [...run.previews.values()].at(-1) : undefined;
-  const earlier = history.value.filter((one) => one.workflow === name && imagesOf(one).length).slice(0, 12);
-  return (
-    <>
-      {active && (
-        <div class="live">
-          {preview ? <img src={preview} alt="" /> : <div class="pulse" />}
-          <progress max={1} value={fractionDone(run)} aria-label={t.running} />
-        </div>
-      )}
-      {!active && job?.problems.map((problem, index) => <p key={index} class="problem bad">{problem.message} {problem.hint}</p>)}
-      {!active && job && Object.entries(job.outputs).map(([output, value]) => (
-        <section key={output} class="output">
-          <h2>{labelOf(output)}</h2>
-          <ResultValueView value={value} onOpen={(index) => (dialog.value = { kind: "viewer", data: { images: imagesOf(job), index, title: job.workflow } })} />
-        </section>
-      ))}
-      {!active && !job && (
-        <div class="empty">
-          <Icon name="image" size={36} />
-          <h2>{t.formEmpty}</h2>
-          <p>{t.formEmptyHint}</p>
-        </div>
-      )}
-      {earlier.length > 0 && (
-        <section class="earlier">
-          <h2>{t.earlier}</h2>
-          <div class="thumbs small">
-            {earlier.map((one) => (
-              <button key={one.id} type="button" class="thumb" title={timeText(one.ended ?? one.created)} aria-label={`${t.result}, ${timeText(one.ended ?? one.created)}`} onClick={() => onShow(one)}>
-                <img src={`${imagesOf(one)[0]!.url}?side=128`} alt="" loading="lazy" />
-              </button>
-            ))}
-          </div>
-        </section>
-      )}
-    </>
   );
 }

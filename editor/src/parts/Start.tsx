@@ -1,23 +1,78 @@
-import { workflows } from "../app/store.ts";
+/** What the server has: each workflow with its image, its form, and how programs call it. */
+import { useEffect, useState } from "preact/hooks";
+import { newWorkflow } from "../app/files.ts";
+import { writeRoute } from "../app/route.ts";
+import { complain } from "../app/running.ts";
+import { brokenWorkflows, dialog, server, status, workflows } from "../app/store.ts";
 import { thumbnail } from "../net/api.ts";
+import type { ServedModels } from "../net/schema.ts";
 import { t } from "../text.ts";
 import { Icon } from "./Icon.tsx";
 
-/** For clients, and for everybody who has not chosen one: the workflows with their images. */
+const FILTERED_FROM = 7;
+
 export default function Start() {
+  const [filter, setFilter] = useState("");
+  const [models, setModels] = useState<ServedModels["models"]>([]);
+  useEffect(() => void server.api.servedModels().then((answer) => setModels(answer.models.filter((one) => one.tasks.length)), complain), []);
+  const own = status.value?.owner === true;
+  const fits = (text: string): boolean => text.toLowerCase().includes(filter.trim().toLowerCase());
+  const found = workflows.value.filter((one) => fits(`${one.name} ${one.title} ${one.description}`));
+  const shown = models.filter((one) => fits(one.id));
+  const total = workflows.value.length + models.length;
+  const broken = Object.keys(brokenWorkflows.value).length;
   return (
     <main class="start">
-      <h1>{t.workflows}</h1>
-      <div class="cards">
-        {workflows.value.map((one) => (
-          <a key={one.name} class="card" href={`#/f/${one.name.split("/").map(encodeURIComponent).join("/")}`}>
-            {one.thumbnail ? <img src={thumbnail(one.thumbnail, 640)} alt="" loading="lazy" /> : <span class="no-image"><Icon name="graph" size={28} /></span>}
-            <strong>{one.title || one.name}</strong>
-            <span class="muted small">{one.description}</span>
-          </a>
-        ))}
-      </div>
-      {workflows.value.length === 0 && <div class="empty"><Icon name="folder" size={32} /><h2>{t.noWorkflows}</h2></div>}
+      <header class="page-head">
+        <div><h1>{t.workflows}</h1><p class="muted mono small">{status.value?.address}</p></div>
+        {total >= FILTERED_FROM && <input class="input filter" type="search" placeholder={t.filter} aria-label={t.filter} value={filter} onInput={(event) => setFilter(event.currentTarget.value)} />}
+        {own && <button type="button" class="button primary" onClick={() => newWorkflow()}><Icon name="plus" /> {t.newWorkflow}</button>}
+      </header>
+      {total === 0 && (
+        <div class="empty">
+          <Icon name="folder" size={32} />
+          <h2>{t.noWorkflows}</h2>
+          <p>{own ? t.noWorkflowsHint : t.noneServedHint}</p>
+        </div>
+      )}
+      {total > 0 && found.length + shown.length === 0 && <p class="muted">{t.nothingFits}</p>}
+      <ul class="cards">
+        {found.map((one) => <Card key={one.name} name={one.name} title={one.title || one.name} about={one.description} image={one.thumbnail} own={own} />)}
+      </ul>
+      {broken > 0 && <p class="muted small">{t.brokenFiles(broken)}</p>}
+      {shown.length > 0 && (
+        <>
+          <h2>{t.models}</h2>
+          <ul class="cards">{shown.map((one) => <Card key={one.id} name={one.id} title={one.id} about={one.tasks.join(", ")} image={null} own={false} />)}</ul>
+        </>
+      )}
     </main>
+  );
+}
+
+interface CardProps {
+  name: string;
+  title: string;
+  about: string;
+  image: string | null;
+  /** Whether its graph can be edited. */
+  own: boolean;
+}
+
+function Card({ name, title, about, image, own }: CardProps) {
+  return (
+    <li class="card">
+      <a class="card-link" href={writeRoute({ view: "form", name })}>
+        {image ? <img src={thumbnail(image, 640)} alt="" loading="lazy" /> : <span class="no-image"><Icon name="graph" size={28} /></span>}
+        <strong>{title}</strong>
+      </a>
+      {name !== title && <span class="muted mono small">{name}</span>}
+      <span class="muted small card-about" title={about}>{about}</span>
+      <footer>
+        <a class="button" href={writeRoute({ view: "form", name })} aria-label={`${t.form}: ${title}`}><Icon name="form" /> {t.form}</a>
+        {own && <a class="button" href={writeRoute({ view: "graph", name })} aria-label={`${t.edit}: ${title}`}><Icon name="graph" /> {t.edit}</a>}
+        <button type="button" class="button" aria-label={`${t.call}: ${title}`} onClick={() => (dialog.value = { kind: "calls", data: { name } })}>{t.call}</button>
+      </footer>
+    </li>
   );
 }
