@@ -129,7 +129,11 @@ def slots(node: type[Node]) -> int:
 
 
 MIXING = [node for node in NODES if slots(node) > 1]
-COMPUTING = {"lib.pillow.compare.Difference", "lib.pillow.compare.TransferColor"}
+COMPUTING = {
+    "lib.pillow.compare.Difference",
+    "lib.pillow.compare.TransferColor",
+    "lib.pillow.compare.TransferLight",
+}
 """Nodes that reckon with the numbers themselves, which depend a little on the space."""
 
 
