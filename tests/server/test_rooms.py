@@ -16,6 +16,8 @@ ROOMS = [
     "http",
     "parameters",
     "served_workflow",
+    "seeds",
+    "translation",
     "catalog",
     "security",
     "settings_sources",

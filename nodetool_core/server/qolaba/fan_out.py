@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nodetool_core.engine.seeds import RANDOM
-from nodetool_core.graph import Graph
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.node import Role
+from nodetool_core.server.seeds import fixed_seeds
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
@@ -26,7 +25,7 @@ def fan_out_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
         return served.document
     graph = served.document.graph
     kinds = {node.id: node for node in served.graph.nodes}
-    seeds = _seeds(served.graph)
+    seeds = fixed_seeds(served.graph)
     nodes, edges = [], []
     for number in range(1, count + 1):
         for record in graph.nodes:
@@ -56,31 +55,6 @@ def fan_out_inputs(served: ServedWorkflow, inputs: Mapping[str, Json], count: in
             )
             copied = f"{_named(node, number)}.{prop}" if dot else _named(name, number)
             found[copied] = value
-    return found
-
-
-def _seeds(graph: Graph) -> dict[str, dict[str, int]]:
-    """
-    Return the fixed seeds by node and property.
-
-    They are those of nodes, and values of inputs that lead to one.
-    """
-    places = [
-        (node, prop.name)
-        for node in graph.nodes
-        for prop in node.spec.properties.values()
-        if prop.seed
-    ]
-    for node in graph.nodes:
-        for edge in node.inputs:
-            prop, source = node.spec.properties.get(edge.property), graph.nodes[edge.source]
-            if prop is not None and prop.seed and source.role is Role.INPUT:
-                places.append((source, "value"))
-    found: dict[str, dict[str, int]] = {}
-    for node, name in places:
-        value = node.values.get(name)
-        if isinstance(value, int) and value != RANDOM:
-            found.setdefault(node.id, {})[name] = value
     return found
 
 

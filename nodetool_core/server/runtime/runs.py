@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -31,6 +31,7 @@ from nodetool_core.server.runtime.warmup import ModelWarmup
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
+    from nodetool_core.engine.events import Event, Listener
     from nodetool_core.engine.result import RunResult
     from nodetool_core.engine.run import Run
     from nodetool_core.server.served_workflow import ServedWorkflow
@@ -244,14 +245,25 @@ class Turn:
         *,
         outputs: list[str] | None = None,
         use_cache: bool = True,
+        previews: bool = False,
+        on_event: Listener | None = None,
     ) -> RunResult:
         """
         Run the workflow with values that are safe and decoded, and wait.
 
+        Args:
+            previews: Whether nodes that can show intermediate images do so.
+            on_event: Called with what happens, on a thread of its own.
+
         Raises HttpError 504 where it takes too long; ClientGone; RunError and WorkflowError.
         """
-        options = RunOptions(outputs=outputs, use_cache=use_cache, confined=self._served.confined)
-        run = await self._threads.work(self._start, values, options)
+        options = RunOptions(
+            outputs=outputs,
+            use_cache=use_cache,
+            previews=previews,
+            confined=self._served.confined,
+        )
+        run = await self._threads.work(self._start, values, options, on_event)
         try:
             future = asyncio.wrap_future(run.future)
             waited: set[asyncio.Future[RunResult] | asyncio.Future[None]] = {future, self._gone}
@@ -282,10 +294,46 @@ class Turn:
             run.cancel()
             raise
 
-    def _start(self, values: Mapping[str, object], options: RunOptions) -> Run:
+    async def stream(
+        self,
+        values: Mapping[str, object],
+        kinds: tuple[type[Event], ...],
+        *,
+        outputs: list[str] | None = None,
+        previews: bool = False,
+    ) -> AsyncGenerator[Event | RunResult]:
+        """
+        Run the workflow as `run` does, and yield its events of some kinds, and its result last.
+
+        The run is cancelled where the generator is closed before its end.
+        """
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        def listen(event: Event) -> None:
+            if isinstance(event, kinds):
+                loop.call_soon_threadsafe(events.put_nowait, event)
+
+        running = asyncio.ensure_future(
+            self.run(values, outputs=outputs, previews=previews, on_event=listen)
+        )
+        running.add_done_callback(lambda done: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            yield running.result()
+        finally:
+            running.cancel()
+
+    def _start(
+        self, values: Mapping[str, object], options: RunOptions, on_event: Listener | None
+    ) -> Run:
         served = self._served
         return self._engine.start(
-            inputs.apply(served.graph, values), options=options, base=served.base
+            inputs.apply(served.graph, values),
+            options=options,
+            on_event=on_event,
+            base=served.base,
         )
 
 
