@@ -98,15 +98,17 @@ def decode_image(data: bytes, limits: ImageLimits, where: str = "image") -> Imag
     return ImageData.of(image, notes=notes)
 
 
-def encode_image_data(image: ImageData, file_format: str, *, provenance: bool = False) -> bytes:
+def encode_image_data(
+    image: ImageData, file_format: str, *, provenance: bool = False, quality: int | None = None
+) -> bytes:
     """
     Return the bytes of an image's file, of which somebody waits.
 
-    What made it is only written into it where asked for.
+    What made it is only written into it where asked for. `quality` (1 to 100) counts for JPEG and
+    WEBP.
     """
-    return encode_image(
-        image.image, file_format, image.provenance if provenance else None, is_quick=True
-    )
+    known = image.provenance if provenance else None
+    return encode_image(image.image, file_format, known, quality=quality, is_quick=True)
 
 
 def looks_like_image(data: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -51,6 +52,8 @@ class AppState:
     jobs: Jobs
     health: Health
     metrics: Metrics = field(default_factory=Metrics)
+    started: float = field(default_factory=time.time)
+    """Unix time in seconds."""
     draining: threading.Event = field(default_factory=threading.Event)
     """Set once the server is to end: it is not ready for more, and streams end."""
 

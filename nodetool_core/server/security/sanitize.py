@@ -130,6 +130,14 @@ class InputSanitizer:
 
         return keep
 
+    def encoded(self, ref: ImageRef, where: str) -> EncodedImage:
+        """
+        Return the image behind a client's reference, still encoded. Blocks where it is fetched.
+
+        Raises ImageError, and HttpError where it may not be read.
+        """
+        return self._encoded(self._bytes(ref, where), where)
+
     def check_image(self, data: bytes, where: str) -> None:
         """Raise ImageError for what can't be decoded. Blocks."""
         with self._decoded(data, where):

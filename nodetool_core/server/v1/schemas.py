@@ -209,10 +209,21 @@ class ModelAnswer(BaseModel):
     loaded: bool
 
 
+class ModelObject(BaseModel):
+    """A name that clients of the OpenAI API may give."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "nodetool"
+
+
 class ModelsAnswer(BaseModel):
-    """The models that clients may name."""
+    """The models that clients may name; `object` and `data` are for clients of the OpenAI API."""
 
     models: list[ModelAnswer]
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
 
 
 class FreeAnswer(BaseModel):

@@ -33,6 +33,7 @@ from nodetool_core.server.v1.schemas import (
     FreeAnswer,
     JobAnswer,
     ModelAnswer,
+    ModelObject,
     ModelsAnswer,
     ProblemAnswer,
     RunAnswer,
@@ -178,7 +179,12 @@ class WorkflowRoutes:
             )
             for name, tasks in state.catalog.models.items()
         ]
-        return ModelsAnswer(models=models)
+        names = [name for name in state.settings.openai_models if name != "*"]
+        names += [served.name for served in state.catalog if served.image_outputs]
+        names += state.catalog.models
+        created = int(state.started)
+        data = [ModelObject(id=name, created=created) for name in dict.fromkeys(names)]
+        return ModelsAnswer(models=models, data=data)
 
     async def free(self) -> FreeAnswer:
         """Let go of models that are not in use, and of answers kept for repeated requests."""
