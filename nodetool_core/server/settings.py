@@ -310,6 +310,14 @@ class Settings(BaseSettings):
         default=None,
         description="JSON file: Qolaba app ids and the workflow or model each stands for.",
     )
+    openai_models: Mapping[str, Names] = Field(
+        default={},
+        description=(
+            "What serves a name that clients of the OpenAI API give, such as `gpt-image-1`: names"
+            " of workflows or models, of which the first is taken that can do what is asked; `*`"
+            " for all other names. A table in the file, JSON in the environment."
+        ),
+    )
     drain_seconds: float = Field(
         default=30.0, ge=0, description="How long requests under way may take after SIGTERM."
     )
@@ -330,6 +338,13 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("openai_models", mode="before")
+    @classmethod
+    def _split_each(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        return {name: cls._split(names) for name, names in value.items()}
 
     @field_validator("host", "public_url", "allowed_hosts", "image_hosts")
     @classmethod

@@ -14,7 +14,7 @@ def settings_table() -> str:
         shown = (
             ", ".join(default)
             if isinstance(default, tuple)
-            else str("" if default is None else default)
+            else str("" if default is None or default == {} else default)
         )
         shown = f"`{shown}`" if shown else ""
         lines.append(

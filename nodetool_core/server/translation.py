@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
+from nodetool_core.inputs import parse_text
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageSizeRef
 from nodetool_core.server.http.http_errors import wrong
@@ -25,6 +26,14 @@ Published numbers whose bounds clients can't know.
 
 Too large ones are brought to the largest that is taken.
 """
+
+_ALIASES: Final = {
+    "steps": "num_inference_steps",
+    "cfg_scale": "guidance_scale",
+    "guidance": "guidance_scale",
+    "sampler": "scheduler",
+}
+"""Other names of parameters, for workflows that have no input of that name."""
 
 _SCHEDULER_WORDS: Final = re.compile(r"scheduler|discrete|multistep|[^a-z0-9]")
 """What names of schedulers have or lack: `DDIM` and `ddim_scheduler` are `DDIMScheduler`."""
@@ -56,6 +65,26 @@ def taken_parameters(
                     f"{name} was brought from {value} to {taken}, the most that {served.name} takes"
                 )
     return given, warnings
+
+
+def by_input_name(
+    served: ServedWorkflow, given: Mapping[str, Json], *, texts: bool = False
+) -> JsonObject:
+    """
+    Return parameters by the names of inputs, where they have other names as well.
+
+    Args:
+        texts: Values are texts, as those of a form are; they are read as the inputs' types.
+    """
+    found: JsonObject = {}
+    for name, value in given.items():
+        alias = _ALIASES.get(name, name)
+        target = name if name in served.inputs or alias not in served.inputs else alias
+        if texts and isinstance(value, str) and target in served.inputs:
+            read = parse_text(served.inputs[target].prop, value)
+            value = read if isinstance(read, (bool, int, float, str, list, dict)) else value
+        found.setdefault(target, value)
+    return found
 
 
 def _taken(target: Input, name: str, value: Json) -> Json:

@@ -27,6 +27,7 @@ ROOMS = [
     "runtime",
     "result_files",
     "v1",
+    "openai",
     "huggingface",
     "qolaba",
     "operations",
@@ -35,7 +36,7 @@ ROOMS = [
 ]
 """From the bottom up: a room imports those before it and itself."""
 
-DIALECTS = {"v1", "huggingface", "qolaba"}
+DIALECTS = {"v1", "openai", "huggingface", "qolaba"}
 
 
 def imported(path: Path) -> Iterator[str]:

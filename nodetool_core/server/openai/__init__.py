@@ -1,0 +1,1 @@
+"""The OpenAI Images API: generations, edits, variations, and the list of models."""
