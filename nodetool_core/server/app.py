@@ -20,6 +20,7 @@ from nodetool_core.server.http.dialect import Dialect, Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.huggingface import routes as huggingface
+from nodetool_core.server.openai import routes as openai
 from nodetool_core.server.qolaba import routes as qolaba
 from nodetool_core.server.runtime.collector import AppStateCollector
 from nodetool_core.server.security.middleware import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 DIALECTS: Final[Mapping[DialectName, Callable[[AppState], Dialect]]] = {
+    "openai": openai.dialect,
     "huggingface": huggingface.dialect,
     "qolaba": qolaba.dialect,
     "nodetool": v1.dialect,

@@ -16,6 +16,7 @@ from tests.server.live import LiveServer, png
 from tests.server.test_operations import figures
 
 CALLS = {
+    "openai": ("/v1/images/edits", {"data": {"prompt": "x"}, "files": {"image": png()}}),
     "huggingface": ("/models/paint", {"content": png()}),
     "qolaba": ("/getImage", {"json": {"id": "x"}}),
     "nodetool": ("/v1/workflows/paint/runs", {"json": {"inputs": {}}}),

@@ -20,10 +20,12 @@ from tests.server.live import LiveServer, png
 from tests.server.routes import every_route
 from tests.server.v1.test_workflows import data_uri
 
-KEPT = {"settings", "access", "limits", "draining", "metrics"}
+KEPT = {"settings", "access", "limits", "draining", "metrics", "started"}
 """Parts of a server that answer without doing anything."""
 
 QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": data_uri(png()), "id": "x"}
+OPENAI = ("/v1/images/", "/v1/models")
+IMAGES = {"prompt": "x", "images": [{"image_url": data_uri(png())}]}
 ASKED = {"inputs": {"image": data_uri(png())}}
 
 
@@ -50,6 +52,8 @@ def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
     body: Any = (
         QOLABA
         if path.startswith("/get")
+        else IMAGES
+        if path.startswith(OPENAI)
         else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
     )
     return client.request(
@@ -62,6 +66,9 @@ def shown(path: str, response: httpx2.Response) -> str:
     Return the failure as clients of the path's dialect show it, once it has the dialect's form.
     """
     body = response.json()
+    if path.startswith(OPENAI):
+        assert body["error"]["code"] == "internal_error"
+        return str(body["error"]["message"])
     if path.startswith("/get"):
         assert len(body) == 8 and body["status"] == "FAILED"
         return str(body["error"])

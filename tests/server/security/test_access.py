@@ -83,6 +83,8 @@ def filled(headers: dict[str, str], port: int) -> dict[str, str]:
 def problem(response: httpx2.Response) -> str:
     """Return the failure's code, in whichever dialect's form."""
     body = response.json()
+    if isinstance(body["error"], dict):
+        return str(body["error"]["code"])
     return str((body if "problems" in body else body["error_data"])["problems"][0]["code"])
 
 
