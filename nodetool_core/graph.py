@@ -51,21 +51,43 @@ class GraphNode:
         return str(self.values.get("name") or self.id)
 
 
-@dataclass(slots=True)
-class Edge:
-    """
-    An edge into the node that holds it.
+@dataclass(frozen=True, slots=True)
+class Port:
+    """How an edge connects, whatever the nodes at its ends: one object for all that do alike."""
 
-    `checked` is False where the types leave the question to run time. Not to be changed.
-    """
-
-    source: int
-    """Position of the source node in `Graph.nodes`."""
     output: int
     """Position of the output among the source's outputs."""
     property: str
-    is_dynamic: bool = False
-    checked: bool = True
+    is_dynamic: bool
+    checked: bool
+    """False where the types leave the question to run time."""
+    wiring: str = field(init=False, repr=False, compare=False)
+    """The port as a cache key has it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wiring", f"{self.property!r}.{self.output} ")
+
+
+@dataclass(slots=True)
+class Edge:
+    """An edge into the node that holds it. Not to be changed."""
+
+    source: int
+    """Position of the source node in `Graph.nodes`."""
+    port: Port
+
+    @property
+    def output(self) -> int:
+        return self.port.output
+
+    @property
+    def is_dynamic(self) -> bool:
+        return self.port.is_dynamic
+
+    @property
+    def property(self) -> str:
+        # The last one: from here on the decorator's name is this.
+        return self.port.property
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

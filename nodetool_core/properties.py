@@ -128,12 +128,6 @@ class Property:
             type(value) is type(self.default) and bool(value == self.default)
         )
 
-    def tells(self, value: object) -> bool:
-        """
-        Return whether a result may depend on a value beyond what the property's declaration states.
-        """
-        return not (self.label or self.is_default(value))
-
     @cached_property
     def accepts(self) -> Callable[[object], bool]:
         """Whether a value is of the type; bounds are `misfit`'s."""

@@ -8,7 +8,7 @@ and edges.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.garbage_collection import collection_paused
@@ -16,6 +16,7 @@ from nodetool_core.graph import (
     Edge,
     Graph,
     GraphNode,
+    Port,
     cycles,
     in_topological_order,
     is_missing_asset,
@@ -51,15 +52,6 @@ Names that misspelled ones are compared with, and unknown types that have hints.
 
 With thousands of mistakes, the first ones have to do.
 """
-
-
-class _Port(NamedTuple):
-    """An output that may feed a property."""
-
-    output: int
-    property: str
-    is_dynamic: bool
-    checked: bool
 
 
 class _Type:
@@ -114,7 +106,7 @@ class _Reader:
         """For each of the nodes."""
         self.position: dict[str, int] = {}
         self.broken: set[str] = set()
-        self.ports: dict[tuple[_Type, str, _Type, str], _Port] = {}
+        self.ports: dict[tuple[_Type, str, _Type, str], Port] = {}
         """
         Pairs of an output and a property that may be connected, by types and names.
 
@@ -263,13 +255,14 @@ class _Reader:
             if port is None:
                 return
             self.ports[known] = port
-        name = handle if is_free else port.property
-        node.inputs.append(Edge(source, port.output, name, port.is_dynamic, port.checked))
-        (node.dynamic if port.is_dynamic else node.values).pop(name, None)
+        if is_free and port.property != handle:
+            port = Port(port.output, handle, is_dynamic=True, checked=True)
+        node.inputs.append(Edge(source, port))
+        (node.dynamic if port.is_dynamic else node.values).pop(port.property, None)
         if source >= target:
             self.is_in_order = False
 
-    def _port(self, index: int, edge: EdgeRecord, source: _Type, target: _Type) -> _Port | None:
+    def _port(self, index: int, edge: EdgeRecord, source: _Type, target: _Type) -> Port | None:
         """Return how an edge connects; None, and a problem, where its output does not fit."""
         ends = [
             self._end(f"edges[{index}].source", edge.source),
@@ -313,7 +306,7 @@ class _Reader:
             prop is None or wanted is Any or not (is_open(output.annotation) or prop.is_bounded)
         )
         number = list(source.spec.outputs).index(source_handle)
-        return _Port(number, target_handle if prop is None else prop.name, prop is None, checked)
+        return Port(number, target_handle if prop is None else prop.name, prop is None, checked)
 
     def _end(self, place: str, node_id: str) -> GraphNode | None:
         """

@@ -34,6 +34,7 @@ class CompiledNode:
         "checks",
         "dynamic",
         "exact",
+        "is_input",
         "is_plain",
         "is_regular",
         "lane",
@@ -59,6 +60,7 @@ class CompiledNode:
         annotations = [output.annotation for output in self.spec.outputs.values()]
         self.exact = exact_type(annotations[0]) if self.unpack is None else None
         """The type of the one output, where being of that type says all."""
+        self.is_input = node_class.role is Role.INPUT
         self.seeds = tuple(name for name, prop in self.spec.properties.items() if prop.seed)
         self.varies = not node_class.cacheable or bool(self.seeds) or has_fingerprint(node_class)
         """

@@ -29,12 +29,13 @@ from nodetool_core.engine.steps import (
     NodeStep,
     Reader,
     Step,
+    by_property,
     given_loops,
     path_between,
 )
 from nodetool_core.engine.targets import find_targets
 from nodetool_core.graph import Edge, Graph, GraphNode
-from nodetool_core.node import Node, Role
+from nodetool_core.node import Node
 
 
 def compile_plan(
@@ -95,9 +96,15 @@ class _Compiler:
         self.unlimited: set[int] = set()
         self.is_flat = True
         """Whether no step so far streams or may be left out."""
+        self.is_regular = True
+        """Whether all steps so far, besides, take all their inputs at once."""
         self.order = loop_order(graph)
         self.rank: dict[int, int] = {}
         """For each step that streams: how far out its loop is."""
+        self.node_ids: list[str] = []
+        self.inputs: list[GraphNode] = []
+        self.seeds: list[NodeStep] = []
+        self.classes: set[type[Node]] = set()
 
     def compile(self) -> Plan:
         needed = self._needed()
@@ -115,20 +122,19 @@ class _Compiler:
         # Guards know the compiler in turn: a ring, which would hold the graph and its values.
         del self.guards
         targets = [self.of_node[target] for target in self.targets]
-        nodes = [step for step in self.steps if isinstance(step, NodeStep)]
-        seeds = [step for step in nodes if step.compiled.seeds]
         plan = Plan(
             self.steps,
             self.regions,
             targets,
             self.by_loops,
-            node_ids=[step.node.id for step in nodes],
-            inputs=[step.node for step in nodes if step.compiled.node_class.role is Role.INPUT],
-            seeds=seeds,
-            seed_sources=seed_sources(self.steps, seeds),
+            node_ids=self.node_ids,
+            inputs=self.inputs,
+            seeds=self.seeds,
+            seed_sources=seed_sources(self.steps, self.seeds),
             of_node=self.of_node,
+            code=dict.fromkeys(self.classes, b""),
         )
-        finish(plan, self.unlimited, has_lazy=bool(self.lazy))
+        finish(plan, self.unlimited, is_regular=self.is_regular, has_lazy=bool(self.lazy))
         return plan
 
     def _needed(self) -> bytearray:
@@ -154,9 +160,14 @@ class _Compiler:
         compiled = self.compiled_nodes.get(node_class)
         if compiled is None:
             compiled = self.compiled_nodes[node_class] = CompiledNode(node_class)
+        self.classes.add(node_class)
+        self.node_ids.append(node.id)
+        if compiled.is_input:
+            self.inputs.append(node)
         if self.is_flat and compiled.is_regular:
             self._add_flat(position, node, compiled)
             return
+        self.is_regular = False
         sources: list[Source] = []
         loops: Loops = ()
         closed = _NO_STEPS
@@ -179,6 +190,8 @@ class _Compiler:
         if step.streams or step.may_drop:
             self.is_flat = False
         self.of_node[position] = step.index
+        if compiled.seeds:
+            self.seeds.append(step)
         if step.streams:
             self.rank[step.index] = self.order[position]
         if mutable := mutable_of(node):
@@ -195,7 +208,7 @@ class _Compiler:
                 step.in_degree += 1
             if edge.is_dynamic:
                 feed.is_dynamic = True
-            elif not edge.checked:
+            elif not edge.port.checked:
                 feed.accept = node_class.spec.properties[edge.property]
             if isinstance(origin, NodeStep) and origin.compiled.exact is not None:
                 feed.copied = False
@@ -213,22 +226,28 @@ class _Compiler:
         steps, of_node, region = self.steps, self.of_node, self.regions[0]
         index = of_node[position] = len(steps)
         step = NodeStep(index, (), 0, index, node, compiled)
-        if mutable := mutable_of(node):
-            step.mutable = mutable
+        if not _SIMPLE.issuperset(map(type, node.values.values())):
+            step.mutable = mutable_of(node)
         feeds = step.feeds
         for edge in node.inputs:
-            number = of_node[edge.source]
-            origin = steps[number]
-            feed = Feed(edge.property, number, number, edge.output)
-            if edge.is_dynamic:
+            number, port = of_node[edge.source], edge.port
+            origin: NodeStep = steps[number]  # type: ignore[assignment]
+            feed = Feed(port.property, number, number, port.output)
+            if port.is_dynamic:
                 feed.is_dynamic = True
-            elif not edge.checked:
-                feed.accept = node.node_class.spec.properties[edge.property]
-            if isinstance(origin, NodeStep) and origin.compiled.exact is not None:
+            elif not port.checked:
+                feed.accept = compiled.spec.properties[port.property]
+            if origin.compiled.exact is not None:
                 feed.copied = False
             feeds.append(feed)
-            origin.local.append((index, edge.output))
-        step.in_degree = len(feeds)
+            origin.local.append((index, port.output))
+        if len(feeds) > 1:
+            feeds.sort(key=by_property)
+        if feeds:
+            step.sources = tuple([feed.slot for feed in feeds])
+            step.in_degree = len(feeds)
+        if compiled.seeds:
+            self.seeds.append(step)
         steps.append(step)
         region.steps.append(index)
         region.subtree.append(index)

@@ -1,8 +1,8 @@
 """
 Cache keys, Merkle style.
 
-    base(node) = blake2b( node type, code version, versions of libraries, canonical values,
-                          for each input: its name )
+    base(node) = node type, code version, versions of libraries, canonical values,
+                 for each input: its name
     key(node)  = blake2b( base, for each input: the key of its source )
 
 A key says what a result is made of and nothing else: it does not depend on ids, positions, the
@@ -17,9 +17,9 @@ import hashlib
 import logging
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nodetool_core.engine.code_version import CodeVersion, version_of
 from nodetool_core.engine.versions import versions
@@ -33,16 +33,22 @@ from nodetool_core.values import PLAIN_TYPES
 if TYPE_CHECKING:
     from nodetool_core.context import Sources
     from nodetool_core.node import Node
+    from nodetool_core.properties import Property
 
 _log = logging.getLogger(__name__)
 
+_blake2b = hashlib.blake2b
+
 Key = bytes
 
-KEY_FORMAT = b"nodetool-4:"
+KEY_FORMAT = b"nodetool-5:"
 """Changes when keys are made in another way, so that old entries are not found."""
 
 
 KEY_BYTES = 16
+
+_LONGEST_BASE = 256
+"""Bytes: what is longer, such as a text of many lines, is held as its hash."""
 
 
 def has_fingerprint(node_class: type[Node]) -> bool:
@@ -61,13 +67,13 @@ def combine(*parts: bytes) -> Key:
     ).digest()
 
 
-def of_node(base: Key, inputs: list[Key]) -> Key:
+def of_node(base: bytes, inputs: Sequence[Key]) -> Key:
     """
     Return the key of a node.
 
     The base, which names the inputs, says how many there are; every key has the same length.
     """
-    return hashlib.blake2b(base + b"".join(inputs), digest_size=KEY_BYTES).digest()
+    return _blake2b(base + b"".join(inputs), digest_size=KEY_BYTES).digest()
 
 
 def unique() -> Key:
@@ -75,12 +81,21 @@ def unique() -> Key:
     return secrets.token_bytes(KEY_BYTES)
 
 
+class _OfClass(NamedTuple):
+    """What is the same in the keys of all nodes of a class."""
+
+    key: Key
+    has_fingerprint: bool
+    properties: list[tuple[str, str, Property]]
+    """Those that a result depends on, by name: name, name as keys have it, property."""
+
+
 class KeyMaker:
     """Makes keys; remembers code versions until the code changes."""
 
     def __init__(self) -> None:
         self._versions: dict[type[Node], CodeVersion] = {}
-        self._classes: dict[type[Node], tuple[Key, bool]] = {}
+        self._classes: dict[type[Node], _OfClass] = {}
         self._lock = threading.Lock()
 
     def code_of(self, node_class: type[Node]) -> bytes:
@@ -105,22 +120,20 @@ class KeyMaker:
                 key = combine(
                     KEY_FORMAT, node_class.spec.node_type.encode(), version.digest, libraries
                 )
-                self._classes[node_class] = key, has_fingerprint(node_class)
+                self._classes[node_class] = _OfClass(
+                    key,
+                    has_fingerprint(node_class),
+                    [
+                        (name, repr(name), prop)
+                        for name, prop in sorted(node_class.spec.properties.items())
+                        if not prop.label
+                    ],
+                )
         return version.digest
-
-    def _of_class(self, node_class: type[Node]) -> tuple[Key, bool]:
-        """
-        Return what is the same for all nodes of a class.
-
-        The part of their keys, and whether they have fingerprints.
-        """
-        if node_class not in self._classes:
-            self.code_of(node_class)
-        return self._classes[node_class]
 
     def base(
         self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources
-    ) -> Key | None:
+    ) -> bytes | None:
         """
         Return the part of a node's key that does not come from its inputs.
 
@@ -129,24 +142,33 @@ class KeyMaker:
         Args:
             wiring: The names of the inputs.
         """
-        of_class, has_own = self._of_class(node.node_class)
-        own = _fingerprint(node, values, sources) if has_own else ""
-        properties = node.node_class.spec.properties
-        # Defaults count through the code version: a class whose defaults change is another version.
-        given = (
-            [item for item in sorted(values.items()) if properties[item[0]].tells(item[1])]
-            if values
-            else ()
-        )
+        of_class = self._classes.get(node.node_class)
+        if of_class is None:
+            self.code_of(node.node_class)
+            of_class = self._classes[node.node_class]
+        own = _fingerprint(node, values, sources) if of_class.has_fingerprint else ""
+        content = ""
         try:
-            dynamic = _canonical(node.dynamic, sources) if node.dynamic else "{}"
-            content = f"{_canonical_items(given, sources)}{dynamic}{own!r}{wiring}"
+            for name, shown, prop in of_class.properties:
+                if name not in values:
+                    continue
+                value = values[name]
+                if type(value) in PLAIN_TYPES:
+                    content += f"{shown}:{value!r},"
+                elif not prop.is_default(value):
+                    # Defaults count through the code version: a class whose defaults change is
+                    # another version.
+                    content += f"{shown}:{_canonical(value, sources)},"
+            dynamic = _canonical(node.dynamic, sources) if node.dynamic else ""
         except (NodetoolError, TypeError):
             # A file that can't be read is the node's to report, when it runs.
             return None
         if own is None:
             return None
-        return hashlib.blake2b(of_class + content.encode(), digest_size=KEY_BYTES).digest()
+        base = of_class.key + f"{{{content}}}{dynamic}{own!r}{wiring};".encode()
+        if len(base) <= _LONGEST_BASE:
+            return base
+        return b"%b#%b" % (of_class.key, _blake2b(base, digest_size=KEY_BYTES).digest())
 
     def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
         """

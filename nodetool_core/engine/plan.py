@@ -87,6 +87,8 @@ class FixedKeys:
         seen: dict[Key, int] = {}
         duplicates: dict[int, list[int]] = {}
         duplicate_of: dict[int, int] = {}
+        if len(set(keys)) == len(keys):
+            return cls(keys, duplicates, duplicate_of)
         for key, step in zip(keys, plan.steps, strict=True):
             if step.shareable and (first := seen.setdefault(key, step.slot)) != step.slot:
                 duplicates.setdefault(first, []).append(step.slot)

@@ -8,18 +8,27 @@ values are taken, and which steps are plain.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
 
 from nodetool_core.engine.gaps import mark_absorbed
 from nodetool_core.engine.plan import Plan
-from nodetool_core.engine.steps import LOCAL, GateStep, GatherStep, NodeStep, Step, given_loops
+from nodetool_core.engine.steps import (
+    LOCAL,
+    GateStep,
+    GatherStep,
+    NodeStep,
+    Step,
+    by_property,
+    given_loops,
+)
 
 
-def finish(plan: Plan, unlimited: set[int], *, has_lazy: bool) -> None:
+def finish(plan: Plan, unlimited: set[int], *, is_regular: bool, has_lazy: bool) -> None:
     """
     Fill in what depends on the whole plan.
 
     Args:
+        is_regular: Whether all steps are nodes that take all their inputs at once, outside of
+            loops and branches.
         has_lazy: Whether some step is taken lazily.
         unlimited: Steps that stream and whose items can't be bounded; grows.
     """
@@ -29,7 +38,7 @@ def finish(plan: Plan, unlimited: set[int], *, has_lazy: bool) -> None:
         _mark_late_starts(plan)
     for number in unlimited:
         plan.steps[number].limited = False
-    _finish_steps(plan.steps)
+    (_finish_regular if is_regular else _finish_steps)(plan.steps)
     if len(plan.regions) > 1:
         mark_absorbed(plan.steps, plan.regions, plan.opened)
     for region in plan.regions:
@@ -93,7 +102,24 @@ def _mark_late_starts(plan: Plan) -> None:
         )
 
 
-_by_property = attrgetter("property")
+def _finish_regular(steps: Iterable[Step]) -> None:
+    """Do as `_finish_steps` where nothing is rare but to be a target."""
+    for step in steps:
+        local = step.local
+        if len(local) > 1:
+            local.reverse()
+        step.refcount = len(local)
+        if not step.is_target and isinstance(step, NodeStep):
+            step.is_local = True
+            step.is_plain = _is_plain(step)
+
+
+def _is_plain(step: NodeStep) -> bool:
+    """Return whether a local step is a call of microseconds."""
+    compiled = step.compiled
+    return compiled.is_plain and not (
+        compiled.dynamic and any(feed.is_dynamic for feed in step.feeds)
+    )
 
 
 def _finish_steps(steps: Iterable[Step]) -> None:
@@ -105,7 +131,7 @@ def _finish_steps(steps: Iterable[Step]) -> None:
             # Most steps, in short.
             step.sources = (feeds[0].slot,) if feeds[0].kind == LOCAL else ()
         elif feeds:
-            feeds.sort(key=_by_property)
+            feeds.sort(key=by_property)
             step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
         if len(local) > 1:
             local.reverse()
@@ -117,8 +143,4 @@ def _finish_steps(steps: Iterable[Step]) -> None:
             step.gathers or step.is_target or step.streams or step.lazy_rounds or step.watched
         ):
             step.is_local = len(step.sources) == len(feeds)
-            step.is_plain = (
-                step.is_local
-                and step.compiled.is_plain
-                and not (step.compiled.dynamic and any(feed.is_dynamic for feed in feeds))
-            )
+            step.is_plain = step.is_local and _is_plain(step)

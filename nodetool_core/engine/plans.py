@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.compiler import compile_plan, mutable_of
-from nodetool_core.engine.keys import Key, KeyMaker, of_node
+from nodetool_core.engine.keys import KeyMaker, of_node
 from nodetool_core.engine.plan import FixedKeys, Plan
 from nodetool_core.engine.seeds import is_drawn
 from nodetool_core.engine.steps import LOCAL, NodeStep, Step
@@ -25,7 +25,7 @@ from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import Graph
 from nodetool_core.node import Node
 from nodetool_core.references import AssetRef, ModelRef
-from nodetool_core.values import PLAIN_TYPES, leaves
+from nodetool_core.values import leaves
 
 PLANS = 16
 """
@@ -82,18 +82,20 @@ class Plans:
         ]:
             del self._compiled_nodes[node_class]
         plan = compile_plan(graph, wanted, self._compiled_nodes)
-        nodes = plan.node_steps()
-        plan.code = {
-            node_class: self._keys.code_of(node_class)
-            for node_class in {step.compiled.node_class for step in nodes}
-        }
-        drawn = _drawn(plan)
-        for step in nodes:
-            if step.index not in drawn and _is_constant(step):
-                step.base = self._keys.base(step.node, step.node.values, step.wiring, NO_SOURCES)
+        for node_class in plan.code:
+            plan.code[node_class] = self._keys.code_of(node_class)
+        self._find_bases(plan, plan.node_steps())
         plan.keys = [None] * len(plan.steps)
         _fill_keys(plan, plan.steps)
         return plan
+
+    def _find_bases(self, plan: Plan, steps: Iterable[NodeStep]) -> None:
+        """Make the own parts of the keys of steps, as far as they can't change between runs."""
+        base_of = self._keys.base
+        drawn = {step.index for step in plan.seed_sources if is_drawn(step)}
+        for step in steps:
+            if not step.compiled.varies and not _has_source(step) and step.index not in drawn:
+                step.base = base_of(step.node, step.node.values, step.wiring, NO_SOURCES)
 
     def _with_values(self, plan: Plan, origin: Graph, graph: Graph) -> Plan | None:
         """Return the plan of another graph with values of this one; None where it is another."""
@@ -126,10 +128,7 @@ class Plans:
             seeds=_replaced(plan.seeds, steps),
             seed_sources=_replaced(plan.seed_sources, steps),
         )
-        drawn = _drawn(derived)
-        for step in new:
-            if step.index not in drawn and _is_constant(step):
-                step.base = self._keys.base(step.node, step.node.values, step.wiring, NO_SOURCES)
+        self._find_bases(derived, new)
         self._find_keys(plan, derived, new)
         return derived
 
@@ -147,11 +146,6 @@ class Plans:
         derived.keys, derived.fixed = known
 
 
-def _drawn(plan: Plan) -> set[int]:
-    """Return the steps whose value is a seed that is drawn for each run."""
-    return {step.index for step in plan.seed_sources if is_drawn(step)}
-
-
 def _replaced(before: Iterable[NodeStep], steps: list[Step]) -> list[NodeStep]:
     """Return the same steps as they are now."""
     now = [steps[step.index] for step in before]
@@ -165,13 +159,9 @@ def _fill_keys(plan: Plan, steps: Iterable[Step]) -> None:
         if not isinstance(step, NodeStep) or step.base is None:
             keys[step.index] = None
             continue
-        inputs: list[Key] = []
-        for feed in step.feeds:
-            known = keys[feed.source]
-            if known is None or feed.kind != LOCAL:
-                break
-            inputs.append(known)
-        keys[step.index] = of_node(step.base, inputs) if len(inputs) == len(step.feeds) else None
+        feeds = step.feeds
+        inputs = [known for feed in feeds if (known := keys[feed.source]) and feed.kind == LOCAL]
+        keys[step.index] = of_node(step.base, inputs) if len(inputs) == len(feeds) else None
     plan.fixed = FixedKeys.of(plan) if len(plan.regions) == 1 else None
 
 
@@ -188,23 +178,13 @@ class _NoSources:
 NO_SOURCES = _NoSources()
 
 
-def _is_constant(step: NodeStep) -> bool:
-    """
-    Return whether the node's own part of its key can't change between runs.
-
-    No files, no drawn seeds, no fingerprint.
-    """
-    if step.compiled.varies:
-        return False
+def _has_source(step: NodeStep) -> bool:
+    """Return whether a file or a model is among a node's own values."""
     node = step.node
-    # What can't be changed is a number, a text or nothing.
-    return not (
-        any(_has_source(node.values[name]) for name in step.mutable)
-        or (node.dynamic and any(map(_has_source, node.dynamic.values())))
-    )
-
-
-def _has_source(value: Any) -> bool:
-    return type(value) not in PLAIN_TYPES and any(
-        isinstance(leaf, (AssetRef, ModelRef)) for leaf in leaves(value, object)
+    if not (step.mutable or node.dynamic):
+        # Nearly all: what can't be changed is a number, a text or nothing.
+        return False
+    return any(
+        isinstance(leaf, (AssetRef, ModelRef))
+        for leaf in leaves([[node.values[name] for name in step.mutable], node.dynamic], object)
     )

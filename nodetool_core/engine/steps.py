@@ -9,6 +9,7 @@ not set.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.graph import GraphNode
@@ -21,6 +22,8 @@ a loop.
 """
 
 Loops = tuple[int, ...]
+
+by_property = attrgetter("property")
 
 
 class Feed:
@@ -197,12 +200,7 @@ class Step:
 class NodeStep(Step):
     """A node, and how its class is called."""
 
-    __slots__ = (
-        "base",
-        "compiled",
-        "mutable",
-        "node",
-    )
+    __slots__ = ("base", "compiled", "mutable", "node")
 
     def __init__(
         self,
@@ -231,18 +229,17 @@ class NodeStep(Step):
 
     @property
     def wiring(self) -> str:
-        """The names of the feeds, as a cache key has them."""
-        return "".join([f"{feed.property!r}.{feed.output} " for feed in self.feeds])
+        """The names of the inputs, as a cache key has them."""
+        edges = self.node.inputs
+        if len(edges) == 1:
+            return edges[0].port.wiring
+        return "".join([edge.port.wiring for edge in sorted(edges, key=by_property)])
 
 
 class GatherStep(Step):
     """The closing of a loop for one gathering property: what it collects, as one list."""
 
-    __slots__ = (
-        "gap_policy",
-        "output",
-        "source",
-    )
+    __slots__ = ("gap_policy", "output", "source")
 
     def __init__(
         self,
