@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from nodetool_core.declaration import NodeSpec
@@ -113,6 +114,10 @@ class Graph:
     def outputs(self) -> dict[str, GraphNode]:
         """Return the workflow's outputs by name."""
         return {node.name: node for node in self.of_role(Role.OUTPUT)}
+
+
+by_property = attrgetter("port.property")
+"""The order of edges in which a node takes them."""
 
 
 def is_missing_asset(prop: Property, value: object) -> bool:

@@ -22,6 +22,7 @@ from nodetool_core.engine.steps import (
     ITEM,
     LOCAL,
     OUTER,
+    Argument,
     Feed,
     GateStep,
     GatherStep,
@@ -29,12 +30,11 @@ from nodetool_core.engine.steps import (
     NodeStep,
     Reader,
     Step,
-    by_property,
     given_loops,
     path_between,
 )
 from nodetool_core.engine.targets import find_targets
-from nodetool_core.graph import Edge, Graph, GraphNode
+from nodetool_core.graph import Edge, Graph, GraphNode, by_property
 from nodetool_core.node import Node
 
 
@@ -204,7 +204,7 @@ class _Compiler:
                 feed = Feed(edge.property, origin.index, origin.slot, output)
                 if loops:
                     feed.region, feed.path = origin.region, path_between(loops, loops)
-                origin.local.append((step.slot, output))
+                origin.local.append(step.slot)
                 step.in_degree += 1
             if edge.is_dynamic:
                 feed.is_dynamic = True
@@ -228,8 +228,9 @@ class _Compiler:
         step = NodeStep(index, (), 0, index, node, compiled)
         if not _SIMPLE.issuperset(map(type, node.values.values())):
             step.mutable = mutable_of(node)
-        feeds = step.feeds
-        for edge in node.inputs:
+        feeds, sources, arguments = step.feeds, list[int](), list[Argument]()
+        edges = node.inputs if len(node.inputs) < 2 else sorted(node.inputs, key=by_property)
+        for edge in edges:
             number, port = of_node[edge.source], edge.port
             origin: NodeStep = steps[number]  # type: ignore[assignment]
             feed = Feed(port.property, number, number, port.output)
@@ -240,11 +241,12 @@ class _Compiler:
             if origin.compiled.exact is not None:
                 feed.copied = False
             feeds.append(feed)
-            origin.local.append((index, port.output))
-        if len(feeds) > 1:
-            feeds.sort(key=by_property)
+            sources.append(number)
+            special = feed if feed.copied or feed.accept is not None else None
+            arguments.append((feed.property, number, feed.output, special))
+            origin.local.append(index)
         if feeds:
-            step.sources = tuple([feed.slot for feed in feeds])
+            step.sources, step.arguments = tuple(sources), tuple(arguments)
             step.in_degree = len(feeds)
         if compiled.seeds:
             self.seeds.append(step)

@@ -37,49 +37,51 @@ class Demand:
 
     def ask_for(self, frame: Frame, step: Step) -> None:
         """Demand a step and all that it needs, as far as the cache does not have it."""
-        steps, cached, ready = self._steps, self._cached, self._frames.ready
-        pending = [(frame, step)]
+        cached, ready = self._cached, self._frames.ready
+        pending = [(frame, step.slot)]
         while pending:
-            frame, step = pending.pop()
-            slot = step.slot
-            if frame.demanded[slot]:
+            frame, slot = pending.pop()
+            demanded = frame.demanded
+            if demanded[slot]:
                 continue
-            frame.demanded[slot] = 1
+            demanded[slot] = 1
             frame.open += 1
-            if slot in frame.duplicate_of:
-                first = frame.steps[frame.duplicate_of[slot]]
-                if frame.state[first.slot] < DONE:
+            if frame.duplicate_of and slot in frame.duplicate_of:
+                first = frame.duplicate_of[slot]
+                if frame.state[first] < DONE:
                     pending.append((frame, first))
-                elif isinstance(step, NodeStep):
-                    self.found.append(DuplicateSettled(frame, step, first.slot))
+                elif isinstance(step := frame.steps[slot], NodeStep):
+                    self.found.append(DuplicateSettled(frame, step, first))
                 continue
-            if cached is not None and step.shareable and isinstance(step, NodeStep):
+            region = frame.region
+            if cached is not None and region.shareable[slot]:
                 values = cached(frame.keys[slot])
-                if values is not None:
-                    frame.state[slot] = RUNNING
+                if values is not None and isinstance(step := frame.steps[slot], NodeStep):
+                    frame.state[slot], frame.plain[slot] = RUNNING, 0
                     self.found.append(CacheHit(frame, step, values))
                     continue
-            if step.streams:
-                self._frames.expect(frame, step)
             if not frame.pending_inputs[slot]:
-                ready.append((frame, step))
-            if step.is_local:
-                members = frame.steps
-                for source in step.sources:
-                    # Mostly one or two: a comprehension would cost more than it saves.
-                    pending.append((frame, members[source]))  # noqa: PERF401
-                continue
-            if step.guard is not None:
-                pending.append((self._frames.source(frame, step.guard), steps[step.guard.source]))
-            elif isinstance(step, GatherStep):
-                pending.extend(self._frames.needs(frame, step))
-            pending.extend(
-                [
-                    (self._frames.source(frame, feed), steps[feed.source])
-                    for feed in step.feeds
-                    if not feed.lazy
-                ]
-            )
+                ready.append((frame, frame.steps[slot]))
+            if region.local[slot]:
+                for source in region.sources[slot]:
+                    if not demanded[source]:
+                        pending.append((frame, source))  # noqa: PERF401 - mostly one or two
+            else:
+                pending += self._needs(frame, frame.steps[slot])
+
+    def _needs(self, frame: Frame, step: Step) -> list[tuple[Frame, int]]:
+        """Return what a step needs that may be elsewhere: frames and slots."""
+        needed: list[tuple[Frame, int]] = []
+        if step.streams:
+            self._frames.expect(frame, step)
+        if step.guard is not None:
+            needed.append((self._frames.source(frame, step.guard), step.guard.slot))
+        elif isinstance(step, GatherStep):
+            needed += [(inner, source.slot) for inner, source in self._frames.needs(frame, step)]
+        needed += [
+            (self._frames.source(frame, feed), feed.slot) for feed in step.feeds if not feed.lazy
+        ]
+        return needed
 
     def ask_next(self, frame: Frame, step: Step) -> None:
         """

@@ -40,11 +40,12 @@ class FrameKeys:
 
     def make(self, frame: Frame) -> None:
         """Fill `frame.keys`, and note which steps are the same work as an earlier one."""
-        plan, keys, own = self._frames.plan, frame.keys, frame.region
+        plan, keys, own = self._frames.plan, frame.keys, frame.number
         if plan.fixed is not None:
             frame.keys = plan.fixed.keys
             frame.duplicates = plan.fixed.duplicates
             frame.duplicate_of = plan.fixed.duplicate_of
+            self._mark_special(frame)
             return
         steps, blake2b = plan.steps, hashlib.blake2b
         seen: dict[Key, int] = {}
@@ -71,12 +72,22 @@ class FrameKeys:
                     frame.duplicate_of[step.slot] = first
         if frame.parent is None:
             self._everywhere = inner
+        self._mark_special(frame)
+
+    def _mark_special(self, frame: Frame) -> None:
+        """Have steps that settle with others, or whose values are this run's, go the long way."""
+        for slot in (*frame.duplicate_of, *frame.duplicates):
+            frame.plain[slot] = 0
+        for number in self._seeded:
+            step = self._frames.plan.steps[number]
+            if step.region == frame.number:
+                frame.plain[step.slot] = 0
 
     def _other(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         if isinstance(step, GatherStep):
             source = self._frames.plan.steps[step.source]
             origin = (
-                frame.keys[source.slot] if source.region == frame.region else inner[source.index]
+                frame.keys[source.slot] if source.region == frame.number else inner[source.index]
             )
             return _of_list(step, origin)
         if not isinstance(step, NodeStep):
@@ -116,7 +127,7 @@ class FrameKeys:
 
         What it is, and at which of the step's loops beyond the frame's.
         """
-        depth, own = len(frame.index), self._frames.plan.regions[frame.region].loops
+        depth, own = len(frame.index), frame.region.loops
         loops = self._frames.plan.steps[feed.source].loops
         if feed.source in inner:
             key = inner[feed.source]
@@ -140,7 +151,7 @@ class FrameKeys:
         """Return the keys of the item that a frame is at in one of its loops, one per output."""
         plan = self._frames.plan
         opener = self._frames.enclosing(frame, plan.steps[loop].region)
-        number = frame.index[plan.regions[frame.region].loops.index(loop)]
+        number = frame.index[frame.region.loops.index(loop)]
         return self._frames.streams[loop, opener.index].keys[number]
 
     def item(self, frame: Frame, step: Step, number: int, values: tuple[Any, ...]) -> list[Key]:

@@ -15,6 +15,8 @@ region waits for and what it gave, for one item of the loops that the region is 
     refcount         takers that have not settled          a taker settles
     keys             its cache key                         the frame begins
     duplicate_of     the earlier, equal step               the frame begins
+    plain            nothing above makes it special        it is a hit or a duplicate, or an input
+                                                           was skipped or failed
     open (frame)     demanded steps that have not          a step is demanded, and settles; at 0 the
                      settled                               frame is finished
 
@@ -76,9 +78,11 @@ class Frame:
         "is_finished",
         "keys",
         "lazy_round",
+        "number",
         "open",
         "parent",
         "pending_inputs",
+        "plain",
         "refcount",
         "region",
         "skipped",
@@ -90,7 +94,9 @@ class Frame:
 
     def __init__(self, number: int, region: Region, index: Index, parent: Frame | None) -> None:
         count = len(region.members)
-        self.region = number
+        self.number = number
+        """Of the region."""
+        self.region = region
         self.steps = region.members
         self.index = index
         self.parent = parent
@@ -101,6 +107,8 @@ class Frame:
         self.state = bytearray(count)
         self.upstream_state = bytearray(count)
         """For a step that can't run: SKIPPED or FAILED, after what reached it."""
+        self.plain = bytearray(region.plain)
+        """Whether a step that is ready is run on the shortest path (`Step.is_plain`)."""
         self.demanded = bytearray(count)
         self.open = 0
         """Demanded steps that are not settled, and inner loops that are not finished."""
@@ -189,6 +197,7 @@ class Frames:
         A merging node minds only when nothing is left.
         """
         step = frame.steps[slot]
+        frame.plain[slot] = 0
         if isinstance(step, NodeStep) and step.node.node_class.merges:
             if state == SKIPPED and (
                 frame.pending_inputs[slot]
@@ -277,12 +286,12 @@ class Frames:
         return frame
 
     def forget(self, frame: Frame) -> None:
-        del self._by_region[frame.region][frame.index]
-        for path in self.plan.regions[frame.region].paths:
-            self._projected[frame.region, path][_project(frame.index, path)].pop(frame.index, None)
-        for number in self.plan.regions[frame.region].children:
+        del self._by_region[frame.number][frame.index]
+        for path in frame.region.paths:
+            self._projected[frame.number, path][_project(frame.index, path)].pop(frame.index, None)
+        for number in frame.region.children:
             opener = self.plan.steps[self.plan.regions[number].opener]
-            if opener.region == frame.region:
+            if opener.region == frame.number:
                 self.streams.pop((opener.index, frame.index), None)
 
     def source(self, frame: Frame, feed: Feed) -> Frame:
@@ -305,7 +314,7 @@ class Frames:
 
     def enclosing(self, frame: Frame, region: int) -> Frame:
         """Return the frame of a region whose loops are all among those of `frame`."""
-        loops, own = self.plan.regions[region].loops, self.plan.regions[frame.region].loops
+        loops, own = self.plan.regions[region].loops, frame.region.loops
         return self._by_region[region][tuple(frame.index[own.index(loop)] for loop in loops)]
 
     def inside(self, frame: Frame, region: int) -> list[Frame]:
@@ -332,7 +341,7 @@ class Frames:
             number: The region of the inner loop.
         """
         region = self.plan.regions[number]
-        if region.parent == frame.region:
+        if region.parent == frame.number:
             return [frame]
         return self.readers(region.parent, region.opener_path, frame.index)
 

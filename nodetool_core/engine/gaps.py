@@ -67,7 +67,7 @@ def mark_absorbed(
             absorbed = [gather.absorbed for gather in reached]
         else:
             own = regions[step.region].steps
-            takers = [own[slot] for slot, _ in step.local]
+            takers = [own[slot] for slot in step.local]
             takers += [regions[region].steps[slot] for region, slot, *_ in step.outer]
             takers += [regions[region].steps[slot] for region, slot, *_ in step.lazy]
             ends = False

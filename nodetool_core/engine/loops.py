@@ -84,11 +84,11 @@ class Loops:
         self._keys.make(frame)
         if frame.parent is not None:
             self._join(frame)
-        for number in self._plan.regions[frame.region].targets:
+        for number in frame.region.targets:
             self._demand.ask_for(frame, self._plan.steps[number])
         if frame.parent is None:
             return
-        for gather in self._plan.regions[frame.region].gathered:
+        for gather in frame.region.gathered:
             # Gathers that were asked for before want it of this item too.
             source = self._plan.steps[gather.source]
             if frame.parent.demanded[gather.slot] and not source.streams:
@@ -134,7 +134,7 @@ class Loops:
 
     def _join(self, frame: Frame) -> None:
         """Let a new frame join a product whose other loop may have begun, or ended, before."""
-        for number in self._plan.regions[frame.region].children:
+        for number in frame.region.children:
             origin, opener = self._frames.opener(frame, number)
             if origin is frame or not origin.demanded[opener.slot]:
                 continue
@@ -150,7 +150,7 @@ class Loops:
         if frame.parent is None or frame.is_finished:
             return
         frame.is_finished = True
-        opener = self._plan.steps[self._plan.regions[frame.region].opener]
+        opener = self._plan.steps[frame.region.opener]
         if opener.limited:
             stream = self._frames.streams[opener.index, frame.parent.index]
             stream.in_flight -= 1
@@ -160,7 +160,7 @@ class Loops:
                 self._frames.forget(frame)
             if not stream.ended:
                 self._frames.pulls.append(stream)
-        self._count_down(frame.region, frame.parent)
+        self._count_down(frame.number, frame.parent)
 
     def _may_be_asked(self, frame: Frame) -> bool:
         """
@@ -169,8 +169,7 @@ class Loops:
         assert frame.parent is not None
         demanded = frame.parent.demanded
         return any(
-            gather.may_start_late and not demanded[gather.slot]
-            for gather in self._plan.regions[frame.region].gathered
+            gather.may_start_late and not demanded[gather.slot] for gather in frame.region.gathered
         )
 
     # -- ends and lists ----------------------------------------------------------------------------

@@ -61,7 +61,16 @@ class Region:
     paths: list[tuple[int, ...]] = field(default_factory=list)
     """Projections of this region's index under which its frames have to be found."""
     members: list[Step] = field(default_factory=list)
-    """The steps themselves, by slot."""
+    """
+    The steps themselves, by slot.
+
+    What of them every frame looks at stands in lists and bytes beside them: in a large plan, each
+    object that is touched is a place in memory that has to be fetched.
+    """
+    sources: list[tuple[int, ...]] = field(default_factory=list)
+    local: bytes = b""
+    plain: bytes = b""
+    shareable: bytes = b""
 
     def find_by(self, path: tuple[int, ...]) -> None:
         """Have frames of this region found under a projection of their index."""

@@ -8,6 +8,7 @@ values are taken, and which steps are plain.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from nodetool_core.engine.gaps import mark_absorbed
 from nodetool_core.engine.plan import Plan
@@ -17,7 +18,7 @@ from nodetool_core.engine.steps import (
     GatherStep,
     NodeStep,
     Step,
-    by_property,
+    argument_of,
     given_loops,
 )
 
@@ -45,6 +46,10 @@ def finish(plan: Plan, unlimited: set[int], *, is_regular: bool, has_lazy: bool)
         region.members = [plan.steps[number] for number in region.steps]
         region.in_degree = [step.in_degree for step in region.members]
         region.refcount = [step.refcount for step in region.members]
+        region.sources = [step.sources for step in region.members]
+        region.local = bytes([step.is_local for step in region.members])
+        region.plain = bytes([step.is_plain for step in region.members])
+        region.shareable = bytes([step.shareable for step in region.members])
 
 
 def _open_regions(plan: Plan, unlimited: set[int]) -> None:
@@ -90,7 +95,7 @@ def _mark_late_starts(plan: Plan) -> None:
         if step.outer or step.lazy or step.watched:
             step.may_start_late = True
             continue
-        for slot, _ in step.local:
+        for slot in step.local:
             if steps[own[slot]].may_start_late:
                 step.may_start_late = True
                 break
@@ -131,7 +136,7 @@ def _finish_steps(steps: Iterable[Step]) -> None:
             # Most steps, in short.
             step.sources = (feeds[0].slot,) if feeds[0].kind == LOCAL else ()
         elif feeds:
-            feeds.sort(key=by_property)
+            feeds.sort(key=attrgetter("property"))
             step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
         if len(local) > 1:
             local.reverse()
@@ -144,3 +149,4 @@ def _finish_steps(steps: Iterable[Step]) -> None:
         ):
             step.is_local = len(step.sources) == len(feeds)
             step.is_plain = step.is_local and _is_plain(step)
+            step.arguments = tuple(map(argument_of, feeds))

@@ -204,34 +204,33 @@ class Scheduler:
 
     def _run_ready(self) -> None:
         """Begin ready steps, until one was not plain, one failed, or a message came."""
-        ready, no_message, gaps = self.ready.inline, self.invoker.inbox.empty, self.gaps
-        seeded, ran, settle = self.inputs.seeded, self.result.ran.append, self.settlement.settle
+        ready, no_message = self.ready.inline, self.invoker.inbox.empty
+        ran, settle, takes_long_way = (
+            self.result.ran.append,
+            self.settlement.settle,
+            self.gaps.any or bool(self.environment.options.policies),
+        )
         keep, put_event = self.environment.cache.put, self.settlement.put_event
-        has_policies = bool(self.environment.options.policies)
+        step: NodeStep
+        before = perf_counter()
         while ready and no_message():
-            frame, step = ready.pop()
-            slot, results = step.slot, frame.values
-            if (
-                not (step.is_plain and isinstance(step, NodeStep))
-                or frame.state[slot]
-                or frame.upstream_state[slot]
-                or slot in frame.duplicate_of
-                or has_policies
-                or gaps.any
-            ):
+            frame, step = ready.pop()  # type: ignore[assignment]
+            slot = step.slot
+            if takes_long_way or not frame.plain[slot]:
                 self.begin(frame, step)
                 return
-            node, compiled = step.node, step.compiled
-            started = perf_counter()
+            node, compiled, results = step.node, step.compiled, frame.values
             try:
-                given = seeded.get(step.index, node.values).copy()
-                for name in step.mutable:
-                    given[name] = own_copy(given[name])
-                for feed in step.feeds:
-                    value = results[feed.slot][feed.output]  # type: ignore[index]
-                    if feed.accept is not None:
+                given = node.values.copy()
+                if step.mutable:
+                    for name in step.mutable:
+                        given[name] = own_copy(given[name])
+                for name, source, output, feed in step.arguments:
+                    value = results[source][output]  # type: ignore[index]
+                    if feed is not None:
                         self.inputs.check(step, feed, value)
-                    given[feed.property] = own_copy(value) if feed.copied else value
+                        value = own_copy(value) if feed.copied else value
+                    given[name] = value
                 if compiled.dynamic:
                     given["dynamic_values"] = own_copy(node.dynamic)
                 instance = _new(compiled.node_class)
@@ -247,7 +246,9 @@ class Scheduler:
             except BaseException as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
                 self.fail(frame, step, error)
                 return
-            seconds = perf_counter() - started
+            now = perf_counter()
+            # With what settling the step before it took, which is microseconds as well.
+            seconds, before = now - before, now
             ran(node.id)
             if step.shareable:
                 keep(frame.keys[slot], values, seconds)

@@ -15,7 +15,7 @@ from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.run_environment import RunEnvironment
-from nodetool_core.engine.steps import NodeStep, Step
+from nodetool_core.engine.steps import LOCAL, NodeStep, Step
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
 
 
@@ -31,6 +31,7 @@ class Settlement:
         environment: RunEnvironment,
     ) -> None:
         self._frames = frames
+        self._drop_value, self._ready = frames.drop_value, frames.ready
         self._loops = loops
         self._outputs = outputs
         self._gaps = gaps
@@ -48,33 +49,39 @@ class Settlement:
         """Let everything that waits for a step know that it is done, skipped or failed."""
         slot, refcount, states = step.slot, frame.refcount, frame.state
         states[slot] = state
-        is_whole = state == DONE and (
-            not values or (values[0] is not SKIPPED_VALUE if len(values) == 1 else False)
-        )
-        if values:
-            if refcount[slot] or slot in frame.duplicates:
-                frame.values[slot] = values
-            if not is_whole:
-                is_whole = _note_skipped(frame, slot, values)
+        if values and (refcount[slot] or slot in frame.duplicates):
+            frame.values[slot] = values
         for source in step.sources:
             # One taker of the source's values has taken them.
             left = refcount[source] - 1
             if left >= 0:
                 refcount[source] = left
                 if not left and states[source] >= DONE:
-                    self._frames.drop_value(frame, source)
-        pending, demanded = frame.pending_inputs, frame.demanded
-        for consumer, output in step.local:
-            left = pending[consumer] = pending[consumer] - 1
-            if not is_whole and (reached := came(values, output, state)) != DONE:
-                self._frames.mark_upstream(frame, consumer, reached)
-            if not left and demanded[consumer]:
-                self._frames.ready.append((frame, frame.steps[consumer]))
+                    self._drop_value(frame, source)
+        if state != DONE or (
+            values
+            and (values[0] is SKIPPED_VALUE or len(values) > 1)
+            and _note_skipped(frame, slot, values)
+        ):
+            self._settle_lacking(frame, step, values, state)
+        else:
+            pending, demanded = frame.pending_inputs, frame.demanded
+            for consumer in step.local:
+                left = pending[consumer] = pending[consumer] - 1
+                if not left and demanded[consumer]:
+                    self._ready.append((frame, frame.steps[consumer]))
         if not step.is_local or slot in frame.duplicates:
             self._settle_rarer(frame, step, values, state)
         frame.open -= 1
         if not frame.open:
             self._loops.frame_finished(frame)
+
+    def _settle_lacking(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
+        """Let the consumers of its region know which outputs a step did not give."""
+        for consumer in dict.fromkeys(step.local):
+            for feed in frame.steps[consumer].feeds:
+                if feed.slot == step.slot and feed.kind == LOCAL and not feed.lazy:
+                    self._frames.arrive(frame, consumer, came(values, feed.output, state))
 
     def _settle_rarer(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """Do what few steps need: a name in the result, takers elsewhere, loops, equal steps."""
@@ -104,8 +111,8 @@ class Settlement:
 
 
 def _note_skipped(frame: Frame, slot: int, values: Values) -> bool:
-    """Note which of its outputs a step did not give; True where it gave them all."""
+    """Note which of its outputs a step did not give; False where it gave them all."""
     skipped = [number for number, value in enumerate(values) if value is SKIPPED_VALUE]
     if skipped:
         frame.skipped[slot] = frozenset(skipped)
-    return not skipped
+    return bool(skipped)

@@ -9,10 +9,9 @@ not set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 from nodetool_core.engine.compiled_node import CompiledNode
-from nodetool_core.graph import GraphNode
+from nodetool_core.graph import GraphNode, by_property
 from nodetool_core.properties import Property
 
 LOCAL, OUTER, ITEM = 0, 1, 2
@@ -22,8 +21,6 @@ a loop.
 """
 
 Loops = tuple[int, ...]
-
-by_property = attrgetter("property")
 
 
 class Feed:
@@ -91,6 +88,12 @@ class Feed:
         feed.kind, feed.region, feed.path, feed.lazy = kind, origin.region, path, lazy
         return feed
 
+
+Argument = tuple[str, int, int, Feed | None]
+"""
+What a plain step takes: property, slot and output, and the feed where what comes has to be checked
+or copied.
+"""
 
 Reader = tuple[int, int, int, tuple[int, ...], str]
 """
@@ -170,8 +173,8 @@ class Step:
         self.slot = slot
         self.feeds: list[Feed] = []
         """By property."""
-        self.local: list[tuple[int, int]] = []
-        """Consumers in the same region, once per edge: their slot and the output they take."""
+        self.local: list[int] = []
+        """The slots of consumers in the same region, once per edge."""
         self.sources: tuple[int, ...] = ()
         """The slots of the steps that local feeds come from."""
         self.in_degree = 0
@@ -200,7 +203,7 @@ class Step:
 class NodeStep(Step):
     """A node, and how its class is called."""
 
-    __slots__ = ("base", "compiled", "mutable", "node")
+    __slots__ = ("arguments", "base", "compiled", "mutable", "node")
 
     def __init__(
         self,
@@ -216,6 +219,8 @@ class NodeStep(Step):
         self.compiled = compiled
         self.shareable = compiled.shareable
         self.streams = compiled.spec.streams
+        self.arguments: tuple[Argument, ...] = ()
+        """Of a plain step: its feeds, as a call reads them."""
         self.mutable: tuple[str, ...] = ()
         """
         Properties whose values may be changed.
@@ -289,3 +294,9 @@ def given_loops(step: Step) -> Loops:
 def path_between(inner: Loops, outer: Loops) -> tuple[int, ...]:
     """Return the positions in an index over `outer` that make up the index over `inner`."""
     return tuple(outer.index(loop) for loop in inner)
+
+
+def argument_of(feed: Feed) -> Argument:
+    """Return a feed as a plain step takes it."""
+    special = feed if feed.copied or feed.accept is not None else None
+    return feed.property, feed.slot, feed.output, special

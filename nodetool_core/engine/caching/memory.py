@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from nodetool_core.engine.caching.files_behind import UNSURE, Mark, mark_of, marks_of
-from nodetool_core.engine.caching.sizes import size_of_all
+from nodetool_core.engine.caching.sizes import SCALAR_ENTRY, size_of_all
 from nodetool_core.engine.keys import Key
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.references import AssetRef
@@ -50,6 +50,7 @@ class CacheInfo:
 
 DEFAULT_BYTES = 512 * 1024**2
 _NAMES_NO_FILE = frozenset({int, float, bool, type(None), str, bytes})
+_NO_FILES: Sequence[tuple[AssetRef, Mark]] = ()
 
 
 class MemoryCache:
@@ -92,18 +93,20 @@ class MemoryCache:
             return values
 
     def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
-        size = size_of_all(values)
+        size = SCALAR_ENTRY.get(type(values[0])) if len(values) == 1 else None
+        files = _NO_FILES
+        if size is None:
+            size = size_of_all(values)
         if size > self.bound:
             return
-        try:
-            files = (
-                () if len(values) == 1 and type(values[0]) in _NAMES_NO_FILE else marks_of(values)
-            )
-        except RecursionError:
-            # Nobody could hand it on: a list that holds itself.
-            return
-        if files and any(mark == UNSURE for _, mark in files):
-            return
+        if len(values) != 1 or type(values[0]) not in _NAMES_NO_FILE:
+            try:
+                files = marks_of(values)
+            except RecursionError:
+                # Nobody could hand it on: a list that holds itself.
+                return
+            if any(mark == UNSURE for _, mark in files):
+                return
         with self._lock:
             if key in self._entries:
                 self._forget(key)

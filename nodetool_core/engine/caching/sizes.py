@@ -21,6 +21,8 @@ MOST_OBJECTS: Final = 50_000
 _SMALL: Final[dict[type[Any], int]] = {int: 32, float: 24, bool: 28, type(None): 16}
 _ENTRY_BYTES: Final = 200
 """What an entry costs besides its values: key, tuple and table."""
+SCALAR_ENTRY: Final = {kind: _ENTRY_BYTES + size for kind, size in _SMALL.items()}
+"""Bytes of an entry with a single number, truth value or None."""
 _IMAGE_BYTES: Final = 512
 _ARRAY_BYTES: Final = 128
 _UNKNOWN_BYTES: Final = 64
@@ -40,8 +42,8 @@ _SHARED: Final = (
 def size_of_all(values: tuple[Any, ...]) -> int:
     """Return the bytes that an entry of a cache holds in memory."""
     kind = type(values[0]) if len(values) == 1 else None
-    if kind in _SMALL:
-        return _ENTRY_BYTES + _SMALL[kind]
+    if kind in SCALAR_ENTRY:
+        return SCALAR_ENTRY[kind]
     return _ENTRY_BYTES + (sys.getsizeof(values[0]) if kind is str else size_of(*values))
 
 
