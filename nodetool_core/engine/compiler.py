@@ -183,7 +183,10 @@ class _Compiler:
                 may_drop = True
             if origin.index in self.closed:
                 closed |= self.closed[origin.index]
-        step = NodeStep(len(steps), loops, *self._place(loops), node, compiled)
+        region, slot = self._place(loops)
+        step = NodeStep(len(steps), slot, node, compiled).placed(loops, region)
+        if compiled.spec.streams:
+            step.streams = True
         self._add_step(step, closed)
         if node_class.branches:
             step.may_drop = True
@@ -225,7 +228,7 @@ class _Compiler:
         """
         steps, of_node, region = self.steps, self.of_node, self.regions[0]
         index = of_node[position] = len(steps)
-        step = NodeStep(index, (), 0, index, node, compiled)
+        step = NodeStep(index, index, node, compiled)
         if not _SIMPLE.issuperset(map(type, node.values.values())):
             step.mutable = mutable_of(node)
         feeds, sources, arguments = step.feeds, list[int](), list[Argument]()
@@ -319,7 +322,8 @@ class _Compiler:
         """Return a gate in the loops of both of what it watches."""
         (one, _), (other, _) = first, second
         loops = self._joined(one.loops, other.loops)
-        gate = GateStep(len(self.steps), loops, *self._place(loops), either=either)
+        region, slot = self._place(loops)
+        gate = GateStep(len(self.steps), slot, either=either).placed(loops, region)
         closed = self.closed.get(one.index, _NO_STEPS) | self.closed.get(other.index, _NO_STEPS)
         self._add_step(gate, closed)
         return gate
@@ -336,14 +340,10 @@ class _Compiler:
         source = origin.index
         if (source, output, gaps) not in self.gather_of:
             loops, opener = given[:-1], self.steps[given[-1]]
+            region, slot = self._place(loops)
             gather = GatherStep(
-                len(self.steps),
-                loops,
-                *self._place(loops),
-                source=source,
-                output=output,
-                gap_policy=gaps,
-            )
+                len(self.steps), slot, source=source, output=output, gap_policy=gaps
+            ).placed(loops, region)
             self._add_step(gather, self.closed.get(source, _NO_STEPS) | {opener.index})
             gather.may_drop = opener.may_drop
             self.guards.copy(opener, gather)

@@ -47,7 +47,7 @@ class FrameKeys:
             frame.duplicate_of = plan.fixed.duplicate_of
             self._mark_special(frame)
             return
-        steps, blake2b = plan.steps, hashlib.blake2b
+        steps, blake2b, local = plan.steps, hashlib.blake2b, frame.region.local
         seen: dict[Key, int] = {}
         inner: dict[int, Key] = {}
         key_of = keys.__getitem__
@@ -57,7 +57,7 @@ class FrameKeys:
                 inner[number] = self._inner(frame, step, inner)
                 continue
             key = plan.keys[number]
-            if key is None and isinstance(step, NodeStep) and step.is_local and step.base:
+            if key is None and isinstance(step, NodeStep) and step.base and local[step.slot]:
                 # `_other` for nearly all steps, in short.
                 key = blake2b(
                     step.base + b"".join(map(key_of, step.sources)), digest_size=KEY_BYTES

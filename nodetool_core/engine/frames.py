@@ -108,7 +108,7 @@ class Frame:
         self.upstream_state = bytearray(count)
         """For a step that can't run: SKIPPED or FAILED, after what reached it."""
         self.plain = bytearray(region.plain)
-        """Whether a step that is ready is run on the shortest path (`Step.is_plain`)."""
+        """Whether a step that is ready is run on the shortest path (`Region.plain`)."""
         self.demanded = bytearray(count)
         self.open = 0
         """Demanded steps that are not settled, and inner loops that are not finished."""

@@ -43,7 +43,15 @@ class Region:
     """The step whose items this region runs for; -1 for the outermost."""
     opener_path: tuple[int, ...] = ()
     in_degree: list[int] = field(default_factory=list)
+    """
+    How many arrivals a step waits for in a frame, items not counted: they are there when it is.
+    """
     refcount: list[int] = field(default_factory=list)
+    """
+    How often the values of a step are taken by steps of the region.
+
+    -1 where they must stay while the frame lives.
+    """
     subtree: list[int] = field(default_factory=list)
     """Steps of this region and of those inside it, in topological order."""
     gathered: list[GatherStep] = field(default_factory=list)
@@ -69,7 +77,11 @@ class Region:
     """
     sources: list[tuple[int, ...]] = field(default_factory=list)
     local: bytes = b""
+    """Steps that are no targets, and share inputs and consumers with no other region."""
     plain: bytes = b""
+    """
+    Local steps whose call takes microseconds: what the scheduler runs on its shortest path.
+    """
     shareable: bytes = b""
 
     def find_by(self, path: tuple[int, ...]) -> None:

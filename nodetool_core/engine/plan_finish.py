@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 
 from nodetool_core.engine.gaps import mark_absorbed
-from nodetool_core.engine.plan import Plan
+from nodetool_core.engine.plan import Plan, Region
 from nodetool_core.engine.steps import (
     LOCAL,
     GateStep,
@@ -39,17 +39,17 @@ def finish(plan: Plan, unlimited: set[int], *, is_regular: bool, has_lazy: bool)
         _mark_late_starts(plan)
     for number in unlimited:
         plan.steps[number].limited = False
-    (_finish_regular if is_regular else _finish_steps)(plan.steps)
+    if is_regular:
+        for step in plan.steps:
+            if len(step.local) > 1:
+                step.local.reverse()
+    else:
+        _finish_steps(plan.steps)
     if len(plan.regions) > 1:
         mark_absorbed(plan.steps, plan.regions, plan.opened)
     for region in plan.regions:
         region.members = [plan.steps[number] for number in region.steps]
-        region.in_degree = [step.in_degree for step in region.members]
-        region.refcount = [step.refcount for step in region.members]
-        region.sources = [step.sources for step in region.members]
-        region.local = bytes([step.is_local for step in region.members])
-        region.plain = bytes([step.is_plain for step in region.members])
-        region.shareable = bytes([step.shareable for step in region.members])
+        _finish_region(region, is_regular=is_regular)
 
 
 def _open_regions(plan: Plan, unlimited: set[int]) -> None:
@@ -107,46 +107,53 @@ def _mark_late_starts(plan: Plan) -> None:
         )
 
 
-def _finish_regular(steps: Iterable[Step]) -> None:
-    """Do as `_finish_steps` where nothing is rare but to be a target."""
-    for step in steps:
-        local = step.local
-        if len(local) > 1:
-            local.reverse()
-        step.refcount = len(local)
-        if not step.is_target and isinstance(step, NodeStep):
-            step.is_local = True
-            step.is_plain = _is_plain(step)
-
-
-def _is_plain(step: NodeStep) -> bool:
-    """Return whether a local step is a call of microseconds."""
-    compiled = step.compiled
-    return compiled.is_plain and not (
-        compiled.dynamic and any(feed.is_dynamic for feed in step.feeds)
-    )
-
-
 def _finish_steps(steps: Iterable[Step]) -> None:
     for step in steps:
         if isinstance(step, GateStep):
             continue
         feeds, local = step.feeds, step.local
-        if len(feeds) == 1:
-            # Most steps, in short.
-            step.sources = (feeds[0].slot,) if feeds[0].kind == LOCAL else ()
-        elif feeds:
-            feeds.sort(key=attrgetter("property"))
-            step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
-        if len(local) > 1:
-            local.reverse()
-        step.refcount = len(local)
-        if step.outer or step.lazy:
-            elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
-            step.refcount = -1 if elsewhere else len(local) + len(step.lazy)
-        elif isinstance(step, NodeStep) and not (
-            step.gathers or step.is_target or step.streams or step.lazy_rounds or step.watched
-        ):
-            step.is_local = len(step.sources) == len(feeds)
-            step.is_plain = step.is_local and _is_plain(step)
+        feeds.sort(key=attrgetter("property"))
+        step.sources = tuple([feed.slot for feed in feeds if feed.kind == LOCAL])
+        local.reverse()
+        if isinstance(step, NodeStep):
             step.arguments = tuple(map(argument_of, feeds))
+
+
+def _finish_region(region: Region, *, is_regular: bool) -> None:
+    """Fill in the lists by slot. In a regular plan nothing is rare but to be a target."""
+    steps = region.members
+    region.in_degree = [step.in_degree for step in steps]
+    region.refcount = [len(step.local) if is_regular else _refcount(step) for step in steps]
+    region.sources = [step.sources for step in steps]
+    region.shareable = bytes([step.shareable for step in steps])
+    local = bytearray([is_regular or _is_local(step) for step in steps])
+    for number in region.targets:
+        local[region.steps.index(number)] = 0
+    region.local = bytes(local)
+    region.plain = bytes(
+        [is_local and _is_plain(step) for step, is_local in zip(steps, local, strict=True)]
+    )
+
+
+def _refcount(step: Step) -> int:
+    if not (step.outer or step.lazy):
+        return len(step.local)
+    elsewhere = step.outer or any(region != step.region for region, *_ in step.lazy)
+    return -1 if elsewhere else len(step.local) + len(step.lazy)
+
+
+def _is_local(step: Step) -> bool:
+    return (
+        isinstance(step, NodeStep)
+        and not (step.outer or step.lazy or step.watched or step.gathers)
+        and not (step.streams or step.lazy_rounds or step.is_target)
+        and len(step.sources) == len(step.feeds)
+    )
+
+
+def _is_plain(step: Step) -> bool:
+    return (
+        isinstance(step, NodeStep)
+        and step.compiled.is_plain
+        and not (step.compiled.dynamic and any(feed.is_dynamic for feed in step.feeds))
+    )

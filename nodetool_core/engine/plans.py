@@ -154,15 +154,16 @@ def _replaced(before: Iterable[NodeStep], steps: list[Step]) -> list[NodeStep]:
 
 def _fill_keys(plan: Plan, steps: Iterable[Step]) -> None:
     """Make the keys of constant steps, in topological order."""
-    keys = plan.keys
+    keys, is_flat = plan.keys, len(plan.regions) == 1
     for step in steps:
         if not isinstance(step, NodeStep) or step.base is None:
             keys[step.index] = None
             continue
-        feeds = step.feeds
-        inputs = [known for feed in feeds if (known := keys[feed.source]) and feed.kind == LOCAL]
-        keys[step.index] = of_node(step.base, inputs) if len(inputs) == len(feeds) else None
-    plan.fixed = FixedKeys.of(plan) if len(plan.regions) == 1 else None
+        inputs = [
+            keys[feed.source] if is_flat or feed.kind == LOCAL else None for feed in step.feeds
+        ]
+        keys[step.index] = None if None in inputs else of_node(step.base, inputs)  # type: ignore[arg-type]
+    plan.fixed = FixedKeys.of(plan) if is_flat else None
 
 
 class _NoSources:

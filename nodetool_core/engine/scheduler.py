@@ -17,7 +17,7 @@ DONE, SKIPPED (its branch was not taken) or FAILED. A skipped or failed input se
 which settle the same way without running.
 
 A node that adds two numbers takes less time than the questions that an arbitrary step has to be
-asked before and after it. For a plain step (`Step.is_plain`) they are answered when the plan is
+asked before and after it. For a plain step (`Region.plain`) they are answered when the plan is
 made: `_run_ready` calls it without a detour. Whatever turns out to be different after all (a value
 of a richer type, a failure, a message from a thread) goes the general way, which gives the same.
 """
@@ -250,7 +250,7 @@ class Scheduler:
             # With what settling the step before it took, which is microseconds as well.
             seconds, before = now - before, now
             ran(node.id)
-            if step.shareable:
+            if compiled.shareable:
                 keep(frame.keys[slot], values, seconds)
             if put_event is not None:
                 put_event(node_finished((node.id, frame.index, seconds, False)))

@@ -70,7 +70,7 @@ class Settlement:
                 left = pending[consumer] = pending[consumer] - 1
                 if not left and demanded[consumer]:
                     self._ready.append((frame, frame.steps[consumer]))
-        if not step.is_local or slot in frame.duplicates:
+        if not frame.region.local[slot] or slot in frame.duplicates:
             self._settle_rarer(frame, step, values, state)
         frame.open -= 1
         if not frame.open:

@@ -9,6 +9,7 @@ not set.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.graph import GraphNode, by_property
@@ -114,19 +115,17 @@ class Step:
         "feeds",
         "in_degree",
         "index",
-        "is_local",
-        "is_plain",
         "local",
-        "loops",
-        "refcount",
-        "region",
-        "shareable",
         "slot",
         "sources",
-        "streams",
     )
 
+    loops: Loops = ()
+    region: int = 0
     is_target: bool = False
+    streams: bool = False
+    shareable: bool = False
+    """Whether the result may come from the cache, or from an equal node."""
     outer: Sequence[Reader] = ()
     """Consumers in other regions."""
     lazy: Sequence[Reader] = ()
@@ -166,10 +165,8 @@ class Step:
     limited: bool = True
     """For a step that streams: whether the number of items under way may be bounded."""
 
-    def __init__(self, index: int, loops: Loops, region: int, slot: int) -> None:
+    def __init__(self, index: int, slot: int) -> None:
         self.index = index
-        self.loops = loops
-        self.region = region
         self.slot = slot
         self.feeds: list[Feed] = []
         """By property."""
@@ -183,21 +180,12 @@ class Step:
 
         They are there when the frame is.
         """
-        self.refcount = 0
-        """
-        How often the values are taken by steps of the same region.
 
-        -1 where they must stay while the frame lives.
-        """
-        self.streams = False
-        self.shareable = False
-        """Whether the result may come from the cache, or from an equal node."""
-        self.is_local = False
-        """
-        Whether it is no target, and what it takes and what takes it are steps of its own region.
-        """
-        self.is_plain = False
-        """Local, and a call of microseconds: what the scheduler runs on its shortest path."""
+    def placed(self, loops: Loops, region: int) -> Self:
+        """Return the step, inside of loops."""
+        if loops:
+            self.loops, self.region = loops, region
+        return self
 
 
 class NodeStep(Step):
@@ -205,20 +193,10 @@ class NodeStep(Step):
 
     __slots__ = ("arguments", "base", "compiled", "mutable", "node")
 
-    def __init__(
-        self,
-        index: int,
-        loops: Loops,
-        region: int,
-        slot: int,
-        node: GraphNode,
-        compiled: CompiledNode,
-    ) -> None:
-        Step.__init__(self, index, loops, region, slot)
+    def __init__(self, index: int, slot: int, node: GraphNode, compiled: CompiledNode) -> None:
+        Step.__init__(self, index, slot)
         self.node = node
         self.compiled = compiled
-        self.shareable = compiled.shareable
-        self.streams = compiled.spec.streams
         self.arguments: tuple[Argument, ...] = ()
         """Of a plain step: its feeds, as a call reads them."""
         self.mutable: tuple[str, ...] = ()
@@ -231,6 +209,10 @@ class NodeStep(Step):
         """
         The part of the cache key that is the same in every run; None where it has to be made anew.
         """
+
+    @property
+    def shareable(self) -> bool:  # type: ignore[override]
+        return self.compiled.shareable
 
     @property
     def wiring(self) -> str:
@@ -246,17 +228,7 @@ class GatherStep(Step):
 
     __slots__ = ("gap_policy", "output", "source")
 
-    def __init__(
-        self,
-        index: int,
-        loops: Loops,
-        region: int,
-        slot: int,
-        *,
-        source: int,
-        output: int,
-        gap_policy: str,
-    ) -> None:
+    def __init__(self, index: int, slot: int, *, source: int, output: int, gap_policy: str) -> None:
         """
         Make the step that collects an output.
 
@@ -264,7 +236,7 @@ class GatherStep(Step):
             source: The step whose output is collected, for each item.
             gap_policy: What an item that failed leaves in the list (gaps.py).
         """
-        super().__init__(index, loops, region, slot)
+        super().__init__(index, slot)
         self.source = source
         self.output = output
         self.gap_policy = gap_policy
@@ -275,14 +247,14 @@ class GateStep(Step):
 
     __slots__ = ("either",)
 
-    def __init__(self, index: int, loops: Loops, region: int, slot: int, *, either: bool) -> None:
+    def __init__(self, index: int, slot: int, *, either: bool) -> None:
         """
         Make a gate.
 
         Args:
             either: One of its two inputs is enough.
         """
-        super().__init__(index, loops, region, slot)
+        super().__init__(index, slot)
         self.either = either
 
 
