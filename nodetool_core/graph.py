@@ -91,6 +91,18 @@ class Edge:
         return self.port.property
 
 
+class GraphIndex:
+    """Where the nodes of a graph are: found once for it, and for all that differ in values."""
+
+    def __init__(self, nodes: Sequence[GraphNode]) -> None:
+        self.positions = {node.id: position for position, node in enumerate(nodes)}
+        """Of each node, by its id."""
+        self.inputs = [
+            position for position, node in enumerate(nodes) if node.node_class.role is Role.INPUT
+        ]
+        """Positions of the workflow's inputs."""
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Graph:
     """A valid workflow: nodes in topological order."""
@@ -100,6 +112,16 @@ class Graph:
     """What is worth knowing though it is no error, such as renamed types that were mapped."""
     origin: Graph | None = field(default=None, repr=False)
     """The graph that this one is but for values of some nodes, whose plan it can have."""
+    changed: frozenset[int] = frozenset()
+    """Positions of the nodes whose values are not the origin's."""
+    _index: GraphIndex | None = field(default=None, repr=False)
+
+    @property
+    def index(self) -> GraphIndex:
+        """Where its nodes are."""
+        if self._index is None:
+            self._index = self.origin.index if self.origin is not None else GraphIndex(self.nodes)
+        return self._index
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Graph, (self.nodes, self.notes)
@@ -109,7 +131,7 @@ class Graph:
 
     def inputs(self) -> dict[str, GraphNode]:
         """Return the workflow's inputs by name."""
-        return {node.name: node for node in self.of_role(Role.INPUT)}
+        return {self.nodes[position].name: self.nodes[position] for position in self.index.inputs}
 
     def outputs(self) -> dict[str, GraphNode]:
         """Return the workflow's outputs by name."""

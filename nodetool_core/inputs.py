@@ -53,6 +53,7 @@ def apply(graph: Graph, values: Mapping[str, object], *, texts: bool = False) ->
     names = _Names(graph)
     problems: list[Problem] = []
     has_all_edges = True
+    changed = set(graph.changed)
     for name, value in values.items():
         found = names.find(name)
         if isinstance(found, Problem):
@@ -68,12 +69,15 @@ def apply(graph: Graph, values: Mapping[str, object], *, texts: bool = False) ->
         node = nodes[index]
         inputs = [edge for edge in node.inputs if edge.property != prop.name]
         has_all_edges = has_all_edges and len(inputs) == len(node.inputs)
+        changed.add(index)
         nodes[index] = replace(
             node, values=node.values | {prop.name: map_leaves(validated, _from_here)}, inputs=inputs
         )
     if problems:
         raise WorkflowError(problems)
-    return Graph(nodes, graph.notes, (graph.origin or graph) if has_all_edges else None)
+    if not has_all_edges:
+        return Graph(nodes, graph.notes)
+    return Graph(nodes, graph.notes, graph.origin or graph, frozenset(changed))
 
 
 def check_given(inputs: Sequence[GraphNode]) -> None:
@@ -135,7 +139,7 @@ class _Names:
 
     def __init__(self, graph: Graph) -> None:
         self._nodes = graph.nodes
-        self._position = {node.id: index for index, node in enumerate(graph.nodes)}
+        self._position = graph.index.positions
         self._by_name = {name: self._position[node.id] for name, node in graph.inputs().items()}
 
     def find(self, name: str) -> tuple[int, Property] | Problem:

@@ -62,7 +62,7 @@ class Plans:
             if len(plans) >= PLANS:
                 plans.clear()
             if graph.origin is not None:
-                plan = self._with_values(self.of(graph.origin, outputs), graph.origin, graph)
+                plan = self._with_values(self.of(graph.origin, outputs), graph)
             if plan is None or not self._is_current(plan):
                 with collection_paused():
                     plan = self._make(graph, wanted)
@@ -97,12 +97,12 @@ class Plans:
             if not step.compiled.varies and not _has_source(step) and step.index not in drawn:
                 step.base = base_of(step.node, step.node.values, step.wiring, NO_SOURCES)
 
-    def _with_values(self, plan: Plan, origin: Graph, graph: Graph) -> Plan | None:
+    def _with_values(self, plan: Plan, graph: Graph) -> Plan | None:
         """Return the plan of another graph with values of this one; None where it is another."""
         changed = [
-            (plan.of_node[position], node)
-            for position, (node, before) in enumerate(zip(graph.nodes, origin.nodes, strict=True))
-            if node is not before and plan.of_node[position] >= 0
+            (plan.of_node[position], graph.nodes[position])
+            for position in sorted(graph.changed)
+            if plan.of_node[position] >= 0
         ]
         if any(node.node_class.gap_policy for _, node in changed):
             return None

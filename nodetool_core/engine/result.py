@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,14 +68,21 @@ class RunResult(Mapping[str, Any]):
     """Ids of the nodes that were computed, in the order in which they finished."""
     hits: list[str] = field(default_factory=list)
     """Ids of the nodes whose results came from the cache."""
-    not_needed: list[str] = field(default_factory=list)
-    """
-    Ids of the nodes that did not run and were not looked for in the cache.
-
-    What they are for was known without them, failed, or stands behind a branch that was not taken.
-    """
+    planned: Sequence[str] = field(default=(), repr=False)
+    """Ids of the nodes that the run is about, in topological order."""
     models: dict[str, str | None] = field(default_factory=dict)
     """Models that were used and the revision of each."""
+
+    @property
+    def not_needed(self) -> list[str]:
+        """
+        Ids of the nodes that did not run and were not looked for in the cache.
+
+        What they are for was known without them, failed, or stands behind a branch that was not
+        taken.
+        """
+        touched = {*self.ran, *self.hits, *(failure.node_id for failure in self.failures)}
+        return [node_id for node_id in self.planned if node_id not in touched]
 
     def __getitem__(self, name: str) -> Any:
         try:

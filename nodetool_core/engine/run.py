@@ -163,8 +163,7 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
     environment.emit(RunStarted(result.run_id, len(scheduler.plan.node_ids), result.seeds))
     error = _failure(scheduler)
     result.seconds = time.perf_counter() - started
-    touched = {*result.ran, *result.hits, *(failure.node_id for failure in result.failures)}
-    result.not_needed = [node_id for node_id in scheduler.plan.node_ids if node_id not in touched]
+    result.planned = scheduler.plan.node_ids
     if cancelled.is_set():
         result.status, error = "cancelled", error or RunCancelled()
     elif result.failures or error is not None:
