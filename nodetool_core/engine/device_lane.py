@@ -54,6 +54,8 @@ class _Seat:
         """Of those, the ones that only wait for the seat."""
         self.working: int | None = None
         """The thread that has it."""
+        self.is_finishing = False
+        """Whether that thread is done with its node, and on its way back."""
         self._lane = lane
         self._left: dict[int, tuple[str, ReadyUse] | None] = {}
 
@@ -82,8 +84,19 @@ class _Seat:
                 lane.running[own] = before
             lane.changed.notify_all()
 
+    def finish(self) -> None:
+        """Note that the node is done with its weights."""
+        lane, own = self._lane, threading.get_ident()
+        with lane.changed:
+            lane.running.pop(own, None)
+            self.is_finishing = self.working == own
+
     def is_free(self) -> bool:
         return self.working is None and not self.returning
+
+    def is_idle(self) -> bool:
+        """Return whether it takes what waits as soon as its thread gets to it."""
+        return not self.returning and (self.working is None or self.is_finishing)
 
     def has_too_many(self) -> bool:
         """Return whether a thread that has no work may end: those that left are back."""
@@ -160,7 +173,7 @@ class DeviceLane:
                 job.function(*job.arguments)
             with self.changed:
                 self.running.pop(threading.get_ident(), None)
-                seat.working = None
+                seat.working, seat.is_finishing = None, False
                 self.changed.notify_all()
             # Not held while waiting for the next one: it may hold large images.
             del job
@@ -223,10 +236,10 @@ class DeviceLane:
         fitting = [
             index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)
         ]
+        if not fitting:
+            return None
         elsewhere = [offer for where, offer in self.running.values() if where != device]
-        chosen = (
-            manager.pick([self._jobs[index].offer for index in fitting], device, elsewhere)
-            if fitting
-            else None
-        )
+        idle = {self._known(one.place).device for one in self._seats if one.is_idle()}
+        offers = [self._jobs[index].offer for index in fitting]
+        chosen = manager.pick(offers, device, elsewhere, idle - {device})
         return None if chosen is None else fitting[chosen]

@@ -27,6 +27,10 @@ class Place(Protocol):
         """Have it again."""
         ...
 
+    def finish(self) -> None:
+        """Note that the node is done with its lane; the thread may be a while on its way back."""
+        ...
+
 
 class _Own(threading.local):
     """The place of each thread."""
@@ -49,6 +53,17 @@ def at(place: Place) -> Iterator[None]:
         yield
     finally:
         _own.place = None
+
+
+def finished() -> None:
+    """
+    Note that the node of this thread is done with its lane.
+
+    It has to be noted before anybody hears of it: what the run submits next is then not placed by
+    what looks as if it were under way still.
+    """
+    if _own.place is not None:
+        _own.place.finish()
 
 
 @contextmanager

@@ -39,6 +39,9 @@ class Call:
         """Have the place again; a thread that is then one too many ends after its call."""
         self._threads.add_place(-1)
 
+    def finish(self) -> None:
+        """Do nothing: calls of these threads wait for no particular one."""
+
 
 class Threads:
     """

@@ -218,13 +218,17 @@ class ModelManager:
             needed = self.runtime.lookahead.needed()
             self.runtime.store.drop(lambda one: one.key not in loaded_for or one.key in needed)
 
-    def pick(self, ready: list[ReadyUse], device: str, running: list[ReadyUse]) -> int | None:
+    def pick(
+        self, ready: list[ReadyUse], device: str, running: list[ReadyUse], idle: set[str]
+    ) -> int | None:
         """
-        Return which of the uses that wait a device should take.
+        Return which of the uses that wait a device should take; None where another should.
 
-        None where another should, on which `running` are under way.
+        Args:
+            running: What is under way on other devices.
+            idle: Names of the other devices that could take something at once.
         """
-        return self.runtime.lookahead.pick(ready, self.runtime.device(device), running)
+        return self.runtime.lookahead.pick(ready, self.runtime.device(device), running, idle)
 
     def fits(self, use: ReadyUse, device: str, beside: list[ReadyUse]) -> bool:
         """

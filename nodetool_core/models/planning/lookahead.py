@@ -137,35 +137,43 @@ class LookaheadPlanner:
             }
 
     def pick(
-        self, ready: Sequence[ReadyUse], device: Device, running: Sequence[ReadyUse] = ()
+        self,
+        ready: Sequence[ReadyUse],
+        device: Device,
+        running: Sequence[ReadyUse] = (),
+        idle: Collection[str] = (),
     ) -> int | None:
         """
         Return which of the uses that are ready a device that is free should take.
 
-        None where they are better left to another device.
+        None where they are better left to another device, whichever of two free ones looks first.
+        Models stay where they are: what another device has is taken only where more than one use
+        of it waits, besides the one that this device takes itself where it is idle. What no device
+        has is left to an idle one where less has to go for it.
 
-        Models stay where they are: what is on another device, or is `running` there, is taken only
-            where more than one waits.
+        Args:
+            running: What is under way on other devices.
+            idle: Names of the other devices that could take something at once.
         """
         if len(self._devices) == 1:
             return self.choose(ready, device)
-        elsewhere = {use.parts for use in running}
         parts = [use.parts for use in ready]
-        others = [one.name for one in self._devices if one != device]
-        here = [
-            index for index, some in enumerate(parts) if self._store.is_placed(some, device.name)
-        ]
-        if here:
-            return here[0]
-        away = [
-            some in elsewhere or any(self._store.is_placed(some, name) for name in others)
-            for some in parts
-        ]
-        left = [
-            index
-            for index, is_away in enumerate(away)
-            if not is_away or parts.count(parts[index]) > 1
-        ]
+        for index, some in enumerate(parts):
+            if self._store.is_placed(some, device.name):
+                return index
+        under_way = {use.parts for use in running}
+        left = []
+        for index, some in enumerate(parts):
+            holders = {
+                one.name for one in self._devices if self._store.is_placed(some, one.name)
+            }
+            if holders or some in under_way:
+                is_ours = parts.count(some) - len(holders.intersection(idle)) > 1
+            else:
+                excess = self._excess(some, device.name)
+                is_ours = all(self._excess(some, name) >= excess for name in idle)
+            if is_ours:
+                left.append(index)
         return left[self.choose([ready[index] for index in left], device)] if left else None
 
     def fits(self, use: ReadyUse, device: str, beside: Sequence[ReadyUse]) -> bool:
@@ -275,6 +283,10 @@ class LookaheadPlanner:
         return plan_loads(
             uses, sizes, budget, list(there), first=first, pinned=pinned, effort=_EFFORT
         ).steps
+
+    def _excess(self, parts: frozenset[Hashable], device: str) -> float:
+        """Return the bytes that have to leave a device before parts that it lacks can come."""
+        return max(0, sum(self._size(part) for part in parts) - self._store.free_bytes(device))
 
     def _placed(self, device: Device) -> list[Component]:
         return [one for one in self._store.components() if one.device == device and one.is_placed]
