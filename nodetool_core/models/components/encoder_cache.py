@@ -16,10 +16,12 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
+
+from nodetool_core.models.diffusers.method_wrapper import MethodWrapper
 
 if TYPE_CHECKING:
     import torch
@@ -89,40 +91,32 @@ class EncoderCache:
                 self._bytes -= self._kept.popitem(last=False)[1][1]
 
 
-class _CachedMethod:
-    """In place of a method of a module."""
+class _CachedMethod(MethodWrapper):
+    """Looks into the cache before the module computes."""
 
     def __init__(
         self, cache: EncoderCache, module: torch.nn.Module, method: str, key: bytes
     ) -> None:
+        super().__init__(module, method)
         self._encoder_cache = cache
-        self._module = module
-        self._method = method
         self._key = key
-        self._compute: Callable[..., Any] = getattr(type(module), method).__get__(module)
-        self.__wrapped__ = self._compute
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         import torch
 
         is_observed = any(inner._forward_hooks for inner in self._module.modules())
         if torch.is_grad_enabled() or self._module.training or is_observed:
-            return self._compute(*arguments, **options)
+            return self.__wrapped__(*arguments, **options)
         key = _hash(self._key, _state(self._module), arguments, options)
         if key is None:
-            return self._compute(*arguments, **options)
+            return self.__wrapped__(*arguments, **options)
         found = self._encoder_cache.get(key)
         if found is None:
-            found = self._compute(*arguments, **options)
+            found = self.__wrapped__(*arguments, **options)
             self._encoder_cache.put(key, found)
         # The tensors are shared, and nobody changes them; the object that names them is the
         # caller's own.
         return copy.copy(found)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        # The copy is on its way: the module's own entry in `memo` is it.
-        copied = memo.get(id(self._module))
-        return self if copied is None else getattr(type(copied), self._method).__get__(copied)
 
 
 def _gives_posterior(module: torch.nn.Module, part: str) -> bool:

@@ -164,9 +164,7 @@ class LookaheadPlanner:
         under_way = {use.parts for use in running}
         left = []
         for index, some in enumerate(parts):
-            holders = {
-                one.name for one in self._devices if self._store.is_placed(some, one.name)
-            }
+            holders = {one.name for one in self._devices if self._store.is_placed(some, one.name)}
             if holders or some in under_way:
                 is_ours = parts.count(some) - len(holders.intersection(idle)) > 1
             else:

@@ -36,12 +36,6 @@ What runs last in a call: the first of these that a model has.
 Other autoencoders are not called as modules are.
 """
 
-HIDES = ("Sana",)
-"""
-Begin the names of families whose pipelines swallow a want of memory of their autoencoder, and then
-fail (diffusers 0.42).
-"""
-
 
 @pytest.fixture
 def models() -> ModelManager:
@@ -50,14 +44,11 @@ def models() -> ModelManager:
 
 @contextmanager
 def failing(
-    models: ModelManager,
-    times: int,
-    kind: type[Exception] = torch.OutOfMemoryError,
-    last: tuple[str, ...] = LAST,
+    models: ModelManager, times: int, kind: type[Exception] = torch.OutOfMemoryError
 ) -> Iterator[None]:
     """Has what runs last in a call fail the next so many times; checks that it did."""
     found = {one.name.rpartition(" ")[2]: one.module for one in models.runtime.store.components()}
-    name = next(name for name in last if name in found)
+    name = next(name for name in LAST if name in found)
     module: Any = found[name]
     left = [kind("CUDA out of memory. Tried to allocate 2.00 GiB") for _ in range(times)]
 
@@ -78,7 +69,6 @@ def check(
     run: Callable[[Recorder], Any],
     *,
     is_slow: bool,
-    last: tuple[str, ...] = LAST,
 ) -> None:
     """Run two steps in each way in which they can end, and check all shared modules after it."""
     names = {one.name for one in models.runtime.store.components()}
@@ -88,12 +78,12 @@ def check(
         changed = differences(before, digests(models, names))
         assert not changed, (what, len(changed), [one[:600] for one in changed[:3]])
 
-    with failing(models, 1, last=last):
+    with failing(models, 1):
         run(Recorder(models))
     check_after("a success after a want of memory")
     if is_slow:
         return
-    with failing(models, 1, LookupError, last), pytest.raises(LookupError):
+    with failing(models, 1, LookupError), pytest.raises(LookupError):
         run(Recorder(models))
     check_after("a failure")
     cancelled = Recorder(models)
@@ -129,12 +119,10 @@ def test_m2_text_families_give_back_what_they_borrowed(
     ref = TextToImageModel(repo_id=model(text_families.BUILDERS[family]))
     with models.use(ref, "text-to-image", context=Recorder(models).context):
         pass
-    last = LAST[1:] if family.startswith(HIDES) else LAST
     check(
         models,
         lambda recorder: text_families.draw(recorder, family, model),
         is_slow=family in SLOW_TEXTS,
-        last=last,
     )
 
 
