@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from nodetool_core.errors import Problem
@@ -133,6 +132,8 @@ def _packs_in(
     """
     Return the packs that entry points announce in these places, and the problems of importing them.
     """
+    from importlib.metadata import entry_points
+
     packs, problems = [], []
     for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         try:

@@ -65,11 +65,15 @@ class _Type:
         self.defaults = {
             name: prop.default for name, prop in properties.items() if not prop.required
         }
-        self.needed: list[tuple[str, Property]] = []
-        """Properties that have to be connected, or given a value that the default may not be."""
+        self.needed: list[tuple[str, Property, bool]] = []
+        """
+        Properties that have to be connected, or given a value that the default may not be.
+
+        With each whether it may be an asset.
+        """
         if node_class.role not in (Role.INPUT, Role.COMMENT):
             self.needed = [
-                (name, prop)
+                (name, prop, _may_be_asset(prop))
                 for name, prop in properties.items()
                 if prop.required or _may_be_asset(prop)
             ]
@@ -170,7 +174,8 @@ class _Reader:
                 **of_type.alias.values,
                 **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data),
             }
-        spec, values, dynamic = of_type.spec, of_type.defaults.copy(), dict[str, Any]()
+        spec, values = of_type.spec, of_type.defaults.copy()
+        dynamic: dict[str, Any] = {}
         for name, value in data.items():
             prop = spec.properties.get(name)
             if type(value) not in _KEYLESS and (
@@ -331,13 +336,13 @@ class _Reader:
         return None
 
     def _check_inputs(self, node: GraphNode, of_type: _Type) -> None:
-        connected = {edge.property for edge in node.inputs}
-        if len(connected) < len(node.inputs):
+        edges, values = node.inputs, node.values
+        if len(edges) > 1 and len({edge.port.property for edge in edges}) < len(edges):
             self.has_second_edges = True
-        for name, prop in of_type.needed:
-            if name in connected or (
-                name in node.values and not is_missing_asset(prop, node.values[name])
-            ):
+        for name, prop, may_be_asset in of_type.needed:
+            if name in values and not (may_be_asset and is_missing_asset(prop, values[name])):
+                continue
+            if any(edge.port.property == name for edge in edges):
                 continue
             message = f"{node.spec.title} needs {name} ({type_name(prop.annotation)})."
             self._problem(

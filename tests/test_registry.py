@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import sys
 import threading
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def third_party(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reg
         EntryPoint("third", "third_party_pack:pack", packs.ENTRY_POINT_GROUP),
         EntryPoint("gone", "a_pack_that_is_not_there:pack", packs.ENTRY_POINT_GROUP),
     ]
-    monkeypatch.setattr(packs, "entry_points", lambda group: points)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
     yield Registry.installed()
     for name in [name for name in sys.modules if name.partition(".")[0] == "third_party_pack"]:
         del sys.modules[name]

@@ -8,16 +8,18 @@ up all others on its loop; it does not wait for itself.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from contextvars import Context, ContextVar
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nodetool_core.engine.threads import CLOSED
 
-Task = asyncio.Task[Any]
+if TYPE_CHECKING:
+    import asyncio
+
+    Task = asyncio.Task[Any]
 
 LEVEL: Final[ContextVar[int]] = ContextVar("nodetool_level", default=0)
 """Which loop a run has that is begun here."""
@@ -42,6 +44,9 @@ class EventLoops:
                 raise RuntimeError(CLOSED)
             loop = self._loops.get(level)
             if loop is None:
+                # Not before: most runs have no coroutine, and it takes long to import.
+                import asyncio
+
                 loop = self._loops[level] = asyncio.new_event_loop()
                 threading.Thread(
                     target=_run, args=(loop,), name=f"nodetool-loop-{level}", daemon=True
@@ -70,6 +75,8 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _end_all() -> None:
+    import asyncio
+
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()

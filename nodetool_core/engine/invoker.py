@@ -11,13 +11,12 @@ import threading
 import time
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
 from nodetool_core.engine import events, places
 from nodetool_core.engine.attempt import Attempt, ItemSource, further_in
 from nodetool_core.engine.compiled_node import CompiledNode, Values
-from nodetool_core.engine.coroutines import Task
 from nodetool_core.engine.frames import Frame, Stream
 from nodetool_core.engine.inbox import Inbox
 from nodetool_core.engine.messages import Began, Done, Failed, Item, StreamEnded
@@ -27,6 +26,9 @@ from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.steps import NodeStep
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import Lane, Node
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.coroutines import Task
 
 
 class NodeInvoker:

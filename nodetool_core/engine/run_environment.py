@@ -6,15 +6,14 @@ Threads, the event loop, cache, images, models, and the way to its listener.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nodetool_core.context import Models, Sources
 from nodetool_core.engine.caching.memory import ResultCache
-from nodetool_core.engine.coroutines import Spawned, Task
+from nodetool_core.engine.coroutines import Spawned
 from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker, unique
@@ -22,6 +21,11 @@ from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import GraphNode
 from nodetool_core.node import Lane
 from nodetool_core.secrets import Secrets
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from nodetool_core.engine.coroutines import Task
 
 
 class Submits(Protocol):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 from nodetool_core import __version__
 
@@ -21,6 +20,8 @@ def versions() -> Mapping[str, str]:
     """
     Return versions by name, as far as installed: those that were there when it was first asked.
     """
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": sys.version.split()[0], "nodetool": __version__}
     for package in _LIBRARIES:
         try:

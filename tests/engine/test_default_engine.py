@@ -4,6 +4,7 @@ E4: all workflows of a process share one engine. E27: it and others can be had b
 
 from __future__ import annotations
 
+import importlib.metadata
 import threading
 import time
 from pathlib import Path
@@ -22,7 +23,6 @@ from nodetool_core import (
     Workflow,
     close_default_engine,
     default_engine,
-    packs,
 )
 from nodetool_core.models.manager import ModelManager
 from tests.engine.alone import run_alone
@@ -90,7 +90,7 @@ def test_e4_a_workflow_with_classes_or_packs_of_its_own_shares_it_as_well(
 
 def test_e4_installed_packs_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Registry.installed()
-    monkeypatch.setattr(packs, "entry_points", lambda group: pytest.fail("read again"))
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: pytest.fail("read again"))
     assert (
         [pack.package for pack in Registry.installed().packs]
         == [pack.package for pack in Registry.installed().packs]

@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from nodetool_core.engine.caching.disk import DiskCache
 from nodetool_core.engine.caching.memory import DEFAULT_BYTES, CacheInfo, MemoryCache, Values
 from nodetool_core.engine.keys import Key
 from nodetool_core.errors import NodetoolError, Problem, near_miss
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.caching.disk import DiskCache
 
 DEFAULT_DISK_BYTES = 10 * 1024**3
 SHARE_OF_FREE = 0.2
@@ -100,6 +102,8 @@ def default_disk_cache() -> DiskCache:
 
     10 GiB, or a share of what the disk has left if that is less.
     """
+    from nodetool_core.engine.caching.disk import DiskCache
+
     directory = cache_directory()
     disk = DiskCache(directory, DEFAULT_DISK_BYTES)
     existing = next((folder for folder in (directory, *directory.parents) if folder.is_dir()), None)
