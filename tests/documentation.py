@@ -41,6 +41,7 @@ RUN_ELSEWHERE = {
         "needs services of the operator's"
     ),
     r"^(mkdocs|python3 -m venv|pip install (?!-e ))": ".ci/run runs it",
+    r"^(uv|pipx) ": "needs a program of the reader's",
     r"^python bench/": "takes minutes",
 }
 """Commands that no test of a page runs, by what they look like, and why."""
@@ -223,7 +224,8 @@ class Reader:
         assert missing == [], f"{place}: {command} does not say {missing}, but\n{said}"
 
     def _nodetool(self, words: list[str]) -> tuple[int, str]:
-        words = [*words, *_few_steps(self.folder / words[1])] if words[0] == "run" else words
+        if words[0] == "run" and not words[1].startswith("example:"):
+            words = [*words, *_few_steps(self.folder / words[1])]
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = execute(words)
