@@ -5,7 +5,8 @@ The node reference comes into the navigation, a section per namespace, without a
 keeps by hand. Pages of the documentation folder that the navigation does not name are added to the
 guides, so that a new page is never lost. In fences, the reason why a block is not run (`no-run: …`)
 is for the tests, and is taken out. Names in tables and headings may break between their parts, so
-that they fit.
+that they fit. At the foot of each page is the version, which leads to the changelog. Generated
+pages have no link to edit them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 _NODES = "Nodes"
 _GUIDES = "Guides"
 _FIRST = ("index.md", "tags.md", "types.md")
+_GENERATED = ("nodes/", "gallery/", "troubleshooting.md", "models.md")
 _NARROW = re.compile(r"<(t[hd]|h[1-6])\b.*?</\1>", re.DOTALL)
 _JOINT = re.compile(r"(?:(?<=[A-Za-z][._/=(\[])(?=\w)|(?<=[a-z])(?=[A-Z]))(?=[^<>]*<)")
 """Between two parts of a name, in a text and not in a tag."""
@@ -25,6 +27,8 @@ _NOT_RUN = re.compile(r"^([ \t]*`{3,}\w+[^\n`]*?)[ \t]+no-run:[^\n]*$", re.MULTI
 
 def on_config(config: Any) -> object:
     """Complete the configuration; MkDocs calls this when it has read it."""
+    if not config["repo_url"]:
+        config["edit_uri"] = None
     docs = Path(config["docs_dir"])
     named = set(_named(config["nav"]))
     for entry in config["nav"]:
@@ -43,6 +47,19 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 def on_page_content(html: str, **_: object) -> str:
     """Return the HTML of a page; MkDocs calls this for each."""
     return _NARROW.sub(lambda part: _JOINT.sub("<wbr>", part[0]), html)
+
+
+def on_page_context(context: Any, page: Any, config: Any, nav: object) -> object:
+    """Return what a page is rendered with; MkDocs calls this for each."""
+    from mkdocs.utils import get_relative_url
+
+    from nodetool_core import DISTRIBUTION, __version__
+
+    address = get_relative_url("changelog/", page.url)
+    config["copyright"] = f'{DISTRIBUTION} <a href="{address}">{__version__}</a>'
+    if page.file.src_uri.startswith(_GENERATED):
+        page.edit_url = None
+    return context
 
 
 def _named(nav: Any) -> list[str]:

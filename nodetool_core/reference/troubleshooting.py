@@ -76,11 +76,13 @@ def explained(codes: Iterable[str]) -> list[str]:
 def troubleshooting_page() -> str:
     """Return the page of all codes."""
     parts = [
+        # The codes have the words of all subjects; the pages about these come first in a search.
+        "---\nsearch:\n  boost: 0.5\n---",
         "# Troubleshooting",
         (
-            "Errors name a place, what was found, what was expected and what to do; most need"
-            " nothing else. The word in brackets is the error's code, which programs find as `code`"
-            " in JSON. `nodetool docs explain CODE` prints what stands here."
+            "An error names a place, what was found, what was expected, and what to do. The word in"
+            " brackets is its code, which programs find as `code` in JSON. `nodetool docs explain"
+            " CODE` prints the entry of a code; `nodetool doctor` looks at the installation itself."
         ),
     ]
     for title, entries in sections().items():

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 
-from tests.site.browser import Browser, installed
+from nodetool_core import __version__
+from tests.site.browser import Browser
+from tests.site.conftest import build
 
-ROOT = Path(__file__).parents[2]
 SHOWN = [
     "",
+    "installation/",
+    "deployment/",
+    "guides/recipes/",
     "guides/first-image/",
     "guides/coming-from/",
     "nodes/",
@@ -55,29 +51,6 @@ class Page(HTMLParser):
             self.loads.append(values.get("href", ""))
         elif "src" in values:
             self.loads.append(values["src"])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the built site."""
-    pytest.importorskip("mkdocs", reason="the site needs: pip install -e '.[docs]'")
-    out = tmp_path_factory.mktemp("site")
-    command = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--strict",
-        "--quiet",
-        "--site-dir",
-        str(out),
-    ]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -130,30 +103,6 @@ def test_nothing_is_loaded_from_elsewhere(site: Path, pages: dict[str, Page]) ->
 
 def _file(site: Path, address: str, load: str) -> Path:
     return site / unquote(urlsplit(urljoin(address, load)).path).lstrip("/")
-
-
-@pytest.fixture(scope="module")
-def address(site: Path) -> Iterator[str]:
-    """Yield where a server on this machine shows the site."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = installed()
-    if program is None:
-        pytest.skip("there is no Chromium on this machine")
-    with Browser(program) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("page", SHOWN, ids=lambda page: page or "home")
@@ -268,17 +217,19 @@ def test_nodes_are_found_by_use_case_and_opened(browser: Browser, address: str) 
     assert browser.complaints() == []
 
 
-def test_the_search_of_the_site_finds_words(browser: Browser, address: str) -> None:
+def test_each_page_has_its_version_which_leads_to_the_changelog(
+    browser: Browser, address: str
+) -> None:
     browser.be_new(width=1400, height=900)
-    browser.open(address)
-    browser.evaluate("document.querySelector('[data-md-component=search-query]').focus()")
-    browser.wait_for(
-        "document.querySelector('.md-search-result__meta') &&"
-        " document.activeElement.matches('[data-md-component=search-query]')"
-    )
-    browser.call("Input.insertText", text="missing_image")
-    assert "troubleshooting" in browser.wait_for(
-        "document.querySelector('.md-search-result__item a') &&"
-        " document.querySelector('.md-search-result__item a').href"
-    )
-    assert browser.complaints() == []
+    for page in ("", "guides/recipes/"):
+        browser.open(address + page)
+        link = "document.querySelector('.md-copyright a')"
+        assert browser.evaluate(f"{link}.textContent") == __version__
+        assert browser.evaluate(f"{link}.href") == f"{address}changelog/"
+
+
+def test_pages_by_hand_link_to_their_source_where_it_has_an_address(tmp_path: Path) -> None:
+    out = build(tmp_path / "site", NODETOOL_REPOSITORY="https://example.com/nodetool")
+    page = (out / "guides" / "recipes" / "index.html").read_text()
+    assert 'href="https://example.com/nodetool/edit/main/docs/guides/recipes.md"' in page
+    assert "/edit/main/" not in (out / "troubleshooting" / "index.html").read_text()
