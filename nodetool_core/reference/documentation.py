@@ -5,14 +5,16 @@ Everything in a documentation folder that is generated, and whether it is up to 
     <docs>/gallery/             the workflows of graphs/ (gallery.py)
     <docs>/troubleshooting.md   the error codes (troubleshooting.py)
     <docs>/…                    pages that packs write of themselves (`Pack.pages`): models.md
+    <docs>/llms.txt             all pages, a line each (llms.py)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodetool_core.reference import pages
+from nodetool_core.reference import llms, pages
 from nodetool_core.reference.gallery import gallery, images
 from nodetool_core.reference.links import broken_links
 from nodetool_core.reference.troubleshooting import PAGE, troubleshooting_page
@@ -29,7 +31,7 @@ def build(registry: Registry, docs: Path, graphs: Path) -> list[Path]:
     from nodetool_core.assets.files import atomic_write
 
     changed = []
-    for path, text in _beside_nodes(registry, docs, graphs).items():
+    for path, text in _beside_nodes(registry, docs, graphs):
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(path, text.encode())
@@ -40,7 +42,7 @@ def build(registry: Registry, docs: Path, graphs: Path) -> list[Path]:
 def stale(registry: Registry, docs: Path, graphs: Path) -> list[str]:
     """Return what `build` would change, a line each."""
     found = pages.stale(registry, docs / NODES)
-    for path, text in _beside_nodes(registry, docs, graphs).items():
+    for path, text in _beside_nodes(registry, docs, graphs):
         if not path.exists():
             found.append(f"{path}: is missing")
         elif path.read_text(encoding="utf-8") != text:
@@ -60,11 +62,12 @@ def dead_links(docs: Path) -> list[str]:
     return broken_links([*docs.rglob("*.md"), *docs.absolute().parent.glob("*.md")])
 
 
-def _beside_nodes(registry: Registry, docs: Path, graphs: Path) -> dict[Path, str]:
+def _beside_nodes(registry: Registry, docs: Path, graphs: Path) -> Iterator[tuple[Path, str]]:
+    """Yield each file and its text; the list of all pages last, when the others are written."""
     shown = gallery(graphs, registry, docs / GALLERY) if graphs.is_dir() else {}
-    of_packs = {docs / name: text for name, text in registry.pages().items()}
-    return (
-        {docs / GALLERY / name: text for name, text in shown.items()}
-        | of_packs
-        | {docs / PAGE: troubleshooting_page()}
-    )
+    of_packs = registry.pages()
+    yield from ((docs / GALLERY / name, text) for name, text in shown.items())
+    yield from ((docs / name, text) for name, text in of_packs.items())
+    yield docs / PAGE, troubleshooting_page()
+    if (docs / "index.md").exists():
+        yield docs / llms.PAGE, llms.llms_text(docs, registry, [PAGE, *of_packs])
