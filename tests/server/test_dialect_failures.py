@@ -1,0 +1,195 @@
+"""
+Each failure in each dialect's own form.
+
+Bad token, unknown model, bad image, too large, busy, cold, cancelled, database away, disk full. Of
+Qolaba's API, whose requests are all jobs, tests/server/qolaba has them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from nodetool_core.models.sources.hub import Hub
+from nodetool_core.server.runtime import health
+from tests.server import nodes
+from tests.server.live import LiveServer, png
+from tests.server.runtime.test_health import Away
+from tests.server.runtime.test_warmup import StallingHub
+from tests.server.v1.test_workflows import data_uri
+
+MODEL = "somebody/tiny"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """How a dialect asks for an image of an image, and how it shows failures."""
+
+    ask: Callable[[httpx2.Client, str, bytes], httpx2.Response]
+    read: Callable[[httpx2.Response], tuple[str, str]]
+    """Returns the code and the text of a failure, once its form is as it should be."""
+    keeps: bool = False
+    """Whether results are kept before they are answered."""
+
+
+def ask_openai(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    given = {"prompt": model, "model": model, "response_format": "url"}
+    return client.post("/v1/images/edits", data=given, files={"image": ("a.png", image)})
+
+
+def read_openai(response: httpx2.Response) -> tuple[str, str]:
+    assert response.json().keys() == {"error"}
+    error = response.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    types = {401: "authentication_error", 429: "rate_limit_error"}
+    expected = "server_error" if response.status_code >= 500 else "invalid_request_error"
+    assert error["type"] == types.get(response.status_code, expected)
+    return error["code"], error["message"]
+
+
+def ask_hugging_face(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    return client.post(f"/models/{model}", content=image, headers={"x-wait-for-model": "true"})
+
+
+def ask_nodetool(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    body = {"inputs": {"image": data_uri(image)}}
+    return client.post(f"/v1/workflows/{model}/runs", json=body)
+
+
+def read_plain(response: httpx2.Response) -> tuple[str, str]:
+    body = response.json()
+    assert isinstance(body["error"], str)
+    return body["problems"][0]["code"], body["error"]
+
+
+SPOKEN = {
+    "openai": Spoken(ask_openai, read_openai, keeps=True),
+    "huggingface": Spoken(ask_hugging_face, read_plain),
+    "nodetool": Spoken(ask_nodetool, read_plain, keeps=True),
+}
+CODES = {
+    "openai": {
+        "unauthorized": "invalid_api_key",
+        "unknown_workflow": "model_not_found",
+        "body_too_large": "request_too_large",
+        "queue_full": "rate_limit_exceeded",
+        "database_failed": "service_unavailable",
+    }
+}
+
+every_dialect = pytest.mark.parametrize("name", SPOKEN)
+
+
+def refused(name: str, response: httpx2.Response, status: int, code: str) -> httpx2.Response:
+    assert response.status_code == status, response.text
+    found, text = SPOKEN[name].read(response)
+    assert found == CODES.get(name, {}).get(code, code)
+    assert text
+    if status in (429, 503, 507):
+        assert int(response.headers["retry-after"]) >= 1
+    return response
+
+
+@every_dialect
+def test_bad_token(serve: Callable[..., LiveServer], name: str) -> None:
+    with serve(token="right-token").client(Authorization="Bearer wrong") as client:
+        refused(name, SPOKEN[name].ask(client, "paint", png()), 401, "unauthorized")
+
+
+@every_dialect
+def test_unknown_model(client: httpx2.Client, name: str) -> None:
+    refused(name, SPOKEN[name].ask(client, "nothing", png()), 404, "unknown_workflow")
+
+
+@every_dialect
+def test_bad_image(client: httpx2.Client, name: str) -> None:
+    # What can't be said to be an image by its first bytes, and one that is cut off.
+    for image in (b"no image", png(200, 200, format="JPEG")[:150]):
+        response = SPOKEN[name].ask(client, "paint", image)
+        assert response.status_code == 400, response.text
+        SPOKEN[name].read(response)
+
+
+@every_dialect
+def test_too_large(client: httpx2.Client, name: str) -> None:
+    response = SPOKEN[name].ask(client, "paint", bytes(3 * 2**20))
+    refused(name, response, 413, "body_too_large")
+    wide = SPOKEN[name].ask(client, "paint", png(9000, 9000, 0, "1"))
+    refused(name, wide, 413, "image_too_large")
+
+
+@every_dialect
+def test_busy(serve: Callable[..., LiveServer], name: str) -> None:
+    model = f"busy-{name}"
+    door, live = nodes.DOORS[model], serve({model: nodes.wait(model)}, concurrency=1, queue=0)
+    with live.client() as client:
+        body = {"inputs": {"image": data_uri(png())}}
+        first = threading.Thread(
+            target=lambda: client.post(f"/v1/workflows/{model}/runs", json=body)
+        )
+        first.start()
+        assert door.came.acquire(timeout=20)
+        refused(name, SPOKEN[name].ask(client, model, png(9)), 429, "queue_full")
+        door.open.set()
+        first.join(20)
+
+
+@every_dialect
+def test_cold(serve: Callable[..., LiveServer], tmp_path: Path, name: str) -> None:
+    with StallingHub() as hub:
+        hub.repositories[MODEL] = {}
+        live = serve(
+            {"slow": nodes.with_model(MODEL)},
+            models=(MODEL,),
+            hub=Hub(endpoint=hub.endpoint, cache_dir=tmp_path / "hub"),
+            device="cpu",
+            preload=False,
+            load_patience=0.2,
+            load_seconds=0.2,
+        )
+        with live.client() as client:
+            response = SPOKEN[name].ask(client, "slow", png(64, 64))
+        hub.go.set()
+    refused(name, response, 503, "model_loading")
+
+
+@every_dialect
+def test_cancelled(serve: Callable[..., LiveServer], name: str) -> None:
+    # The prompt, which is the model's name, is the workflow's only text, and so names its door.
+    model = f"cancelled-{name}"
+    door, live = nodes.DOORS[model], serve({model: nodes.wait(model)})
+    answers: list[httpx2.Response] = []
+    with live.client() as client:
+        asking = threading.Thread(
+            target=lambda: answers.append(SPOKEN[name].ask(client, model, png()))
+        )
+        asking.start()
+        assert door.came.acquire(timeout=20)
+        for run in list(live.state.engine._runs):
+            run.cancel()
+        asking.join(20)
+    refused(name, answers[0], 503, "cancelled")
+
+
+@pytest.mark.parametrize("name", [name for name, spoken in SPOKEN.items() if spoken.keeps])
+def test_database_away(
+    serve: Callable[..., LiveServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    monkeypatch.setattr(health, "KNOWN_SECONDS", 0.0)
+    live = serve(database=str(tmp_path / "database" / "jobs.sqlite"), job_workers=0)
+    with live.client() as client, Away(live, tmp_path / "database"):
+        refused(name, SPOKEN[name].ask(client, "paint", png()), 503, "database_failed")
+
+
+@pytest.mark.parametrize("name", [name for name, spoken in SPOKEN.items() if spoken.keeps])
+def test_disk_full(serve: Callable[..., LiveServer], name: str) -> None:
+    with serve(spare_bytes=2**60).client() as client:
+        refused(name, SPOKEN[name].ask(client, "paint", png()), 507, "storage_full")
