@@ -33,6 +33,8 @@ class Sketch(Node):
         """Return the image."""
         image = Image.new("RGB", (self.width, self.height), (self.seed % 256, self.steps, 0))
         image.putpixel((0, 0), (len(self.prompt), 0, 0))
+        for step in range(self.steps):
+            context.preview(image.resize((2, 2)), step + 1, self.steps)
         return context.image_from_pil(image)
 
 
@@ -110,7 +112,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         models=(TINY,),
         openai_models=SERVED,
         max_body_bytes=2 * 2**20,
-        max_pixels=10**6,
+        max_pixels=2 * 10**6,
     ) as live:
         yield live
 

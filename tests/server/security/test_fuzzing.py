@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.server import nodes
+from tests.server.http.test_forms import form
 from tests.server.live import LiveServer, png
 
 EXAMPLES = int(os.environ.get("NODETOOL_FUZZ_EXAMPLES", "300"))
@@ -92,13 +93,34 @@ OWN = {
     "wait": True,
     "outputs": ["image"],
 }
+DRAWN = {"prompt": "x", "model": "draw", "n": 1, "size": "16x16", "seed": 3, "quality": "low"}
+EDITED = {
+    "prompt": "x",
+    "model": "paint",
+    "images": [{"image_url": QOLABA["image"]}],
+    "mask": {"image_url": QOLABA["image"]},
+    "stream": False,
+}
 BODIES = [
+    ("/v1/images/generations", DRAWN),
+    ("/v1/images/edits", EDITED),
+    ("/v1/images/variations", EDITED),
     ("/models/paint", HF),
     ("/models/draw", {"inputs": "cat", "parameters": {}}),
     ("/getImagetoImage", QOLABA),
     ("/getImage", {"id": "x"}),
 ]
 TARGETS = [*BODIES, ("/v1/workflows/paint/runs", OWN)]
+
+EDIT_FORM = form(
+    ('name="prompt"', b"x"),
+    ('name="model"', b"paint"),
+    ('name="n"', b"1"),
+    ('name="size"', b"16x16"),
+    ('name="image[]"; filename="a.png"\r\nContent-Type: image/png', IMAGE),
+    ('name="mask"; filename="b.png"', IMAGE),
+)
+FORM_TYPE = "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW"
 
 scalars = st.one_of(
     st.none(),
@@ -148,6 +170,8 @@ def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
     path, body = draw(st.sampled_from(TARGETS))
     if path == "/models/paint" and draw(st.booleans()):
         return path, draw(mutated_bytes(IMAGE))
+    if path == "/v1/images/edits" and draw(st.booleans()):
+        return path, draw(mutated_bytes(EDIT_FORM))
     text = json.dumps(draw(mutated_json(body))).encode()
     return path, draw(mutated_bytes(text)) if draw(st.booleans()) else text
 
@@ -161,7 +185,7 @@ def send(server: LiveServer) -> Iterator[Callable[..., httpx2.Response]]:
 @pytest.mark.slow
 @given(
     sent=bodies(),
-    kind=st.sampled_from(["application/json", "image/png", "", "text/plain; charset=x"]),
+    kind=st.sampled_from(["application/json", "image/png", "", "text/plain; charset=x", FORM_TYPE]),
 )
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_mutated_bodies_get_an_answer(
@@ -171,7 +195,9 @@ def test_mutated_bodies_get_an_answer(
     response = send(path, content=body, headers={"Content-Type": kind}, timeout=30)
     assert response.status_code < 500, response.text
     if response.status_code >= 400:
-        assert isinstance(response.json()["error"], str)
+        error = response.json()["error"]
+        is_openai = path.startswith("/v1/images/")
+        assert isinstance(error["message"] if is_openai else error, str)
 
 
 @pytest.mark.slow
