@@ -4,8 +4,8 @@ The one object that a node sees of the engine: progress, cancel, warnings, image
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from nodetool_core.errors import RunCancelled
 from nodetool_core.references import AssetRef, ImageRef
@@ -22,11 +22,70 @@ if TYPE_CHECKING:
     from nodetool_core.secrets import Secret, Secrets
 
 
+class Pipeline(Protocol):
+    """
+    A pipeline of diffusers: the members that most have, and that are used.
+
+    What only some families have, such as `unet`, is looked up by its name. Tensors and number
+    formats are objects here, as this module knows nothing of torch.
+    """
+
+    components: Mapping[str, Any]
+    """Modules, tokenizers and schedulers, by name."""
+    config: Mapping[str, object]
+    """How it was saved."""
+    dtype: object
+    scheduler: Scheduler
+    image_processor: object
+    progress_bar: Callable[..., Iterable[object]]
+    """Wraps the denoising loop."""
+
+    def __call__(self, **arguments: object) -> object:
+        """Return what it makes, in the output class of its family."""
+        ...
+
+    def register_modules(self, **components: object) -> None:
+        """Replace components, or add some."""
+        ...
+
+    def load_lora_weights(self, weights: Mapping[str, object], *, adapter_name: str) -> None:
+        """Add a LoRA to the modules that it names."""
+        ...
+
+    def set_adapters(self, names: list[str], scales: list[float]) -> None:
+        """Use these LoRAs, at these scales."""
+        ...
+
+    def get_list_adapters(self) -> Mapping[str, list[str]]:
+        """Return the names of the LoRAs of each component."""
+        ...
+
+    def load_ip_adapter(
+        self,
+        tensors: Mapping[str, Mapping[str, object]],
+        subfolder: str | None,
+        weight_name: str | None,
+    ) -> None:
+        """Add an IP adapter, whose tensors come in two groups."""
+        ...
+
+    def set_ip_adapter_scale(self, scale: float) -> None:
+        """Weigh the image prompt."""
+        ...
+
+
+class Scheduler(Protocol):
+    """A scheduler of diffusers: it knows the noise of each step, and removes it."""
+
+    config: Mapping[str, object]
+    """How it was saved."""
+
+
 class Lease(Protocol):
     """What `Models.use` lends a node until its block ends."""
 
     @property
-    def pipeline(self) -> Any:
+    def pipeline(self) -> Pipeline:
         """The pipeline that `run` calls: the node's own, over weights that are shared."""
         ...
 
@@ -35,11 +94,11 @@ class Lease(Protocol):
         """Where the task asks for no pipeline: the `ModelPart`, shared and not to be changed."""
         ...
 
-    def compose(self, pipeline: Any, *others: Any) -> None:
+    def compose(self, pipeline: Pipeline, *others: Self) -> None:
         """Have `run` call this pipeline, which has modules of other leases besides its own."""
         ...
 
-    def run(self, arguments: Mapping[str, Any]) -> Any:
+    def run(self, arguments: Mapping[str, object]) -> object:
         """
         Call the pipeline and return what it returns.
 

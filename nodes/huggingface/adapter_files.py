@@ -15,6 +15,10 @@ from nodetool_core import NodeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import torch
+
+    from nodetool_core.context import Pipeline
+
 _SHOWN = 3
 _DOWNLOAD_AGAIN = "The file is damaged: download it again, or use another one."
 
@@ -41,7 +45,7 @@ _SHAPES = (
 """Messages of torch and diffusers about shapes that differ."""
 
 
-def check_lora(tensors: Mapping[str, Any], name: str) -> None:
+def check_lora(tensors: Mapping[str, torch.Tensor], name: str) -> None:
     """Raise NodeError where a layer lacks one of its two matrices, or one is not floating point."""
     check_weight_dtypes(tensors, f"The LoRA {name!r}", "loras")
     unpaired = [
@@ -54,7 +58,7 @@ def check_lora(tensors: Mapping[str, Any], name: str) -> None:
         raise NodeError(message, _DOWNLOAD_AGAIN, code="model_incomplete", where="loras")
 
 
-def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> int:
+def unused_layers(pipeline: Pipeline, tensors: Mapping[str, torch.Tensor], adapter: str) -> int:
     """
     Count the layers of a LoRA that the pipeline lacks.
 
@@ -75,7 +79,7 @@ def unused_layers(pipeline: Any, tensors: Mapping[str, Any], adapter: str) -> in
     return max(0, changed - attached)
 
 
-def check_weight_dtypes(tensors: Mapping[str, Any], what: str, where: str) -> None:
+def check_weight_dtypes(tensors: Mapping[str, torch.Tensor], what: str, where: str) -> None:
     """
     Raise NodeError where weights are integers or booleans, or quantized with scales.
 

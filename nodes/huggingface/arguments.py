@@ -9,7 +9,7 @@ of `models/diffusers/families.py`, from which docs/models.md is generated as wel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nodetool_core import NodeError
 from nodetool_core.models.diffusers.families import (
@@ -19,6 +19,9 @@ from nodetool_core.models.diffusers.families import (
     ignored_reason,
     quirks_of,
 )
+
+if TYPE_CHECKING:
+    from nodetool_core.context import Pipeline
 
 _GIVEN_BY_OTHERS = {
     "control_image": "a control image",
@@ -34,8 +37,8 @@ Warn = Callable[[str], None]
 
 
 def call_arguments(
-    pipeline: Any, wanted: Mapping[str, Any], size: tuple[int, int] | None, warn: Warn
-) -> dict[str, Any]:
+    pipeline: Pipeline, wanted: Mapping[str, object], size: tuple[int, int] | None, warn: Warn
+) -> dict[str, object]:
     """
     Return the arguments to call the pipeline with.
 
@@ -54,7 +57,7 @@ def call_arguments(
         for quirk in quirks_of(name)
         if not quirk.when_set or is_set(wanted.get(quirk.when_set))
     ]
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, object] = {}
     for prop, value in wanted.items():
         if not is_set(value):
             continue
@@ -76,18 +79,21 @@ def call_arguments(
         }
     for prop in ("prompt", "negative_prompt"):
         for quirk in quirks:
-            if prop in arguments and prop in quirk.formats:
-                arguments[prop] = quirk.formats[prop](arguments[prop])
+            text = arguments.get(prop)
+            if isinstance(text, str) and prop in quirk.formats:
+                arguments[prop] = quirk.formats[prop](text)
     for quirk in quirks:
         _apply(quirk, name, taken, size, arguments, warn)
     _check_complete(type(pipeline), arguments)
     return arguments
 
 
-def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
+def check_steps(pipeline: Pipeline, wanted: Mapping[str, object]) -> None:
     """Raise NodeError where strength leaves less than one step."""
     steps, strength = wanted.get("num_inference_steps"), wanted.get("strength")
-    if steps is None or strength is None or "strength" not in call_parameters(type(pipeline)):
+    if "strength" not in call_parameters(type(pipeline)):
+        return
+    if not isinstance(steps, int) or not isinstance(strength, (int, float)):
         return
     if int(steps * strength) < 1:
         message = f"strength {strength:g} × num_inference_steps {steps} is less than one step."  # noqa: RUF001 - a product
@@ -95,7 +101,7 @@ def check_steps(pipeline: Any, wanted: Mapping[str, Any]) -> None:
         raise NodeError(message, hint, code="less_than_one_step", where="strength")
 
 
-def is_set(value: Any) -> bool:
+def is_set(value: object) -> bool:
     """Return whether a property has a value: neither None nor an empty string."""
     return value is not None and not (isinstance(value, str) and value == "")
 
@@ -103,9 +109,9 @@ def is_set(value: Any) -> bool:
 def _apply(
     quirk: FamilyQuirk,
     name: str,
-    taken: Mapping[str, Any],
+    taken: Mapping[str, object],
     size: tuple[int, int] | None,
-    arguments: dict[str, Any],
+    arguments: dict[str, object],
     warn: Warn,
 ) -> None:
     added = {
@@ -115,12 +121,13 @@ def _apply(
         warn(f"{name} {quirk.note}.")
     if quirk.size_arguments and size is not None:
         added |= {key: value for key, value in quirk.size_arguments(*size).items() if key in taken}
-    if quirk.steps_arguments and "num_inference_steps" in arguments:
-        added |= quirk.steps_arguments(arguments["num_inference_steps"])
+    steps = arguments.get("num_inference_steps")
+    if quirk.steps_arguments and isinstance(steps, int):
+        added |= quirk.steps_arguments(steps)
     arguments |= added
 
 
-def _check_complete(pipeline_class: type, arguments: Mapping[str, Any]) -> None:
+def _check_complete(pipeline_class: type, arguments: Mapping[str, object]) -> None:
     parameters = {
         call_parameter(pipeline_class, prop): what for prop, what in _GIVEN_BY_OTHERS.items()
     }

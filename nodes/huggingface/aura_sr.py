@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -44,12 +44,14 @@ if TYPE_CHECKING:
     import torch
 
 
-def is_aura_sr(tensors: Mapping[str, Any]) -> bool:
+def is_aura_sr(tensors: Mapping[str, torch.Tensor]) -> bool:
     """Return whether these look like the tensors of such a network."""
     return f"{MODULATIONS}.weight" in tensors
 
 
-def aura_sr(tensors: Mapping[str, Any], config: Mapping[str, Any], name: str) -> Network:
+def aura_sr(
+    tensors: Mapping[str, torch.Tensor], config: Mapping[str, object], name: str
+) -> Network:
     """
     Return the network of a file's tensors and of what the `config.json` beside it says.
 
@@ -92,7 +94,7 @@ def aura_sr(tensors: Mapping[str, Any], config: Mapping[str, Any], name: str) ->
 _AGAIN = "Fetch model.safetensors and config.json again, from one place."
 
 
-def _configuration(config: Mapping[str, Any], name: str) -> Configuration:
+def _configuration(config: Mapping[str, object], name: str) -> Configuration:
     try:
         return Configuration.model_validate(config)
     except ValidationError as error:
@@ -135,7 +137,7 @@ class Network:
     """A network over its tensors, which it does not change."""
 
     config: Configuration
-    tensors: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
 
     def to(self, device: str, dtype: torch.dtype | None = None) -> Network:
         """Return the network on a device, and in another number format where one is named."""

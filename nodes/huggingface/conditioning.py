@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core import Context, Node
-    from nodetool_core.context import Lease
+    from nodetool_core.context import Lease, Pipeline
 
 _DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
@@ -102,7 +102,7 @@ def conditioned_pipeline(
 
 
 def conditioning_arguments(
-    pipeline: Any, conditioning: Conditioning, context: Context
+    pipeline: Pipeline, conditioning: Conditioning, context: Context
 ) -> dict[str, Any]:
     """Return the arguments for the IP adapter and the ControlNet: an image, a scale, a mode."""
     arguments = controlnet_arguments(
@@ -119,13 +119,13 @@ def conditioning_arguments(
     return arguments
 
 
-def _clone_modules(pipeline: Any, names: tuple[str, ...]) -> None:
+def _clone_modules(pipeline: Pipeline, names: tuple[str, ...]) -> None:
     """Replace the named modules of a pipeline with clones that share their parameters."""
     for name, module in _modules(pipeline, names).items():
         setattr(pipeline, name, clone_sharing_parameters(module))
 
 
-def _modules(pipeline: Any, names: tuple[str, ...]) -> dict[str, torch.nn.Module]:
+def _modules(pipeline: Pipeline, names: tuple[str, ...]) -> dict[str, torch.nn.Module]:
     import torch
 
     found = {name: getattr(pipeline, name, None) for name in names}
@@ -156,7 +156,9 @@ def _is_missing(image: ImageRef | None) -> bool:
     return image is None or image.is_empty()
 
 
-def _load_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context: Context) -> None:
+def _load_loras(
+    pipeline: Pipeline, loras: list[LoraModel], stack: ExitStack, context: Context
+) -> None:
     """Load LoRAs into the pipeline, except those with scale 0."""
     scaled = [lora for lora in loras if lora.scale != 0 and not lora.is_empty()]
     if not scaled:
@@ -176,7 +178,11 @@ def _load_loras(pipeline: Any, loras: list[LoraModel], stack: ExitStack, context
 
 
 def _load_lora(
-    pipeline: Any, lora: LoraModel, tensors: Mapping[str, Any], adapter: str, context: Context
+    pipeline: Pipeline,
+    lora: LoraModel,
+    tensors: Mapping[str, torch.Tensor],
+    adapter: str,
+    context: Context,
 ) -> None:
     name = type(pipeline).__name__
     hint = "Choose a LoRA made for this family of models."
@@ -260,7 +266,7 @@ def _load_ip_adapter(
     pipeline.set_ip_adapter_scale(conditioning.ip_adapter_scale)
 
 
-def _adapter_groups(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _adapter_groups(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Any]]:
     """Return the tensors of an IP adapter in the two groups of diffusers; Flux names its own."""
     groups: dict[str, dict[str, Any]] = {"image_proj": {}, "ip_adapter": {}}
     for key, tensor in tensors.items():

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from nodetool_core import Context, ImageRef
-    from nodetool_core.context import Lease
+    from nodetool_core.context import Lease, Pipeline
 
 _EXTRA_CHANNELS = ("extra_conditioning_channels", "extra_condition_channels")
 """Configuration keys of networks that take a mask as a further channel."""
@@ -79,7 +79,7 @@ def add_controlnet(
     lease.compose(_with_network(target, pipeline, net), network)
 
 
-def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, Any]:
+def controlnet_arguments(pipeline: Pipeline, scale: float, mode: int) -> dict[str, object]:
     """
     Return the arguments of a pipeline with a ControlNet: its scale and its mode.
 
@@ -90,7 +90,7 @@ def controlnet_arguments(pipeline: Any, scale: float, mode: int) -> dict[str, An
     mask that the pipeline does not pass, or the other way round.
     """
     net = getattr(pipeline, "controlnet", None)
-    arguments = {} if mode < 0 else {"control_mode": mode}
+    arguments: dict[str, object] = {} if mode < 0 else {"control_mode": mode}
     if net is None:
         return arguments
     _check_mask_input(type(pipeline), net)
@@ -116,7 +116,7 @@ def _control_mode_count(net: Any) -> int:
     return int(net.config.num_control_type) if "Union" in type(net).__name__ else 0
 
 
-def _check_text_width(pipeline: Any, net: Any) -> None:
+def _check_text_width(pipeline: Pipeline, net: Any) -> None:
     """Raise NodeError where network and model differ in the width of prompt embeddings."""
     unet = getattr(pipeline, "unet", None)
     of_model, of_net = (
@@ -146,12 +146,12 @@ def _check_mask_input(pipeline_class: type, net: Any) -> None:
         raise NodeError(message, hint, code="model_unfit", where="controlnet")
 
 
-def _with_network(target: type, pipeline: Any, net: Any) -> Any:
+def _with_network(target: type, pipeline: Pipeline, net: Any) -> Any:
     """Return a pipeline of class `target` from another one's components, and the network."""
     wanted = inspect.signature(target).parameters
     settings = {name.removeprefix("_"): value for name, value in pipeline.config.items()}
     parts = {
-        name: value for name, value in (settings | pipeline.components).items() if name in wanted
+        name: value for name, value in {**settings, **pipeline.components}.items() if name in wanted
     }
     return target(
         **parts

@@ -13,7 +13,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import torch
 
 _HEADER: Final = "lora_adapter_metadata"
 
@@ -64,7 +67,7 @@ def _with_component(name: str, denoiser: str) -> str:
     )
 
 
-def _scale(name: str, tensors: Mapping[str, Any], settings: Mapping[str, Any]) -> float:
+def _scale(name: str, tensors: Mapping[str, torch.Tensor], settings: Mapping[str, object]) -> float:
     """
     Return the factor for a tensor.
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.latents import Latents
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 
     import torch
     from PIL import Image
+    from PIL.Image import Resampling
 
     from nodetool_core import Context
-    from nodetool_core.context import Lease
+    from nodetool_core.context import Lease, Pipeline
 
 _SEEDS = 2**64
 """Number of seeds of a `torch.Generator`."""
@@ -68,7 +69,7 @@ class Generated:
 
 def generate(
     lease: Lease,
-    wanted: Mapping[str, Any],
+    wanted: Mapping[str, object],
     *,
     seed: int,
     context: Context,
@@ -113,7 +114,7 @@ def generate(
         model_size = Size(*model_input.size)
     elif model_size is not None:
         model_size = _supported_size(pipeline, model_size, context)
-    image_arguments: dict[str, Any] = (
+    image_arguments: dict[str, object] = (
         {}
         if model_input is None
         else {"image": _image_argument(pipeline, model_input, reference_images)}
@@ -144,10 +145,10 @@ def generate(
         report_steps(
             pipeline, context, (progress_slice[0] * count + index, progress_slice[1] * count)
         )
-        arguments["generator"] = seeded_generator(seed_at(seed, index), context)
+        generator = seeded_generator(seed_at(seed, index), context)
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
-        generated = _call_pipeline(lease, arguments, context, relays_warnings=is_first)
+        generated = _call_pipeline(lease, arguments, generator, context, relays_warnings=is_first)
         finite_check.warn(capture.last, context)
         if model_input is not None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, model_input, context)
@@ -161,7 +162,12 @@ def generate(
 
 
 def _call_pipeline(
-    lease: Lease, arguments: Mapping[str, Any], context: Context, *, relays_warnings: bool
+    lease: Lease,
+    arguments: Mapping[str, object],
+    generator: torch.Generator,
+    context: Context,
+    *,
+    relays_warnings: bool,
 ) -> Image.Image:
     """Return the image of one call, with the failures of diffusers explained."""
     import torch
@@ -179,15 +185,15 @@ def _call_pipeline(
         torch.no_grad(),
         relayed,
         _explained_failures(pipeline),
-        _seeded_global_rng(pipeline, arguments["generator"]),
+        _seeded_global_rng(pipeline, generator),
     ):
-        result = lease.run(arguments)
+        result = lease.run({**arguments, "generator": generator})
     return _checked_image(pipeline, result, context)
 
 
 def _image_argument(
-    pipeline: Any, image: Image.Image, reference_images: Sequence[Image.Image]
-) -> Any:
+    pipeline: Pipeline, image: Image.Image, reference_images: Sequence[Image.Image]
+) -> Image.Image | list[Image.Image]:
     """Return the image as a pipeline takes it: by itself, or in a list with reference images."""
     if reference_images:
         return [image, *reference_images]
@@ -202,7 +208,7 @@ def _resized(image: Image.Image, size: Size) -> Image.Image:
     return image if image.size == size else image.resize(size, _lanczos())
 
 
-def _supported_size(pipeline: Any, size: Size, context: Context) -> Size:
+def _supported_size(pipeline: Pipeline, size: Size, context: Context) -> Size:
     """Return the supported size nearest to the requested one; warn where they differ."""
     multiple = math.lcm(side_multiple(pipeline), _TEXT_MULTIPLE)
     possible = Size(*(max(multiple, side // multiple * multiple) for side in size))
@@ -215,13 +221,16 @@ def _supported_size(pipeline: Any, size: Size, context: Context) -> Size:
     return possible
 
 
-def _steps(arguments: Mapping[str, Any]) -> int:
+def _steps(arguments: Mapping[str, object]) -> int:
     """Return the number of denoising steps of a call."""
-    return max(1, int(arguments.get("num_inference_steps", 1) * arguments.get("strength", 1.0)))
+    steps, strength = arguments.get("num_inference_steps", 1), arguments.get("strength", 1.0)
+    if not isinstance(steps, int) or not isinstance(strength, (int, float)):
+        return 1
+    return max(1, int(steps * strength))
 
 
 def _fit_to_model(
-    pipeline: Any, image: Image.Image, context: Context, *, warns: bool
+    pipeline: Pipeline, image: Image.Image, context: Context, *, warns: bool
 ) -> Image.Image:
     """Return the image at a supported size; warn where it was resized."""
     given = Size(*image.size)
@@ -238,7 +247,7 @@ def _fit_to_model(
     return image.resize(fitting, _lanczos())
 
 
-def _stretch_to_square(pipeline: Any, image: Image.Image, context: Context) -> Image.Image:
+def _stretch_to_square(pipeline: Pipeline, image: Image.Image, context: Context) -> Image.Image:
     """Return the image stretched to a square where the pipeline supports no other shape."""
     name = type(pipeline).__name__
     square_only = any(quirk.square_only for quirk in quirks_of(name))
@@ -251,7 +260,7 @@ def _stretch_to_square(pipeline: Any, image: Image.Image, context: Context) -> I
     return image.resize(square, _lanczos())
 
 
-def _in_mode_of_vae(pipeline: Any, image: Image.Image) -> Image.Image:
+def _in_mode_of_vae(pipeline: Pipeline, image: Image.Image) -> Image.Image:
     """Return the image with an alpha channel where the VAE encodes one."""
     vae = getattr(pipeline, "vae", None)
     return (
@@ -262,7 +271,7 @@ def _in_mode_of_vae(pipeline: Any, image: Image.Image) -> Image.Image:
 
 
 def _warn_of_chosen_size(
-    pipeline: Any, image: Image.Image, source: Image.Image, context: Context
+    pipeline: Pipeline, image: Image.Image, source: Image.Image, context: Context
 ) -> None:
     """Warn where the pipeline chose the size of the result itself."""
     name = type(pipeline).__name__
@@ -273,7 +282,7 @@ def _warn_of_chosen_size(
         )
 
 
-def _lanczos() -> Any:
+def _lanczos() -> Resampling:
     from PIL import Image as Pillow
 
     return Pillow.Resampling.LANCZOS
@@ -306,7 +315,7 @@ def seeded_generator(seed: int, context: Context) -> torch.Generator:
 
 
 @contextmanager
-def _seeded_global_rng(pipeline: Any, generator: torch.Generator) -> Iterator[None]:
+def _seeded_global_rng(pipeline: Pipeline, generator: torch.Generator) -> Iterator[None]:
     """Seed torch's global generator for a call that draws from it, and restore it afterwards."""
     import torch
 
@@ -321,7 +330,7 @@ def _seeded_global_rng(pipeline: Any, generator: torch.Generator) -> Iterator[No
         yield
 
 
-def _checked_image(pipeline: Any, result: Any, context: Context) -> Image.Image:
+def _checked_image(pipeline: Pipeline, result: object, context: Context) -> Image.Image:
     """
     Return the image of a pipeline's result.
 
@@ -367,7 +376,7 @@ def flatten_layers(layers: list[Image.Image]) -> Image.Image:
 
 
 @contextmanager
-def _explained_failures(pipeline: Any) -> Iterator[None]:
+def _explained_failures(pipeline: Pipeline) -> Iterator[None]:
     """Turn failures of a pipeline that a user can fix into errors that say how."""
     name = type(pipeline).__name__
     try:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
@@ -31,9 +31,10 @@ from nodetool_core.models.sources.resolver import Resolver
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Pipeline
     from nodetool_core.models.calls.lease import Lease
     from nodetool_core.models.calls.model import Model
+    from nodetool_core.models.components.networks import ModelPart
     from nodetool_core.models.planning.lookahead import ReadyUse, RunForecast
     from nodetool_core.models.residency.activation_memory import Meter
     from nodetool_core.models.residency.component import Component, Counts
@@ -401,14 +402,17 @@ class ModelManager:
             )
             with self._lock:
                 model = self._models.setdefault(key(device), made)
-                self.runtime.estimates.update(model.recipe.estimates)
+                for part_key, size in model.recipe.estimates.items():
+                    self.runtime.estimates[part_key] = size
                 self.runtime.requests.update(
                     {one.key: one for one in model.requests(NeverCancelled())}
                 )
         self._known[_bare(ref), part] = model.keys
         return model
 
-    def _borrow(self, model: Model, task: str, context: Context) -> tuple[list[Component], Any]:
+    def _borrow(
+        self, model: Model, task: str, context: Context
+    ) -> tuple[list[Component], Pipeline | ModelPart]:
         """
         Return the components of a model, pinned, and a pipeline over them.
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.calls.batching import Batcher, Member
 from nodetool_core.models.calls.oom_recovery import OomRecovery
@@ -68,7 +68,7 @@ class DeviceRuntime:
             device.name: device.default_budget() if budget is None else budget
             for device in self.devices
         }
-        self.estimates: dict[Any, int] = {}
+        self.estimates: dict[Hashable, int] = {}
         self.requests: dict[Hashable, ComponentRequest] = {}
         """How to read each component that was used before."""
         self.slots = slots(self.devices, options.calls, options.batch)
@@ -86,14 +86,14 @@ class DeviceRuntime:
     def device(self, name: str) -> Device:
         return next(device for device in self.devices if device.name == name)
 
-    def call(self, lease: Lease, arguments: Mapping[str, Any]) -> Any:
+    def call(self, lease: Lease, arguments: Mapping[str, object]) -> object:
         """Call the pipeline of a lease, with equal calls of others where there are some."""
         mend_schedulers(lease.pipeline)
         if self._batch == 1:
             return self._call_alone(lease, arguments)
         return self.batcher(lease.device).call(Member(lease, arguments), self._call_alone)
 
-    def _call_alone(self, lease: Lease, arguments: Mapping[str, Any]) -> Any:
+    def _call_alone(self, lease: Lease, arguments: Mapping[str, object]) -> object:
         with in_call(lease.all_states):
             return self.oom_recovery.call(lease, arguments)
 

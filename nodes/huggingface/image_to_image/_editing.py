@@ -154,7 +154,7 @@ class ImageVariation(DiffusionNode):
         return image_outputs(Generated(made.images, made.latents), context, source)
 
 
-def _redux_embeddings(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, Any]:
+def _redux_embeddings(redux: ModelRef, image: Image.Image, context: Context) -> dict[str, object]:
     """Return what stands for a prompt, as the prior makes it from an image."""
     import torch
 
@@ -163,7 +163,7 @@ def _redux_embeddings(redux: ModelRef, image: Image.Image, context: Context) -> 
         # to be.
         prior = lease.pipeline
         texts = {} if getattr(prior, "text_encoder", None) is None else {"prompt": ""}
-        embeddings = lease.run({"image": image, **texts})
+        embeddings: Any = lease.run({"image": image, **texts})
         return {
             "prompt_embeds": embeddings.prompt_embeds,
             "pooled_prompt_embeds": embeddings.pooled_prompt_embeds,

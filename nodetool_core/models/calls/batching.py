@@ -24,12 +24,14 @@ from nodetool_core.errors import RunCancelled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nodetool_core.context import Context
+    import torch
+
+    from nodetool_core.context import Context, Pipeline
     from nodetool_core.models.calls.lease import Lease
 
 _log = logging.getLogger(__name__)
 
-Run = Callable[["Lease", Mapping[str, Any]], Any]
+Run = Callable[["Lease", Mapping[str, object]], object]
 """Calls the pipeline of a lease with arguments, by itself."""
 
 ITEMS = ("prompt", "prompt_2", "negative_prompt", "image", "generator")
@@ -41,15 +43,21 @@ class Member:
     """One call that may be part of a batch."""
 
     lease: Lease
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, object]
     key: Hashable = None
     is_done: bool = False
-    result: Any = None
+    result: object = None
     error: BaseException | None = None
 
     @property
-    def pipeline(self) -> Any:
+    def pipeline(self) -> Pipeline:
         return self.lease.pipeline
+
+    @property
+    def generator(self) -> torch.Generator:
+        """The random generator of a call that may be part of a batch."""
+        found: torch.Generator = self.arguments["generator"]  # type: ignore[assignment]
+        return found
 
     @property
     def context(self) -> Context:
@@ -73,7 +81,7 @@ class Batcher:
         self._is_busy = False
         self._changed = threading.Condition()
 
-    def call(self, member: Member, run: Run) -> Any:
+    def call(self, member: Member, run: Run) -> object:
         """
         Return what the member's pipeline returns. `run` calls that of a lease.
 
@@ -130,7 +138,7 @@ class Batcher:
         for name in ITEMS:
             if name in arguments:
                 arguments[name] = [one.arguments[name] for one in batch]
-        states = [one.arguments["generator"].get_state() for one in batch]
+        states = [one.generator.get_state() for one in batch]
         own_bar = vars(leader.pipeline).get("progress_bar")
         leader.pipeline.progress_bar = lambda iterable=None, total=None: _Bars(
             batch, iterable, total, own_bar
@@ -154,11 +162,11 @@ class Batcher:
             if own_bar is not None:
                 leader.pipeline.progress_bar = own_bar
         for one, state in zip(batch, states[-len(batch) :], strict=True):
-            one.arguments["generator"].set_state(state)
+            one.generator.set_state(state)
             _settle(one, run)
 
 
-def key_of(pipeline: Any, arguments: Mapping[str, Any]) -> Hashable:
+def key_of(pipeline: Pipeline, arguments: Mapping[str, object]) -> Hashable:
     """Return the key by which equal calls are batched; None where a call has to stay alone."""
     import torch
 
@@ -200,7 +208,7 @@ def _settle(member: Member, run: Run) -> None:
     member.is_done = True
 
 
-def _part(result: Any, index: int) -> Any:
+def _part(result: object, index: int) -> object:
     """Return one item of what a pipeline gave for a batch."""
     import copy
 
@@ -219,7 +227,11 @@ class _Bars:
     """
 
     def __init__(
-        self, batch: list[Member], iterable: Iterable[Any] | None, total: int | None, leaders: Any
+        self,
+        batch: list[Member],
+        iterable: Iterable[object] | None,
+        total: int | None,
+        leaders: Any,
     ) -> None:
         own = [leaders, *(vars(one.pipeline).get("progress_bar") for one in batch[1:])]
         count = (
@@ -236,7 +248,7 @@ class _Bars:
                 if index == 0:
                     raise
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         for item in self._iterable or ():
             yield item
             self.update()

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.components.networks import ModelPart
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Pipeline
     from nodetool_core.models.residency.component import Component
     from nodetool_core.models.residency.devices import Device
     from nodetool_core.models.residency.module_state import ModuleState
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 class Lease:
     """A pipeline, or a part of a model, over components that are pinned until its block ends."""
 
-    lent: Any
+    lent: Pipeline | ModelPart
     name: str
     """What the user called the model."""
     task: str
     device: Device
     context: Context
     """Of the node that borrows it: gets warnings, and says whether to stop."""
-    call: Callable[[Lease, Mapping[str, Any]], Any]
+    call: Callable[[Lease, Mapping[str, object]], object]
     components: Sequence[Component] = ()
     states: Sequence[ModuleState] = ()
     """How its modules are to be when they come back."""
@@ -44,7 +44,7 @@ class Lease:
     """What ends the saving of memory, where it was begun."""
 
     @property
-    def pipeline(self) -> Any:
+    def pipeline(self) -> Pipeline:
         """The pipeline that `run` calls: the caller's own, over shared weights."""
         if isinstance(self.lent, ModelPart):
             raise TypeError(f"A lease for {self.task!r} has a part, and no pipeline.")
@@ -57,12 +57,12 @@ class Lease:
             raise TypeError(f"A lease for {self.task!r} has a pipeline, and no part.")
         return self.lent
 
-    def compose(self, pipeline: Any, *others: Lease) -> None:
+    def compose(self, pipeline: Pipeline, *others: Lease) -> None:
         """Have `run` call this pipeline, which has modules of other leases besides its own."""
         self.lent = pipeline
         self.others = (*self.others, *others)
 
-    def run(self, arguments: Mapping[str, Any]) -> Any:
+    def run(self, arguments: Mapping[str, object]) -> object:
         """
         Call the pipeline and return what it returns.
 

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.models.calls.pipelines import lend, prototype
 from nodetool_core.models.components.integrity import REMARK
+from nodetool_core.models.components.networks import ModelPart
 from nodetool_core.models.components.optimizations import optimize
 from nodetool_core.models.diffusers.decoding import report_out_of_memory
 from nodetool_core.models.residency.component import ComponentRequest
 from nodetool_core.models.residency.module_state import ModuleState
 from nodetool_core.models.residency.replicas import clone_sharing_storage
 from nodetool_core.models.sources.priors import PRIOR
-from nodetool_core.models.sources.repository_files import part_of
 
 if TYPE_CHECKING:
     import torch
 
+    from nodetool_core.context import Pipeline
     from nodetool_core.models.components.encoder_cache import EncoderCache
     from nodetool_core.models.components.recipes import ComponentKey, Recipe
     from nodetool_core.models.protocols import Cancellable
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 class ReplicaPipelines:
     """What the calls of one replica are lent."""
 
-    base: Any
+    base: Pipeline | ModelPart
     """The pipeline as it was saved, or a ModelPart."""
     clones: dict[ComponentKey, ModuleState] = field(default_factory=dict)
     """The states of modules that are this replica's alone."""
-    prototypes: dict[str, Any] = field(default_factory=dict)
+    prototypes: dict[str, Pipeline] = field(default_factory=dict)
     """Task to pipeline."""
 
 
@@ -78,7 +79,9 @@ class Model:
             for key, part in found.items()
         ]
 
-    def lend(self, task: str, components: Sequence[Component], replica: int = 0) -> Any:
+    def lend(
+        self, task: str, components: Sequence[Component], replica: int = 0
+    ) -> Pipeline | ModelPart:
         """
         Return a pipeline of the caller's own for one replica.
 
@@ -90,10 +93,11 @@ class Model:
                 pipelines = self._pipelines[replica] = self._assembled(components, replica)
                 for one in components:
                     one.holders.add(self._forget)
-            if part_of(task):
-                return replace(pipelines.base, device=self.device.name)
+            base = pipelines.base
+            if isinstance(base, ModelPart):
+                return replace(base, device=self.device.name)
             if task not in pipelines.prototypes:
-                pipelines.prototypes[task] = prototype(pipelines.base, task, self.name)
+                pipelines.prototypes[task] = prototype(base, task, self.name)
             return lend(pipelines.prototypes[task])
 
     def states(self, components: Sequence[Component], replica: int = 0) -> list[ModuleState]:
@@ -122,7 +126,7 @@ class Model:
 
     def _assembled(self, components: Sequence[Component], replica: int) -> ReplicaPipelines:
         found = {one.key: one for one in components}
-        modules: dict[ComponentKey, Any] = {}
+        modules: dict[ComponentKey, torch.nn.Module] = {}
         clones: dict[ComponentKey, ModuleState] = {}
         for part, key in self.recipe.keys.items():
             if key in modules:

@@ -31,6 +31,7 @@ from nodetool_core.models.residency.transfer import return_memory, tensors
 if TYPE_CHECKING:
     import torch
 
+    from nodetool_core.context import Pipeline
     from nodetool_core.models.calls.lease import Lease
     from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
     from nodetool_core.models.residency.devices import Device
@@ -50,7 +51,7 @@ class OomRecovery:
     activations: ActivationMemory
     meter: Meter
 
-    def call(self, lease: Lease, arguments: Mapping[str, Any]) -> Any:
+    def call(self, lease: Lease, arguments: Mapping[str, object]) -> object:
         """
         Return what the pipeline of a lease returns.
 
@@ -145,13 +146,13 @@ class _Attempt:
     """A call that can be done again."""
 
     def __init__(
-        self, pipeline: Any, arguments: Mapping[str, Any], states: Sequence[ModuleState]
+        self, pipeline: Pipeline, arguments: Mapping[str, object], states: Sequence[ModuleState]
     ) -> None:
         self.pipeline = pipeline
         self._states = states
         self._arguments = arguments
-        given = arguments.get("generator")
-        self._generators: list[Any] = (
+        given: Any = arguments.get("generator")
+        self._generators: list[torch.Generator] = (
             given if isinstance(given, list) else [] if given is None else [given]
         )
         self._drawn = [generator.get_state() for generator in self._generators]
@@ -161,7 +162,7 @@ class _Attempt:
             if is_stateful(part)
         }
 
-    def run(self) -> Any:
+    def run(self) -> object:
         try:
             return self.pipeline(**self._arguments)
         except Exception:
@@ -184,7 +185,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def tiled(pipeline: Any) -> Iterator[None]:
+def tiled(pipeline: Pipeline) -> Iterator[None]:
     """Have the autoencoder of a pipeline work in tiles until the block ends."""
     vae: Any = getattr(pipeline, "vae", None)
     if not hasattr(vae, "enable_tiling"):
@@ -200,7 +201,7 @@ def tiled(pipeline: Any) -> Iterator[None]:
 
 
 @contextmanager
-def offloaded(pipeline: Any, device: Device) -> Iterator[set[int]]:
+def offloaded(pipeline: Pipeline, device: Device) -> Iterator[set[int]]:
     """
     Have the modules of a pipeline keep their weights in host memory.
 
@@ -245,20 +246,27 @@ def _unhook(module: torch.nn.Module) -> None:
         tensor.data = tensor.data.cpu()
 
 
-def pixels_of(pipeline: Any, arguments: Mapping[str, Any]) -> int:
+def pixels_of(pipeline: Pipeline, arguments: Mapping[str, object]) -> int:
     """Return how many pixels a call makes in all."""
-    image: Any = arguments.get("image")
-    images: list[Any] = image if isinstance(image, list) else [image]
-    given = next(((one.width, one.height) for one in images if hasattr(one, "width")), None)
+    from PIL import Image
+
+    image = arguments.get("image")
+    images: list[object] = image if isinstance(image, list) else [image]
+    given = next((one.size for one in images if isinstance(one, Image.Image)), None)
     side = _native_side(pipeline)
     width, height = given or (
-        int(arguments.get("width") or side),
-        int(arguments.get("height") or side),
+        _whole(arguments.get("width"), side),
+        _whole(arguments.get("height"), side),
     )
-    return width * height * len(images) * int(arguments.get("num_images_per_prompt") or 1)
+    return width * height * len(images) * _whole(arguments.get("num_images_per_prompt"), 1)
 
 
-def _native_side(pipeline: Any) -> int:
+def _whole(value: object, default: int) -> int:
+    """Return a number of an argument; the default where it has none, or 0."""
+    return int(value) if isinstance(value, (int, float)) and value else default
+
+
+def _native_side(pipeline: Pipeline) -> int:
     denoiser = getattr(pipeline, "unet", None) or getattr(pipeline, "transformer", None)
     samples = getattr(getattr(denoiser, "config", None), "sample_size", None)
     return (

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import copy
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.diffusers.configuration import complete_configuration
+from nodetool_core.models.diffusers.protocols import is_pipeline
 from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_stateful
 from nodetool_core.models.diffusers.tasks import (
     automatic_class,
@@ -26,8 +27,12 @@ from nodetool_core.models.diffusers.tasks import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import torch
 
-def prototype(base: Any, task: str, name: str) -> Any:
+    from nodetool_core.context import Pipeline
+
+
+def prototype(base: Pipeline, task: str, name: str) -> Pipeline:
     """
     Return a pipeline for `task` over the weights of `base`, with schedulers of its own.
 
@@ -54,7 +59,7 @@ def prototype(base: Any, task: str, name: str) -> Any:
         return _over(target, {**components, **schedulers}, base.config)
     # The Auto class, and not `target.from_pipe`, which casts the weights that are shared.
     try:
-        return automatic_class(task).from_pipe(base, **schedulers)
+        made: Pipeline = automatic_class(task).from_pipe(base, **schedulers)
     except ValueError as error:
         message = (
             f"{type(base).__name__} lacks parts that {target.__name__} needs for {task}: {error}"
@@ -62,9 +67,10 @@ def prototype(base: Any, task: str, name: str) -> Any:
         raise ModelError(
             Problem("model_task_unsupported", name, message, "Use a complete model of this family.")
         ) from error
+    return made
 
 
-def _over(target: type, components: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
+def _over(target: type, components: Mapping[str, object], config: Mapping[str, object]) -> Pipeline:
     """Return a pipeline of another class over components, with the settings that both have."""
     taken = inspect.signature(target).parameters
     given = {
@@ -72,10 +78,11 @@ def _over(target: type, components: Mapping[str, Any], config: Mapping[str, Any]
         **config,
         **components,
     }
-    return target(**{name: value for name, value in given.items() if name in taken})
+    made: Pipeline = target(**{name: value for name, value in given.items() if name in taken})
+    return made
 
 
-def lend(pipeline: Any) -> Any:
+def lend(pipeline: Pipeline) -> Pipeline:
     """
     Return a pipeline like this one with the same weights, and all that a call changes of its own.
 
@@ -84,21 +91,19 @@ def lend(pipeline: Any) -> Any:
     return _copied(pipeline, {})
 
 
-def _copied(pipeline: Any, schedulers: dict[int, Any]) -> Any:
-    from diffusers import DiffusionPipeline
-
+def _copied(pipeline: Pipeline, schedulers: dict[int, object]) -> Pipeline:
     made = copy.copy(pipeline)
-    state: dict[str, Any] = vars(made)
+    state: dict[str, object] = vars(made)
     for name, value in state.items():
         if is_stateful(value):
             # Pipelines that are made of pipelines share a scheduler with them.
             state[name] = schedulers.setdefault(id(value), copied_scheduler(value))
-        elif isinstance(value, DiffusionPipeline):
+        elif is_pipeline(value):
             state[name] = _copied(value, schedulers)
     return made
 
 
-def modules_of(pipeline: Any) -> Mapping[str, Any]:
+def modules_of(pipeline: Pipeline) -> Mapping[str, torch.nn.Module]:
     """Return the modules of a pipeline by name."""
     import torch
 

@@ -21,6 +21,8 @@ from nodetool_core.models.sources.repository_layout import incomplete
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nodetool_core.context import Pipeline
+
 
 _VOCABULARIES = (".model", ".tiktoken", "tekken.json")
 """Ends of the names of vocabularies that classes of other names read."""
@@ -61,7 +63,7 @@ def _missing(known: Mapping[str, str], files: Collection[str]) -> list[str]:
     return lacking or [known["tokenizer_file"]]
 
 
-def lock_tokenizers(pipeline: Any) -> None:
+def lock_tokenizers(pipeline: Pipeline) -> None:
     """
     Let one thread at a time call each tokenizer of a pipeline.
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from nodetool_core.context import Pipeline
     from nodetool_core.models.sources.repository_layout import Layout
     from nodetool_core.models.sources.resolved import ResolvedModel
 
@@ -54,7 +55,7 @@ def assemble(
     prior: Layout | None,
     resolved: ResolvedModel,
     dtype: torch.dtype,
-    parts: Mapping[str, Any],
+    parts: Mapping[str, object],
 ) -> Any:
     """
     Return a pipeline over parts that were read, which with a decoder's prior is that of both.
@@ -81,7 +82,7 @@ def assemble(
 
 
 def _pipeline(
-    layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, Any]
+    layout: Layout, resolved: ResolvedModel, dtype: torch.dtype, parts: Mapping[str, object]
 ) -> Any:
     """Return the pipeline of one directory."""
     unread = {name: kind for name, kind in layout.components.items() if name not in parts}
@@ -173,7 +174,7 @@ def check_prior(decoder: str, prior: Layout, name: str) -> None:
     )
 
 
-def with_modules(pipeline: Any, modules: Mapping[str, Any]) -> Any:
+def with_modules(pipeline: Pipeline, modules: Mapping[str, object]) -> Pipeline:
     """Return a pipeline like this one with other modules; None stands for one that is not there."""
     import copy
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nodetool_core.context import Pipeline
 
 
-def complete_configuration(pipeline: Any, target: type) -> None:
+def complete_configuration(pipeline: Pipeline, target: type) -> None:
     """
     Add the settings that a pipeline of class `target` reads, over the components of `pipeline`.
 

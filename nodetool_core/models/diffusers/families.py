@@ -14,9 +14,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.diffusers.tasks import ITSELF
+
+if TYPE_CHECKING:
+    from nodetool_core.context import Pipeline
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,13 @@ class FamilyQuirk:
     """Property to the parameter that stands for it; empty for none."""
     also_sets: Mapping[str, str] = field(default_factory=dict)
     """Property to a further parameter that it sets."""
-    adds: Mapping[str, Any] = field(default_factory=dict)
+    adds: Mapping[str, object] = field(default_factory=dict)
     """Further arguments, unless they are set."""
-    formats: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    formats: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
     """Property to a function of what is passed in its place."""
-    size_arguments: Callable[[int, int], dict[str, Any]] | None = None
+    size_arguments: Callable[[int, int], dict[str, object]] | None = None
     """Arguments that follow from the width and height of the result, and replace those two."""
-    steps_arguments: Callable[[int], dict[str, Any]] | None = None
+    steps_arguments: Callable[[int], dict[str, object]] | None = None
     """Arguments that follow from the number of steps."""
     side_multiple: int = 0
     """What sides have to be multiples of, in pixels, where the components don't state it."""
@@ -242,7 +245,7 @@ def call_parameters(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
 
 
 @cache
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def _parameters(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
     return inspect.signature(function).parameters
 
 
@@ -258,7 +261,7 @@ def call_parameter(pipeline_class: type, prop: str) -> str | None:
     return parameter if parameter in taken else None
 
 
-def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
+def ignored_reason(pipeline: Pipeline, prop: str, wanted: Mapping[str, object]) -> str:
     """Return why a pipeline ignores a property that it takes; empty where it uses it."""
     name = type(pipeline).__name__
     if prop == "guidance_scale":
@@ -287,7 +290,8 @@ def ignored_reason(pipeline: Any, prop: str, wanted: Mapping[str, Any]) -> str:
             f"the model of this {name} was distilled to take the guidance scale as an input, and"
             " reads no negative prompt"
         )
-    if (wanted.get("guidance_scale") or 2.0) <= 1.0:
+    guidance = wanted.get("guidance_scale")
+    if isinstance(guidance, (int, float)) and guidance and guidance <= 1.0:
         return f"{name} reads it only where guidance_scale is above 1"
     return ""
 
@@ -359,7 +363,7 @@ def controlnet_pipeline_class(
     )
 
 
-def controlnet_classes(pipeline: Any) -> frozenset[str]:
+def controlnet_classes(pipeline: Pipeline) -> frozenset[str]:
     """Return the names of ControlNet classes for this kind of model."""
     transformer = getattr(pipeline, "transformer", None)
     if transformer is None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Pipeline
 
 
 class FiniteCheck:
     """Looks for NaN and infinities in what a pipeline makes; wraps its image processor."""
 
-    def __init__(self, pipeline: Any) -> None:
+    def __init__(self, pipeline: Pipeline) -> None:
         self._name = type(pipeline).__name__
-        self._decoded: Any = None
+        self._decoded: object = None
         processor = getattr(pipeline, "image_processor", None)
         if hasattr(processor, "postprocess"):
             pipeline.image_processor = self._capturing(processor)
@@ -46,7 +46,7 @@ class FiniteCheck:
         return wrapped
 
 
-def _non_finite_percent(tensor: Any) -> float:
+def _non_finite_percent(tensor: object) -> float:
     """Return which percentage of a tensor is NaN or infinite."""
     import torch
 

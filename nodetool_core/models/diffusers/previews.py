@@ -9,8 +9,8 @@ preview.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.diffusers.families import call_parameters
 
@@ -18,16 +18,15 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Pipeline
+    from nodetool_core.models.diffusers.protocols import Autoencoder, StepCallback, StepTensors
 
 _SIDE = 8
 """Height and width of the latents that the matrix is fitted to."""
 _SAMPLES = 8
 
-StepCallback = Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]
 
-
-def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallback | None:
+def preview_callback(pipeline: Pipeline, context: Context, total: int) -> StepCallback | None:
     """
     Return a `callback_on_step_end` that reports a preview of each step.
 
@@ -37,21 +36,22 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
         total: The number of denoising steps.
     """
     shows_steps = "callback_on_step_end" in call_parameters(type(pipeline))
-    if not context.wants_previews or not shows_steps or getattr(pipeline, "vae", None) is None:
+    vae: Autoencoder | None = getattr(pipeline, "vae", None)
+    if not context.wants_previews or not shows_steps or vae is None:
         return None
     matrices: list[torch.Tensor] = []
 
-    def show(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def show(pipe: Pipeline, step: int, timestep: object, tensors: StepTensors) -> StepTensors:
         latents = tensors.get("latents")
         # Transformers pack latents into sequences, each family in its own way; those have no
         # preview.
         if (
             latents is not None
             and latents.dim() == 4
-            and latents.shape[1] == pipe.vae.config.latent_channels
+            and latents.shape[1] == vae.config.get("latent_channels")
         ):
             if not matrices:
-                matrices.append(_fit_rgb_matrix(pipe.vae, latents))
+                matrices.append(_fit_rgb_matrix(vae, latents))
             context.preview(_to_rgb(latents[0], matrices[0]), step + 1, total)
         return tensors
 
@@ -61,7 +61,7 @@ def preview_callback(pipeline: Any, context: Context, total: int) -> StepCallbac
 def chain_callbacks(callbacks: Sequence[StepCallback]) -> StepCallback:
     """Return one callback that calls several in turn."""
 
-    def call(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def call(pipe: Pipeline, step: int, timestep: object, tensors: StepTensors) -> StepTensors:
         for callback in callbacks:
             tensors = callback(pipe, step, timestep, tensors)
         return tensors
@@ -69,7 +69,7 @@ def chain_callbacks(callbacks: Sequence[StepCallback]) -> StepCallback:
     return call
 
 
-def _fit_rgb_matrix(vae: Any, like: torch.Tensor) -> torch.Tensor:
+def _fit_rgb_matrix(vae: Autoencoder, like: torch.Tensor) -> torch.Tensor:
     """Return the matrix from the channels of latents (and 1) to red, green, blue in -1…1."""
     import torch
 
@@ -77,7 +77,7 @@ def _fit_rgb_matrix(vae: Any, like: torch.Tensor) -> torch.Tensor:
     generator = torch.Generator("cpu").manual_seed(0)
     coarse = torch.randn(_SAMPLES, channels, _SIDE // 4, _SIDE // 4, generator=generator)
     latents = torch.nn.functional.interpolate(coarse, (_SIDE, _SIDE), mode="bilinear").to(like)
-    decoded = vae.decode(latents / getattr(vae.config, "scaling_factor", 1.0), return_dict=False)[0]
+    decoded = vae.decode(latents / vae.config.get("scaling_factor", 1.0), return_dict=False)[0]
     colours = torch.nn.functional.adaptive_avg_pool2d(decoded.float(), (_SIDE, _SIDE))
     known = torch.nn.functional.pad(
         latents.float().movedim(1, -1).reshape(-1, channels), (0, 1), value=1.0

@@ -7,12 +7,14 @@ import re
 import threading
 from collections.abc import Iterable, Sized
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nodetool_core.models.diffusers.protocols import is_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Pipeline
 
 _RELAYED = re.compile(r"ignored|will be (changed|resized)", re.IGNORECASE)
 """Warnings of diffusers about the user's own values; the rest is about its internals."""
@@ -34,7 +36,7 @@ class StepReporter:
         self,
         context: Context,
         message: str,
-        iterable: Iterable[Any] | None = None,
+        iterable: Iterable[object] | None = None,
         total: int | None = None,
         progress_slice: tuple[int, int] = (0, 1),
     ) -> None:
@@ -52,7 +54,7 @@ class StepReporter:
             self._slice * total + self._done, self._slices * total, self._message
         )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[object]:
         for item in () if self._iterable is None else self._iterable:
             self._context.check_cancelled()
             yield item
@@ -66,23 +68,21 @@ class StepReporter:
         return None
 
 
-def report_steps(pipeline: Any, context: Context, progress_slice: tuple[int, int]) -> None:
+def report_steps(pipeline: Pipeline, context: Context, progress_slice: tuple[int, int]) -> None:
     """
     Replace the progress bars of a pipeline, and of the pipelines that it is made of.
 
     Args:
         progress_slice: Which slice this call is of how many, from 0.
     """
-    from diffusers import DiffusionPipeline
-
-    inner = {
-        name: part for name, part in vars(pipeline).items() if isinstance(part, DiffusionPipeline)
-    }
+    inner = {name: part for name, part in vars(pipeline).items() if is_pipeline(part)}
     for name, part in {"": pipeline, **inner}.items():
         message = "prior" if name == "prior_pipe" else ""
 
         def progress_bar(
-            iterable: Iterable[Any] | None = None, total: int | None = None, message: str = message
+            iterable: Iterable[object] | None = None,
+            total: int | None = None,
+            message: str = message,
         ) -> StepReporter:
             return StepReporter(context, message, iterable, total, progress_slice)
 

@@ -7,12 +7,14 @@ Text encoders have a maximum number of tokens, and most drop the rest silently.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.diffusers.families import call_parameters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from nodetool_core.context import Pipeline
 
 PROMPTS = ("prompt", "negative_prompt")
 _MAX_QUOTED = 60
@@ -20,7 +22,7 @@ _MAX_QUOTED = 60
 
 
 def warn_of_truncated_prompts(
-    pipeline: Any, arguments: Mapping[str, Any], warn: Callable[[str], None]
+    pipeline: Pipeline, arguments: Mapping[str, object], warn: Callable[[str], None]
 ) -> bool:
     """
     Warn of each prompt that is longer than a text encoder reads, and quote what is cut off.
@@ -45,7 +47,7 @@ def warn_of_truncated_prompts(
     return is_truncated
 
 
-def _tokenizers(pipeline: Any) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
+def _tokenizers(pipeline: Pipeline) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
     """Yield the tokenizers whose limit is known: component name, tokenizer, tokens."""
     from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 

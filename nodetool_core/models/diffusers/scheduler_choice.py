@@ -16,7 +16,9 @@ from nodetool_core.errors import NodeError
 from nodetool_core.models.diffusers.families import FIXED_SCHEDULER
 
 if TYPE_CHECKING:
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Pipeline, Scheduler
+    from nodetool_core.models.diffusers.protocols import SchedulerClass
+
 
 SchedulerName = Literal[
     "default",
@@ -43,7 +45,7 @@ SchedulerName = Literal[
 ]
 """`default` keeps the model's own."""
 
-_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+_OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
     "karras": {"use_karras_sigmas": True},
     "sde": {"algorithm_type": "sde-dpmsolver++"},
 }
@@ -81,7 +83,7 @@ def check_scheduler(name: str) -> None:
         raise NodeError(message, hint, code="missing_package", where="scheduler") from error
 
 
-def set_scheduler(pipeline: Any, name: str, context: Context) -> None:
+def set_scheduler(pipeline: Pipeline, name: str, context: Context) -> None:
     """Set the pipeline's scheduler by name; warn and keep its own where it is incompatible."""
     if name == "default":
         return
@@ -104,7 +106,7 @@ def set_scheduler(pipeline: Any, name: str, context: Context) -> None:
     pipeline.scheduler = made.from_config(own.config, **options)
 
 
-def uses_global_rng(scheduler: Any) -> bool:
+def uses_global_rng(scheduler: Scheduler | None) -> bool:
     """Return whether a scheduler also draws from torch's global random generator."""
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"
 
@@ -124,7 +126,7 @@ def supports_schedulers(pipeline_class: type) -> bool:
     )
 
 
-def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
+def scheduler_class(pipeline_class: type, own: Scheduler, name: str) -> SchedulerClass | None:
     """Return a scheduler class by name; None where it is incompatible with the scheduler `own`."""
     wanted = name.split()[0]
     if (
@@ -138,7 +140,7 @@ def scheduler_class(pipeline_class: type, own: Any, name: str) -> Any:
     return _class_named(wanted)
 
 
-def _class_named(name: str) -> Any:
+def _class_named(name: str) -> SchedulerClass:
     """
     Return a scheduler class of diffusers.
 
@@ -149,7 +151,10 @@ def _class_named(name: str) -> Any:
 
     # Without scipy, diffusers exports a stand-in that can't be instantiated;
     # `nodetool_core/models/diffusers/schedulers.py` does without.
-    found = LMSDiscreteScheduler if name == "LMSDiscreteScheduler" else getattr(diffusers, name)
+    found: Any = (
+        LMSDiscreteScheduler if name == "LMSDiscreteScheduler" else getattr(diffusers, name)
+    )
     if hasattr(found, "_backends"):
         found()
-    return found
+    made: SchedulerClass = found
+    return made

@@ -20,7 +20,12 @@ from __future__ import annotations
 
 import copy
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from nodetool_core.models.diffusers.protocols import is_pipeline
+
+if TYPE_CHECKING:
+    from nodetool_core.context import Pipeline
 
 
 def copied_scheduler(scheduler: Any) -> Any:
@@ -53,17 +58,15 @@ def is_stateful(value: Any) -> bool:
     return is_scheduler(value) or isinstance(value, BaseGuidance)
 
 
-def mend_schedulers(pipeline: Any) -> None:
+def mend_schedulers(pipeline: Pipeline) -> None:
     """
     Mend the schedulers of a pipeline of the caller's own, and of the pipelines that it is made of.
     """
-    from diffusers import DiffusionPipeline
-
     for part in vars(pipeline).values():
         if is_scheduler(part):
             kind: type = type(part)
             part.__class__ = mended(kind)
-        elif isinstance(part, DiffusionPipeline):
+        elif is_pipeline(part):
             mend_schedulers(part)
 
 

@@ -10,12 +10,14 @@ that area, keeping its aspect ratio. Sides are then rounded down to the multiple
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nodetool_core.models.diffusers.families import call_parameters, quirks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from nodetool_core.context import Pipeline
 
 MAX_AREA_RATIO = 2.25
 MIN_AREA_RATIO = 0.5
@@ -38,7 +40,7 @@ class Size(NamedTuple):
         return f"{self.width}×{self.height}"  # noqa: RUF001 - the sign that sizes are written with
 
 
-def supported_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size:
+def supported_size(pipeline: Pipeline, size: Size, *, any_area: bool = False) -> Size:
     """Return the supported size nearest to `size`; `any_area` keeps the area."""
     width, height = float(size.width), float(size.height)
     native = None if any_area else native_area(pipeline)
@@ -54,7 +56,7 @@ def supported_size(pipeline: Any, size: Size, *, any_area: bool = False) -> Size
     )
 
 
-def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
+def native_size(pipeline: Pipeline, width: int = 0, height: int = 0) -> Size | None:
     """
     Return the size of an image made from text.
 
@@ -73,7 +75,9 @@ def native_size(pipeline: Any, width: int = 0, height: int = 0) -> Size | None:
     return Size(width or other, height or other)
 
 
-def wanted_size(pipeline: Any, width: int, height: int, warn: Callable[[str], None]) -> Size | None:
+def wanted_size(
+    pipeline: Pipeline, width: int, height: int, warn: Callable[[str], None]
+) -> Size | None:
     """
     Return the size to make an image at, as `native_size` does.
 
@@ -87,14 +91,14 @@ def wanted_size(pipeline: Any, width: int, height: int, warn: Callable[[str], No
     return native_size(pipeline, width, height) if "width" in taken else None
 
 
-def supported_square(pipeline: Any, size: Size) -> Size:
+def supported_square(pipeline: Pipeline, size: Size) -> Size:
     """Return the supported square of about the area of `size`."""
     multiple = side_multiple(pipeline)
     side = max(multiple, math.isqrt(size.width * size.height) // multiple * multiple)
     return Size(side, side)
 
 
-def native_area(pipeline: Any) -> int | None:
+def native_area(pipeline: Pipeline) -> int | None:
     """Return the area in pixels that the model was trained at; None where it is unknown."""
     declared = max(
         (quirk.native_side for quirk in quirks_of(type(pipeline).__name__)), default=0
@@ -118,7 +122,7 @@ def native_area(pipeline: Any) -> int | None:
     return int((128 * scale) ** 2) if has_latents else None
 
 
-def side_multiple(pipeline: Any) -> int:
+def side_multiple(pipeline: Pipeline) -> int:
     """Return what width and height have to be multiples of, in pixels."""
     quirks = quirks_of(type(pipeline).__name__)
     declared = max((quirk.side_multiple for quirk in quirks), default=0)
@@ -127,7 +131,7 @@ def side_multiple(pipeline: Any) -> int:
     return multiple * (_vae_scale_factor(pipeline) if is_coarse else 1)
 
 
-def _multiple_of_components(pipeline: Any) -> int:
+def _multiple_of_components(pipeline: Pipeline) -> int:
     scale = _vae_scale_factor(pipeline)
     if getattr(pipeline, "movq", None) is not None:
         # Kandinsky rounds to squares of the factor.
@@ -148,13 +152,13 @@ def _multiple_of_components(pipeline: Any) -> int:
     )
 
 
-def _configured(pipeline: Any, name: str) -> int:
+def _configured(pipeline: Pipeline, name: str) -> int:
     """Return an integer that was saved in the pipeline's configuration; 0 where there is none."""
     number = getattr(pipeline, "config", {}).get(name)
     return number if isinstance(number, int) else 0
 
 
-def _vae_scale_factor(pipeline: Any) -> int:
+def _vae_scale_factor(pipeline: Pipeline) -> int:
     """Return how many pixels one latent covers along a side."""
     movq = getattr(pipeline, "movq", None)
     if movq is not None:
@@ -164,5 +168,5 @@ def _vae_scale_factor(pipeline: Any) -> int:
     return int(getattr(pipeline, "vae_scale_factor", 8))
 
 
-def _has_autoencoder(pipeline: Any) -> bool:
+def _has_autoencoder(pipeline: Pipeline) -> bool:
     return any(getattr(pipeline, part, None) is not None for part in _AUTOENCODERS)
