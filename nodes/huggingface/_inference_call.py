@@ -121,7 +121,7 @@ def secret_of_host(host: str) -> str:
 
 
 async def hosted_image(
-    waiting: Waiting, asked: Target, ask: Callable[[InferenceClient], Any], **options: Any
+    waiting: Waiting, asked: Target, ask: Callable[[InferenceClient], object], **options: Any
 ) -> Image.Image:
     """
     Return the image that `ask` gets from a client: decoded, under the limits, within the deadline.
@@ -137,11 +137,11 @@ async def hosted_image(
     async def attempt() -> Image.Image:
         guard = Guard(waiting, key=asked.key, secret=asked.secret, endpoint=asked.endpoint)
 
-        def work() -> Any:
+        def work() -> Image.Image:
             return guard.run(lambda: _image(guard, lambda: ask(asked.client(waiting, **options))))
 
         try:
-            image: Image.Image = await on_thread(work, "nodetool-hosted")
+            image = await on_thread(work, "nodetool-hosted")
         finally:
             guard.stop()
         reported.extend(guard.warnings)
@@ -153,7 +153,7 @@ async def hosted_image(
     return image
 
 
-def _image(guard: Guard, ask: Callable[[], Any]) -> Image.Image:
+def _image(guard: Guard, ask: Callable[[], object]) -> Image.Image:
     import httpx2
     from huggingface_hub.errors import OfflineModeIsEnabled
 

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from nodes.services.addresses import origin, public_address
@@ -91,7 +91,7 @@ class Guard:
             with suppress(OSError):
                 self._connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
-    def run(self, work: Callable[[], Any]) -> Any:
+    def run(self, work: Callable[[], Answer]) -> Answer:
         """Run the function that calls the service, on this thread, guarded."""
         from huggingface_hub import get_session
 
@@ -175,7 +175,7 @@ class Guard:
         elif where != self._endpoint:
             _check_public(str(request.url))
 
-    def _connected(self, event: str, details: dict[str, Any]) -> None:
+    def _connected(self, event: str, details: dict[str, object]) -> None:
         """Keep the connection's stream; the HTTP client calls this for each event on it."""
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._connection = details["return_value"]
@@ -224,6 +224,8 @@ class Guard:
         return Bounded()
 
 
+Answer = TypeVar("Answer")
+
 _GUARD: ContextVar[Guard | None] = ContextVar("_GUARD", default=None)
 
 
@@ -247,7 +249,7 @@ def _check_public(url: str) -> None:
             raise
 
 
-def _image_in(value: Any) -> bytes:
+def _image_in(value: object) -> bytes:
     """Return the bytes of a base64 image in `data[0].b64_json`, as Together sends; else empty."""
     found = value.get("data") if isinstance(value, dict) else None
     first = found[0] if isinstance(found, list) and found else None

@@ -8,7 +8,7 @@ diffusers finds the rest, and reports it in terms of its own internals.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core import NodeError
 
@@ -144,7 +144,7 @@ def _paired_name(key: str) -> str | None:
     return None
 
 
-def _is_real(tensor: Any) -> bool:
+def _is_real(tensor: torch.Tensor) -> bool:
     return bool(tensor.is_floating_point())
 
 

@@ -14,7 +14,7 @@ import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodes.huggingface.adapter_files import (
     check_lora,
@@ -103,7 +103,7 @@ def conditioned_pipeline(
 
 def conditioning_arguments(
     pipeline: Pipeline, conditioning: Conditioning, context: Context
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the arguments for the IP adapter and the ControlNet: an image, a scale, a mode."""
     arguments = controlnet_arguments(
         pipeline, conditioning.controlnet_conditioning_scale, conditioning.control_mode
@@ -266,9 +266,9 @@ def _load_ip_adapter(
     pipeline.set_ip_adapter_scale(conditioning.ip_adapter_scale)
 
 
-def _adapter_groups(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, Any]]:
+def _adapter_groups(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
     """Return the tensors of an IP adapter in the two groups of diffusers; Flux names its own."""
-    groups: dict[str, dict[str, Any]] = {"image_proj": {}, "ip_adapter": {}}
+    groups: dict[str, dict[str, torch.Tensor]] = {"image_proj": {}, "ip_adapter": {}}
     for key, tensor in tensors.items():
         prefix, _, rest = key.partition(".")
         group = {"ip_adapter_proj_model": "image_proj", "double_blocks": "ip_adapter"}.get(

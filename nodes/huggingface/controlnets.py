@@ -23,6 +23,8 @@ from nodetool_core.models.diffusers.modules import shallow_clone
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
+    import torch
+
     from nodetool_core import Context, ImageRef
     from nodetool_core.context import Lease, Pipeline
 
@@ -146,14 +148,15 @@ def _check_mask_input(pipeline_class: type, net: Any) -> None:
         raise NodeError(message, hint, code="model_unfit", where="controlnet")
 
 
-def _with_network(target: type, pipeline: Pipeline, net: Any) -> Any:
+def _with_network(target: type, pipeline: Pipeline, net: torch.nn.Module) -> Pipeline:
     """Return a pipeline of class `target` from another one's components, and the network."""
     wanted = inspect.signature(target).parameters
     settings = {name.removeprefix("_"): value for name, value in pipeline.config.items()}
     parts = {
         name: value for name, value in {**settings, **pipeline.components}.items() if name in wanted
     }
-    return target(
+    made: Pipeline = target(
         **parts
         | {"controlnet": shallow_clone(net) if type(net).__name__ in SHARES_SUBMODULES else net}
     )
+    return made

@@ -151,7 +151,7 @@ class DiffusionNode(Node):
             else model
         )
 
-    def property_values(self, *names: str) -> dict[str, Any]:
+    def property_values(self, *names: str) -> dict[str, object]:
         """Return properties by name, for `generate`."""
         return {name: getattr(self, name) for name in names}
 

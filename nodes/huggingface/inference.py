@@ -8,6 +8,8 @@ from nodes.huggingface.diffusion import model_image
 from nodetool_core import Context, Field, ImageData, ImageRef, Lane, Node, NodeError, Sources
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from huggingface_hub import InferenceClient
     from PIL import Image
 
@@ -126,7 +128,11 @@ class HostedModel(Node):
         return "" if values.get("send_seed") is True else None
 
     async def _hosted(
-        self, context: Context, task: str, inputs: dict[str, Any], size: tuple[int, int] | None
+        self,
+        context: Context,
+        task: str,
+        inputs: Mapping[str, object],
+        size: tuple[int, int] | None,
     ) -> ImageData:
         """
         Request an image.
@@ -140,7 +146,7 @@ class HostedModel(Node):
         from nodes.services.waiting import Waiting
 
         asked = target(context, self.provider, self.model, self.endpoint)
-        arguments = inputs | {
+        arguments: dict[str, object] = {**inputs} | {
             "negative_prompt": self.negative_prompt or None,
             "num_inference_steps": self.num_inference_steps,
             "guidance_scale": self.guidance_scale,
@@ -170,7 +176,7 @@ class HostedModel(Node):
             )
         return context.image_from_pil(image)
 
-    def _extra(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _extra(self, arguments: dict[str, object]) -> dict[str, object]:
         extra = dict(self.extra_parameters or {})
         taken = sorted(extra.keys() & {*arguments, "prompt", "model", "seed", "image"})
         if taken:

@@ -13,10 +13,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import torch
+
+    from nodetool_core.models.components.networks import ModelPart
 
 _HEADER: Final = "lora_adapter_metadata"
 
@@ -29,7 +31,7 @@ _UP = re.compile(
 """Suffix of the names of a layer's up matrix, its bias, and its embedding."""
 
 
-def lora_tensors(loaded: Any, denoiser: str) -> dict[str, Any]:
+def lora_tensors(loaded: ModelPart, denoiser: str) -> dict[str, torch.Tensor]:
     """
     Return the tensors of a LoRA, multiplied by the scale of each layer.
 
@@ -47,7 +49,7 @@ def lora_tensors(loaded: Any, denoiser: str) -> dict[str, Any]:
     }
 
 
-def _settings(loaded: Any) -> Mapping[str, Any]:
+def _settings(loaded: ModelPart) -> Mapping[str, object]:
     """Return the settings of a file; keys begin with a component where it has several."""
     try:
         found = (
@@ -98,9 +100,9 @@ def _scale(name: str, tensors: Mapping[str, torch.Tensor], settings: Mapping[str
     return float(alpha) / (math.sqrt(rank) if settings_of_component.get("use_rslora") else rank)
 
 
-def _of_layer(place: str, pattern: Any, usual: Any) -> Any:
+def _of_layer(place: str, pattern: object, usual: object) -> object:
     """Return the value of the first pattern that a layer's name ends with, as PEFT does."""
-    for expression, value in (pattern or {}).items():
+    for expression, value in pattern.items() if isinstance(pattern, dict) else ():
         if re.match(rf"(.*\.)?({expression})$", place):
             return value
     return usual

@@ -8,7 +8,6 @@ good for is found out when they are loaded. The names are those that workflow fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -91,7 +90,7 @@ class LoraModel(ModelRef):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_configuration(cls, value: Any) -> Any:
+    def _read_configuration(cls, value: object) -> object:
         """Read the form `{"lora": {…}, "strength": 0.5}` of the nearest tool's files as well."""
         if not isinstance(value, Mapping) or not isinstance(value.get("lora"), Mapping):
             return value

@@ -8,7 +8,7 @@ node decides what to pass and what to warn of. So page and nodes can't disagree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from nodetool_core.models.diffusers.families import (
     OUTSIDE_AUTO_PIPELINE,
@@ -195,7 +195,7 @@ def _mapped(task: str) -> list[str]:
     """Return the AutoPipeline classes for a task, and those that do it without being listed."""
     from diffusers.pipelines import auto_pipeline
 
-    table: Mapping[str, Any] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
+    table: Mapping[str, type] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
     # The tables hold video pipelines, and the one for text to image an inpainting pipeline.
     strange = ("num_frames", "mask_image") if task == "text-to-image" else ("num_frames",)
     found = [

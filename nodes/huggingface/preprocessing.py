@@ -12,7 +12,10 @@ from nodes.huggingface.openpose import Keypoint, draw_pose
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
 if TYPE_CHECKING:
+    import torch
     from PIL import Image
+
+    from nodetool_core.models.components.networks import ModelPart
 
 DEPTH_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
 SEGMENTATION_MODEL = "nvidia/segformer-b0-finetuned-ade-512-512"
@@ -215,7 +218,7 @@ class EstimatePose(DiffusionNode):
         return context.image_from_pil(draw_pose(source.size, keypoints, self.threshold))
 
 
-def _network_output(part: Any, image: Image.Image) -> Any:
+def _network_output(part: ModelPart, image: Image.Image) -> Any:
     """Return what a network makes of an image that its own processor made ready."""
     if part.processor is None:
         message = "has no preprocessor_config.json, so it is not known how it wants images."
@@ -226,7 +229,7 @@ def _network_output(part: Any, image: Image.Image) -> Any:
     )
 
 
-def _model_unfit(model: Any, what: str, wanted: str, example: str) -> NodeError:
+def _model_unfit(model: object, what: str, wanted: str, example: str) -> NodeError:
     return NodeError(
         f"{type(model).__name__} {what}.",
         f"Choose {wanted}, such as {example}.",
@@ -235,7 +238,7 @@ def _model_unfit(model: Any, what: str, wanted: str, example: str) -> NodeError:
     )
 
 
-def _depth_image(nearness: Any, size: tuple[int, int]) -> Image.Image:
+def _depth_image(nearness: torch.Tensor, size: tuple[int, int]) -> Image.Image:
     import torch
     from PIL import Image
 
@@ -258,7 +261,7 @@ def _class_colour(number: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _keypoints(part: Any, image: Image.Image) -> list[Keypoint]:
+def _keypoints(part: ModelPart, image: Image.Image) -> list[Keypoint]:
     """
     Return COCO's 17 joints.
 
@@ -306,7 +309,7 @@ _NORMALIZATION = {"image_mean": (0.485, 0.456, 0.406), "image_std": (0.229, 0.22
 """Mean and deviation of ImageNet's pixels, which the networks were trained with."""
 
 
-def _subpixel_offset(line: Any, place: int) -> float:
+def _subpixel_offset(line: torch.Tensor, place: int) -> float:
     """Return a quarter towards the warmer of two neighbours; 0 at the ends."""
     import numpy as np
 

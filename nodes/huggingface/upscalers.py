@@ -19,7 +19,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodes.huggingface.adapter_files import check_weight_dtypes
 from nodes.huggingface.aura_sr import is_aura_sr
@@ -28,7 +28,7 @@ from nodetool_core import NodeError
 if TYPE_CHECKING:
     import torch
 
-Tensors = Mapping[str, Any]
+Tensors = Mapping[str, "torch.Tensor"]
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ def load_upscaler(tensors: Tensors, name: str) -> Upscaler:
     return Upscaler(output.module.eval().requires_grad_(False), output.scale, output.channels)
 
 
-def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, Any]:
+def _matching(tensors: Tensors, module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return the tensors under the module's names, in float32; those of ESPCN by their order."""
     wanted = module.state_dict()
     found = wanted if set(wanted) <= set(tensors) else sorted(tensors, key=_natural)
     return {key: tensors[name].float() for key, name in zip(wanted, found, strict=True)}
 
 
-def _natural(key: str) -> tuple[list[Any], bool]:
+def _natural(key: str) -> tuple[list[int | str], bool]:
     """Return a sort key: conv2 before conv10, the weight of a layer before its bias."""
     stem, _, kind = key.rpartition(".")
     return [
@@ -92,14 +92,14 @@ def _natural(key: str) -> tuple[list[Any], bool]:
     ], kind == "bias"
 
 
-def _without_prefix(tensors: Tensors) -> dict[str, Any]:
+def _without_prefix(tensors: Tensors) -> dict[str, torch.Tensor]:
     return {
         re.sub(r"^(params_ema|params|module|generator)\.", "", key): tensor
         for key, tensor in tensors.items()
     }
 
 
-def _under_new_names(tensors: Tensors) -> dict[str, Any]:
+def _under_new_names(tensors: Tensors) -> dict[str, torch.Tensor]:
     """Rename the tensors of the first ESRGAN files as in the later ones."""
     if "model.0.weight" not in tensors:
         return dict(tensors)

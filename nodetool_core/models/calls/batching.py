@@ -17,7 +17,7 @@ import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from nodetool_core.errors import RunCancelled
 
@@ -219,6 +219,14 @@ def _part(result: object, index: int) -> object:
     return part
 
 
+class ProgressBar(Protocol):
+    """What a pipeline reports its steps to."""
+
+    def update(self, n: int = 1) -> None:
+        """Report that so many steps more are done."""
+        ...
+
+
 class _Bars:
     """
     A progress bar that moves those of all members.
@@ -231,7 +239,7 @@ class _Bars:
         batch: list[Member],
         iterable: Iterable[object] | None,
         total: int | None,
-        leaders: Any,
+        leaders: Callable[..., ProgressBar] | None,
     ) -> None:
         own = [leaders, *(vars(one.pipeline).get("progress_bar") for one in batch[1:])]
         count = (

@@ -51,7 +51,7 @@ ONE_AT_A_TIME: Final = renewed_after_fork(_OneAtATime())
 
 
 def read_module(
-    cls: Any, folder: Path, dtype: torch.dtype, *, variant: str | None = None, may_map: bool = True
+    cls: type, folder: Path, dtype: torch.dtype, *, variant: str | None = None, may_map: bool = True
 ) -> Any:
     """
     Read the module in a folder with all its weights.

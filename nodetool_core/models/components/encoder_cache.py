@@ -17,7 +17,7 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
@@ -39,7 +39,7 @@ class EncoderCache:
         self.bound = bound
         self.hits = 0
         self.misses = 0
-        self._kept: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[object, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
@@ -66,7 +66,7 @@ class EncoderCache:
             self._kept.clear()
             self._bytes = 0
 
-    def get(self, key: bytes) -> Any:
+    def get(self, key: bytes) -> object:
         """Return what is kept under a key; None where nothing is."""
         with self._lock:
             found = self._kept.get(key)
@@ -77,7 +77,7 @@ class EncoderCache:
             self._kept.move_to_end(key)
             return found[0]
 
-    def put(self, key: bytes, value: Any) -> None:
+    def put(self, key: bytes, value: object) -> None:
         """Keep a value, as far as the bound allows."""
         size = sum(tensor.untyped_storage().nbytes() for tensor in _tensors(value))
         if size > self.bound:
@@ -101,7 +101,7 @@ class _CachedMethod(MethodWrapper):
         self._encoder_cache = cache
         self._key = key
 
-    def __call__(self, *arguments: Any, **options: Any) -> Any:
+    def __call__(self, *arguments: object, **options: object) -> object:
         import torch
 
         is_observed = any(inner._forward_hooks for inner in self._module.modules())
@@ -123,7 +123,7 @@ def _gives_posterior(module: torch.nn.Module, part: str) -> bool:
     return part == "vae" and hasattr(module, "encode") and hasattr(module, "quant_conv")
 
 
-def _state(module: torch.nn.Module) -> tuple[Any, ...]:
+def _state(module: torch.nn.Module) -> tuple[object, ...]:
     """Return what changes the results of a module besides its weights."""
     return (
         getattr(module, "use_tiling", None),
@@ -133,7 +133,7 @@ def _state(module: torch.nn.Module) -> tuple[Any, ...]:
     )
 
 
-def _hash(*parts: Any) -> bytes | None:
+def _hash(*parts: object) -> bytes | None:
     """Return a hash of tensors and plain values; None where something else is among them."""
     hasher = blake3()
     try:
@@ -144,13 +144,13 @@ def _hash(*parts: Any) -> bytes | None:
     return hasher.digest()
 
 
-def _feed(hasher: Any, value: Any) -> None:
+def _feed(hasher: blake3, value: object) -> None:
     import torch
 
     if isinstance(value, torch.Tensor):
         hasher.update(f"t{value.dtype}{tuple(value.shape)}".encode())
         hasher.update(
-            value.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy()
+            value.detach().to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy().data
             if value.numel()
             else b""
         )
@@ -171,7 +171,7 @@ def _feed(hasher: Any, value: Any) -> None:
         raise TypeError(type(value).__name__)
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
+def _tensors(value: object) -> Iterator[torch.Tensor]:
     """Yield the tensors in what an encoder gave, however deep."""
     import torch
 

@@ -16,7 +16,7 @@ model than the configuration: then the image is another one, which is told.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.sources.headers import HeaderError, StoredTensor
@@ -123,7 +123,7 @@ def gaps_of(
     module: torch.nn.Module,
     *,
     missing: Iterable[str] = (),
-    misshapen: Iterable[tuple[str, Any, Any]] = (),
+    misshapen: Iterable[tuple[str, Iterable[int], Iterable[int]]] = (),
     unexpected: Iterable[str] = (),
     stored: Mapping[str, StoredTensor] | None = None,
 ) -> Gaps:

@@ -35,6 +35,8 @@ from nodetool_core.models.sources.repository_layout import pickled, read_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
+
     from nodetool_core.models.residency.devices import Device
     from nodetool_core.models.sources.resolved import ResolvedModel
 
@@ -47,7 +49,7 @@ class ModelPart:
     """The network, in evaluation mode on the device."""
     processor: Any = None
     """What turns images into the network's input, where its directory has one (transformers)."""
-    tensors: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     """Name to tensor, on the device, in the number format of the file."""
     metadata: dict[str, str] = field(default_factory=dict)
     """What the header of a safetensors file says besides."""
@@ -77,7 +79,7 @@ def load_part(resolved: ResolvedModel, task: str, device: Device) -> ModelPart:
     return _network(folder, model_class, resolved, device)
 
 
-def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, Any]:
+def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, type]:
     """
     Return where the network of a task lies in a directory, and its class.
 
@@ -117,7 +119,7 @@ def _tensors(path: Path, name: str) -> ModelPart:
         ) from error
 
 
-def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: Device) -> ModelPart:
+def _network(folder: Path, model_class: type, resolved: ResolvedModel, device: Device) -> ModelPart:
     if not any(path.name.endswith(".safetensors") for path in folder.iterdir()):
         raise pickled(resolved.name, "has no safetensors weights")
     try:
@@ -129,7 +131,7 @@ def _network(folder: Path, model_class: Any, resolved: ResolvedModel, device: De
         raise load_failure(resolved.name, model_class.__name__, error) from error
 
 
-def _class_of(config: dict[str, object], name: str) -> Any:
+def _class_of(config: dict[str, object], name: str) -> type:
     """
     Return the class that a `config.json` names, of diffusers or transformers.
 
@@ -165,7 +167,7 @@ def _class_of(config: dict[str, object], name: str) -> Any:
     raise no_network(name, "has a config.json that names no class")
 
 
-def image_encoder_of(cls: Any) -> Any:
+def image_encoder_of(cls: type) -> type:
     import transformers
 
     return (

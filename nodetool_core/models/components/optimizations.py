@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 
 if TYPE_CHECKING:
+    import torch
+
     from nodetool_core.models.components.recipes import Precision
     from nodetool_core.models.residency.devices import Device
 
@@ -28,7 +30,7 @@ def is_denoiser(part: str) -> bool:
     return part.rpartition("_")[2].rstrip("0123456789") in _DENOISERS
 
 
-def optimize(module: Any, part: str, precision: Precision, device: Device) -> None:
+def optimize(module: torch.nn.Module, part: str, precision: Precision, device: Device) -> None:
     """
     Bring a component, still in host memory, into the form that was asked for.
 
@@ -40,11 +42,12 @@ def optimize(module: Any, part: str, precision: Precision, device: Device) -> No
     if device.name.startswith("cuda") and any(
         isinstance(inner, torch.nn.Conv2d) for inner in module.modules()
     ):
-        module.to(memory_format=torch.channels_last)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not is_denoiser(part):
         return
     if precision.quantization == "fp8":
-        if not hasattr(module, "enable_layerwise_casting"):
+        cast = getattr(module, "enable_layerwise_casting", None)
+        if cast is None:
             message = f"can't be kept in fp8: {type(module).__name__} has no layerwise casting."
             raise ModelError(
                 Problem(
@@ -54,19 +57,18 @@ def optimize(module: Any, part: str, precision: Precision, device: Device) -> No
                     "Leave the model's `quantization` out.",
                 )
             )
-        module.enable_layerwise_casting(
+        cast(
             storage_dtype=torch.float8_e4m3fn,
             compute_dtype=precision.dtype,
             skip_modules_classes=_asking_for_formats(module),
         )
     if precision.compile:
-        if getattr(module, "_repeated_blocks", None):
-            module.compile_repeated_blocks()
-        else:
-            module.compile()
+        has_blocks = bool(getattr(module, "_repeated_blocks", None))
+        compiles = "compile_repeated_blocks" if has_blocks else "compile"
+        getattr(module, compiles)()
 
 
-def _asking_for_formats(module: Any) -> tuple[type, ...]:
+def _asking_for_formats(module: torch.nn.Module) -> tuple[type, ...]:
     """
     Return the classes of layers that bring their input to the number format of their weights.
 
@@ -78,7 +80,7 @@ def _asking_for_formats(module: Any) -> tuple[type, ...]:
     return tuple(kind for kind in kinds if "weight.dtype" in inspect.getsource(kind.forward))
 
 
-def _cache_signatures(module: Any) -> None:
+def _cache_signatures(module: torch.nn.Module) -> None:
     """
     Cache what attention processors take, which diffusers 0.42 looks up at each step.
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_processors(directory: Path, components: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+def read_processors(
+    directory: Path, components: Mapping[str, tuple[str, str]]
+) -> dict[str, object]:
     """Return the processors to be read without their part for videos, by component."""
     import transformers
 
@@ -34,8 +36,8 @@ def read_processors(directory: Path, components: Mapping[str, tuple[str, str]]) 
 
 
 def stand_ins(
-    directory: Path, components: Mapping[str, tuple[str, str]], read: Mapping[str, Any]
-) -> dict[str, Any]:
+    directory: Path, components: Mapping[str, tuple[str, str]], read: Mapping[str, object]
+) -> dict[str, object]:
     """
     Return a tokenizer for each processor that needs torchvision, by component.
 
@@ -67,11 +69,11 @@ def without_videos(cls: Any) -> Any:
     """
 
     def initialize(
-        self: Any,
-        image_processor: Any = None,
-        tokenizer: Any = None,
-        chat_template: Any = None,
-        **options: Any,
+        self: object,
+        image_processor: object = None,
+        tokenizer: object = None,
+        chat_template: object = None,
+        **options: object,
     ) -> None:
         cls.__init__(self, image_processor, tokenizer, chat_template=chat_template, **options)
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from nodetool_core.context import Pipeline
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.sources.repository_layout import Layout
@@ -111,7 +112,7 @@ class Recipe(ABC):
         """
 
     @abstractmethod
-    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
         """Return a pipeline (or a ModelPart) over components that were read. Raises ModelError."""
 
     def _add(
@@ -160,7 +161,7 @@ class DirectoryRecipe(Recipe):
         Component to the model that it is a part of, the name that it has there, and its class.
         """
         self._checked: set[str] = set()
-        self._light: dict[str, Any] = {}
+        self._light: dict[str, object] = {}
         self._lock = threading.Lock()
         self._layout = self._read_layout(resolved)
         self._prior_layout = self._read_layout(resolved.prior, PRIOR) if resolved.prior else None
@@ -201,7 +202,7 @@ class DirectoryRecipe(Recipe):
         waiting.check_cancelled()
         return module
 
-    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
         with self._lock:
             own = {
                 part: shallow_clone(module)
@@ -209,7 +210,7 @@ class DirectoryRecipe(Recipe):
                 else module
                 for part, module in modules.items()
             }
-            pipeline = assembly.assemble(
+            pipeline: Pipeline = assembly.assemble(
                 self._layout,
                 self._prior_layout,
                 self.resolved,
@@ -254,7 +255,7 @@ class FileRecipe(Recipe):
         self._template = assembly.with_modules(pipeline, dict.fromkeys(modules))
         return torch.nn.ModuleDict(modules)
 
-    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
         return assembly.with_modules(self._template, dict(modules[""].named_children()))
 
 
@@ -313,7 +314,7 @@ class PartRecipe(Recipe):
         vars(holder)["part"] = made
         return holder
 
-    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Any:
+    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
         (module,) = modules.values()
         if isinstance(part := getattr(module, "part", None), ModelPart):
             return part

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.sources.repository_layout import incomplete
 
@@ -90,8 +90,8 @@ def _locked(tokenizer_class: type) -> type:
     """
     lock = threading.RLock()
 
-    def under_lock(method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
+    def under_lock(method: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
             with lock:
                 return method(*arguments, **options)
 

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 def read_component(
     folder: Path,
-    cls: Any,
+    cls: type,
     resolved: ResolvedModel,
     variant: str | None,
     dtype: torch.dtype,
     where: str,
-) -> Any:
+) -> torch.nn.Module:
     """
     Return a component with its weights, in host memory.
 
@@ -45,9 +45,12 @@ def read_component(
     """
     quiet_libraries()
     try:
-        return read_module(cls, folder, dtype, variant=variant, may_map=resolved.may_be_mapped)
+        module: torch.nn.Module = read_module(
+            cls, folder, dtype, variant=variant, may_map=resolved.may_be_mapped
+        )
     except Exception as error:
         raise load_failure(resolved.name, where, error) from error
+    return module
 
 
 def assemble(

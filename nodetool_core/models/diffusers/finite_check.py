@@ -38,7 +38,7 @@ class FiniteCheck:
     def _capturing(self, processor: Any) -> Any:
         wrapped = copy.copy(processor)
 
-        def postprocess(image: Any, *arguments: Any, **options: Any) -> Any:
+        def postprocess(image: object, *arguments: object, **options: object) -> object:
             self._decoded = image
             return processor.postprocess(image, *arguments, **options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ def clone_sharing_parameters(module: torch.nn.Module) -> torch.nn.Module:
     """Clone a module tree over the same parameters, with its layerwise casting."""
     from diffusers.hooks import layerwise_casting
 
-    shared: dict[int, Any] = {
+    shared: dict[int, object] = {
         id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())
     }
     clone = copy.deepcopy(module, shared)

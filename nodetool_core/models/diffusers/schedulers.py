@@ -20,22 +20,27 @@ from __future__ import annotations
 
 import copy
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nodetool_core.models.diffusers.protocols import is_pipeline
 
 if TYPE_CHECKING:
+    import torch
+
     from nodetool_core.context import Pipeline
 
 
-def copied_scheduler(scheduler: Any) -> Any:
+Scheduled = TypeVar("Scheduled")
+
+
+def copied_scheduler(scheduler: Scheduled) -> Scheduled:
     """
     Return a scheduler in the same state, that shares nothing with this one that a call changes.
     """
     import torch
 
     made = copy.copy(scheduler)
-    state: dict[str, Any] = vars(made)
+    state: dict[str, object] = vars(made)
     for name, value in state.items():
         if isinstance(value, (list, set)) or type(value) is dict:
             state[name] = copy.copy(value)
@@ -44,14 +49,14 @@ def copied_scheduler(scheduler: Any) -> Any:
     return made
 
 
-def is_scheduler(value: Any) -> bool:
+def is_scheduler(value: object) -> bool:
     """Return whether a part of a pipeline is a scheduler."""
     from diffusers import SchedulerMixin
 
     return isinstance(value, SchedulerMixin)
 
 
-def is_stateful(value: Any) -> bool:
+def is_stateful(value: object) -> bool:
     """Return whether a part of a pipeline counts the steps of a call: a scheduler, or a guider."""
     from diffusers.guiders.guider_utils import BaseGuidance
 
@@ -71,7 +76,7 @@ def mend_schedulers(pipeline: Pipeline) -> None:
 
 
 @cache
-def mended(cls: type) -> Any:
+def mended(cls: type) -> type:
     """
     Return the subclass of a scheduler's class that has what is missing.
 
@@ -90,9 +95,11 @@ def mended(cls: type) -> Any:
 class _Placed:
     """Finds the first timestep at the first place."""
 
-    timesteps: Any
+    timesteps: torch.Tensor
 
-    def index_for_timestep(self, timestep: Any, schedule_timesteps: Any = None) -> int:
+    def index_for_timestep(
+        self, timestep: float | torch.Tensor, schedule_timesteps: torch.Tensor | None = None
+    ) -> int:
         steps = self.timesteps if schedule_timesteps is None else schedule_timesteps
         if len(steps) and timestep == steps[0]:
             return 0
@@ -103,7 +110,7 @@ class _Placed:
 class _Unscaled:
     """A method that Bria calls on all schedulers but those of one class, subclasses excepted."""
 
-    def scale_model_input(self, sample: Any, timestep: Any = None) -> Any:
+    def scale_model_input(self, sample: torch.Tensor, timestep: object = None) -> torch.Tensor:
         return sample
 
 
@@ -114,9 +121,9 @@ class _InDoublePrecision:
     The difference of the squares of two of them then stays above 0.
     """
 
-    sigmas: Any
+    sigmas: torch.Tensor
 
-    def set_timesteps(self, *arguments: Any, **options: Any) -> None:
+    def set_timesteps(self, *arguments: object, **options: object) -> None:
         super().set_timesteps(*arguments, **options)  # type: ignore[misc]
         self.sigmas = self.sigmas.double()
 
@@ -128,12 +135,12 @@ class _Steep:
     Single precision makes them the root of less than 0 for some.
     """
 
-    sigmas: Any
-    sigmas_down: Any
-    sigmas_interpol: Any
-    timesteps: Any
+    sigmas: torch.Tensor
+    sigmas_down: torch.Tensor
+    sigmas_interpol: torch.Tensor
+    timesteps: torch.Tensor
 
-    def set_timesteps(self, *arguments: Any, **options: Any) -> None:
+    def set_timesteps(self, *arguments: object, **options: object) -> None:
         super().set_timesteps(*arguments, **options)  # type: ignore[misc]
         for index in (~(self.sigmas_down > 0)).nonzero().flatten().tolist():
             # Each level but the first stands there twice. The geometric mean of a level and the one
@@ -153,17 +160,17 @@ class _Exact:
     They are of as many steps as were done since the loop began.
     """
 
-    derivatives: list[Any]
-    sigmas: Any
+    derivatives: list[torch.Tensor]
+    sigmas: torch.Tensor
 
     def step(
         self,
-        model_output: Any,
-        timestep: Any,
-        sample: Any,
+        model_output: torch.Tensor,
+        timestep: float | torch.Tensor,
+        sample: torch.Tensor,
         order: int = 4,
         return_dict: bool = True,
-    ) -> Any:
+    ) -> object:
         order = min(order, len(self.derivatives) + 1)
         return super().step(model_output, timestep, sample, order, return_dict)  # type: ignore[misc]
 
@@ -186,9 +193,9 @@ class _BegunAnywhere:
 
     config: Any
     counter: int
-    plms_timesteps: Any
+    plms_timesteps: torch.Tensor
 
-    def set_timesteps(self, *arguments: Any, **options: Any) -> None:
+    def set_timesteps(self, *arguments: object, **options: object) -> None:
         # The other way to start takes four steps, of four calls each, and no loop that begins
         # later.
         if not self.config.skip_prk_steps:
@@ -196,8 +203,12 @@ class _BegunAnywhere:
         super().set_timesteps(*arguments, **options)  # type: ignore[misc]
 
     def step_plms(
-        self, model_output: Any, timestep: Any, sample: Any, return_dict: bool = True
-    ) -> Any:
+        self,
+        model_output: torch.Tensor,
+        timestep: float | torch.Tensor,
+        sample: torch.Tensor,
+        return_dict: bool = True,
+    ) -> object:
         if self.counter == 0:
             self._begun = int(timestep)
         elif self.counter == 1 and self._begun != int(self.plms_timesteps[0]):
@@ -207,7 +218,7 @@ class _BegunAnywhere:
         return super().step_plms(model_output, timestep, sample, return_dict)  # type: ignore[misc]
 
     @staticmethod
-    def _unchanged(sample: Any, return_dict: bool) -> Any:
+    def _unchanged(sample: torch.Tensor, return_dict: bool) -> object:
         from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
         return SchedulerOutput(prev_sample=sample) if return_dict else (sample,)

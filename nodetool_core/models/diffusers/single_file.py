@@ -27,9 +27,11 @@ from nodetool_core.models.sources.headers import Header, StoredTensor, header_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
     import torch
 
+    from nodetool_core.context import Pipeline
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.sources.resolved import ResolvedModel
@@ -38,7 +40,9 @@ _FALLBACK = "v1"
 """What diffusers calls Stable Diffusion 1.5, and takes every file for that it does not know."""
 
 
-def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, waiting: Cancellable) -> Any:
+def load_file(
+    resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, waiting: Cancellable
+) -> Pipeline:
     """
     Return the pipeline of a single file, with all its weights.
 
@@ -61,9 +65,10 @@ def load_file(resolved: ResolvedModel, dtype: torch.dtype, hub: Hub, waiting: Ca
     class_name = str(diffusers.DiffusionPipeline.load_config(str(config))["_class_name"])
     try:
         with ONE_AT_A_TIME, _looking_on(_tensors(resolved)):
-            return getattr(diffusers, class_name).from_single_file(
+            made: Pipeline = getattr(diffusers, class_name).from_single_file(
                 str(resolved.path), config=str(config), dtype=dtype, local_files_only=True
             )
+            return made
     except _Absent as error:
         hint = (
             f"Use a file that holds all components, or {family} (or another repository of this"
@@ -128,7 +133,7 @@ def _looking_on(checkpoint: dict[str, torch.Tensor]) -> Iterator[None]:
     make: Any = single_file.load_single_file_sub_model
     fill: Any = model_loading_utils.load_model_dict_into_meta
 
-    def made(*, name: str, class_name: str, **options: Any) -> Any:
+    def made(*, name: str, class_name: str, **options: object) -> object:
         nonlocal reading
         reading = name
         try:
@@ -136,7 +141,12 @@ def _looking_on(checkpoint: dict[str, torch.Tensor]) -> Iterator[None]:
         except SingleFileComponentError as error:
             raise _Absent(f"{name} ({class_name})") from error
 
-    def filled(model: Any, tensors: Mapping[str, torch.Tensor], *rest: Any, **options: Any) -> Any:
+    def filled(
+        model: Any,
+        tensors: Mapping[str, torch.Tensor],
+        *rest: object,
+        **options: object,
+    ) -> object:
         state = model.state_dict()
         missing = state.keys() - tensors.keys()
         misshapen = [
@@ -178,7 +188,7 @@ def _looking_on(checkpoint: dict[str, torch.Tensor]) -> Iterator[None]:
 
 
 @contextmanager
-def _replaced(module: Any, **functions: Any) -> Iterator[None]:
+def _replaced(module: ModuleType, **functions: object) -> Iterator[None]:
     before = {name: getattr(module, name) for name in functions}
     vars(module).update(functions)
     try:

@@ -317,7 +317,7 @@ def _chosen(class_name: str, task: str) -> type | None:
     task = _KIND_OF.get(task, task)
     if task not in AUTO:
         return None
-    table: Mapping[str, Any] = getattr(auto_pipeline, AUTO[task][1])
+    table: Mapping[str, type] = getattr(auto_pipeline, AUTO[task][1])
     found: type | None = auto_pipeline._get_task_class(
         table, class_name, throw_error_if_not_exist=False
     )

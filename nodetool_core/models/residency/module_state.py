@@ -168,7 +168,7 @@ def _boxes(module: torch.nn.Module) -> Iterator[Any]:
                 pending.append(value)
 
 
-def _is_part(value: Any) -> bool:
+def _is_part(value: object) -> bool:
     """
     Return whether a value belongs to a module without being one.
 

@@ -16,7 +16,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.models.residency.transfer import beside, tensors
 
@@ -65,13 +65,15 @@ def slots(devices: Sequence[Device], calls: int | None, batch: int) -> list[Slot
     ]
 
 
-def clone_sharing_storage(module: torch.nn.Module) -> Any:
+def clone_sharing_storage(module: torch.nn.Module) -> torch.nn.Module:
     """
     Return a module like this one, unhooked, with tensors of its own over the same memory.
 
     For Stable Diffusion it takes 0.06 s.
     """
-    made: Any = copy.deepcopy(module, {id(tensor): beside(tensor) for tensor in tensors(module)})
+    made: torch.nn.Module = copy.deepcopy(
+        module, {id(tensor): beside(tensor) for tensor in tensors(module)}
+    )
     for inner in made.modules():
         if vars(inner).pop(_HOOKS, None) is not None:
             vars(inner).pop("forward", None)

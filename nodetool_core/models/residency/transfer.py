@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     import torch
 
@@ -100,7 +100,7 @@ class ModuleCopier:
         )
         stream: Any = torch.cuda.Stream(torch.device(device.name)) if is_cuda else None  # type: ignore[no-untyped-call]
         placed: dict[int, torch.Tensor] = {}
-        copies: dict[Any, torch.Tensor] = {}
+        copies: dict[Hashable, torch.Tensor] = {}
         with torch.cuda.stream(stream):
             for tensor in tensors(module):
                 host = host_copy[id(tensor)]
