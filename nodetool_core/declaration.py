@@ -82,6 +82,8 @@ class NodeSpec:
     title: str
     description: str
     tags: tuple[str, ...]
+    synonyms: tuple[str, ...]
+    """What other programs call the node or what it does."""
     use_cases: tuple[str, ...]
     properties: dict[str, Property]
     outputs: dict[str, Output]
@@ -181,6 +183,7 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
         title=cls.__name__,
         description=description,
         tags=tags,
+        synonyms=tuple(getattr(cls, "synonyms", ())),
         use_cases=use_cases,
         properties=properties,
         outputs=outputs,

@@ -110,6 +110,8 @@ class Node:
     """The declaration, read off the class when it is created."""
     lane: ClassVar[Lane] = Lane.CPU
     role: ClassVar[Role] = Role.STEP
+    synonyms: ClassVar[tuple[str, ...]] = ()
+    """What other programs call the node or what it does; found by searches beside its tags."""
     cacheable: ClassVar[bool] = True
     """False for a node that is never the same twice, such as a clock."""
     dynamic: ClassVar[bool] = False

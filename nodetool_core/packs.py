@@ -33,6 +33,8 @@ class Alias:
     outputs: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
     """Values that the old type implied."""
+    choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Old choices to new ones, by the old property."""
 
 
 @dataclass(frozen=True)

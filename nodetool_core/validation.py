@@ -240,7 +240,8 @@ class _Reader:
                         level="note",
                     )
                 )
-            renamed[target] = value
+            choices = alias.choices.get(name)
+            renamed[target] = choices.get(value, value) if choices and type(value) is str else value
         return renamed
 
     def _read_edge(self, index: int, edge: EdgeRecord) -> None:

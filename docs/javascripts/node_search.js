@@ -1,4 +1,4 @@
-// The search on the index of nodes: all words of the query must occur in a node's type, summary, tags or use cases.
+// The search on the index of nodes: all words of the query must occur in a node's type, summary, tags, synonyms or use cases.
 (function () {
   "use strict";
 
@@ -10,7 +10,7 @@
   }
 
   function fits(node, words) {
-    const hay = [node.type, node.title, node.summary, ...node.tags, ...node.use_cases].join("\n").toLowerCase();
+    const hay = [node.type, node.title, node.summary, ...node.tags, ...node.synonyms, ...node.use_cases].join("\n").toLowerCase();
     return words.every((word) => hay.includes(word));
   }
 
@@ -18,7 +18,7 @@
   function why(node, words) {
     const found = (item) => words.some((word) => item.toLowerCase().includes(word));
     const useCase = node.use_cases.find(found);
-    const tags = node.tags.filter(found);
+    const tags = [...node.tags, ...node.synonyms].filter(found);
     return useCase || (tags.length ? "tags: " + tags.join(", ") : "");
   }
 

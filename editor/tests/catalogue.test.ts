@@ -17,6 +17,7 @@ test.each([
   ["img", undefined],
   ["sharpen", "UnsharpMask"],
   ["soften", "Blur"],
+  ["smart sharp", "UnsharpMask"],
   ["result", "Output"],
   ["#soften", "Blur"],
   [":hf", "ImageToImage"],

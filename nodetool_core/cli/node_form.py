@@ -24,6 +24,7 @@ def node_json(node: type[Node]) -> dict[str, Any]:
         "namespace": spec.namespace,
         "description": spec.description,
         "tags": list(spec.tags),
+        "synonyms": list(spec.synonyms),
         "use_cases": list(spec.use_cases),
         "role": node.role.value,
         "lane": node.lane.value,
@@ -63,6 +64,8 @@ def node_text(node: type[Node]) -> str:
     parts = [f"{spec.node_type}\n\n{_indented(spec.description)}"]
     if spec.tags:
         parts.append(f"Tags: {', '.join(spec.tags)}")
+    if spec.synonyms:
+        parts.append(f"Elsewhere called: {', '.join(spec.synonyms)}")
     if spec.use_cases:
         parts.append("Use cases:\n" + "\n".join(f"  - {use}" for use in spec.use_cases))
     parts.append(

@@ -34,7 +34,7 @@ def list_nodes(
     """
     List the nodes of all installed packs, by namespace.
 
-    A filter looks at types, descriptions, tags and use cases.
+    A filter looks at types, descriptions, tags, use cases and the names of other programs.
 
     \b
     Examples:
@@ -170,7 +170,8 @@ def _find(name: str, registry: Registry) -> type[Node]:
 
 def _fits(node: type[Node], words: Iterable[str]) -> bool:
     spec = node.spec
-    text = "\n".join([spec.node_type, spec.description, *spec.tags, *spec.use_cases]).lower()
+    texts = [spec.node_type, spec.description, *spec.tags, *spec.synonyms, *spec.use_cases]
+    text = "\n".join(texts).lower()
     return all(word.lower() in text for word in words)
 
 

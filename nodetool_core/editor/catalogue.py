@@ -84,6 +84,7 @@ class Catalogue:
             "pack": spec.node_type.partition(".")[0],
             "description": spec.description,
             "tags": list(spec.tags),
+            "synonyms": list(spec.synonyms),
             "use_cases": list(spec.use_cases),
             "role": node_class.role.value,
             "lane": node_class.lane.value,

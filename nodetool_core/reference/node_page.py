@@ -81,6 +81,9 @@ def _description(spec: NodeSpec) -> list[str]:
         )
     if spec.tags:
         parts.append(f"**Tags:** {', '.join(markdown.text(tag) for tag in spec.tags)}")
+    if spec.synonyms:
+        called = ", ".join(markdown.text(name) for name in spec.synonyms)
+        parts.append(f"**Elsewhere called:** {called}")
     if spec.use_cases:
         parts.append(
             "\n".join(["Use cases:", "", *(f"- {markdown.prose(case)}" for case in spec.use_cases)])

@@ -80,6 +80,7 @@ def catalog_entry(spec: NodeSpec, path: str) -> dict[str, object]:
         "page": path,
         "summary": summary(spec),
         "tags": list(spec.tags),
+        "synonyms": list(spec.synonyms),
         "use_cases": list(spec.use_cases),
         "properties": {prop.name: type_name(prop.annotation) for prop in spec.properties.values()},
         "outputs": {output.name: type_name(output.annotation) for output in spec.outputs.values()},

@@ -1,5 +1,5 @@
 /**
- * Finds nodes by a few words. The name counts most, then tags, then the description; what was used
+ * Finds nodes by a few words. The name counts most, then tags and the names of other programs, then the description; what was used
  * before stands above its equals. `#tag`, `:type` it takes, `>type` it gives, `@pack`.
  */
 import type { NodeType } from "../net/schema.ts";
@@ -55,7 +55,7 @@ export class Search {
       title: titleOf(node.type).toLowerCase(),
       words: titleOf(node.type).toLowerCase().split(/\s+/),
       type: `${node.type} ${className(node.type)}`.toLowerCase(),
-      tags: node.tags.map((tag) => tag.toLowerCase()),
+      tags: [...node.tags, ...node.synonyms, ...node.synonyms.flatMap((name) => name.split(" "))].map((tag) => tag.toLowerCase()),
       description: `${node.description} ${node.use_cases.join(" ")}`.toLowerCase(),
       takes: node.properties.map((property) => types.info(property.type).name.toLowerCase()),
       gives: node.outputs.map((output) => types.info(output.type).name.toLowerCase()),

@@ -121,6 +121,8 @@ export interface NodeType {
   pack: string;
   description: string;
   tags: string[];
+  /** What other programs call the node or what it does. */
+  synonyms: string[];
   use_cases: string[];
   role: "step" | "input" | "output" | "sink" | "comment";
   lane: "inline" | "cpu" | "device" | "network";
