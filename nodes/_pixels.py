@@ -264,6 +264,23 @@ def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
     return with_profile(with_alpha(Pillow.fromarray(result), alpha), image)
 
 
+def toned(image: Image.Image, curves: Band) -> Image.Image:
+    """
+    Return the image with each of 256 tones changed by a curve; RGB, or RGBA with the alpha kept.
+
+    Args:
+        curves: New tones from 0 to 1 in a column for all channels, or in one for each, (256, 1 or
+            3).
+    """
+    from nodetool_core.assets.modes import in_mode
+
+    image = in_mode(plain(image), "RGBA" if image.has_transparency_data else "RGB")
+    columns = [as_bytes(curves[:, index % curves.shape[1]]).tolist() for index in range(3)]
+    return on_colours(
+        image, lambda colour: colour.point([tone for column in columns for tone in column])
+    )
+
+
 def as_bytes(tones: NDArray[Any]) -> NDArray[np.uint8]:
     """Return tones from 0 to 1 as the nearest of 256; what lies outside is cut off."""
     import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from nodes._pixels import graded, luma, opened
+from nodes._pixels import graded, luma, opened, toned
 from nodes.lib.pillow import _grading as grading
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -157,10 +157,9 @@ class Curves(Node):
         )
         curves = grading.rising(bent + middles * grading.in_midtones(tones))
 
-        def bend(band: Band, _: int) -> Band:
-            return grading.along(curves, band)
-
-        return context.image_from_pil(graded(opened(context, self.image), bend, context))
+        return context.image_from_pil(
+            toned(opened(context, self.image), curves[:: len(curves) // 255])
+        )
 
 
 class Exposure(Node):
