@@ -26,6 +26,11 @@ IMAGES: Final[Mapping[str, Alias]] = {
     "nodetool.image.LoadImageAssets": Alias(
         "nodetool.image.LoadImageFolder", outputs={"name": "path"}
     ),
+    "nodetool.image.Resize": Alias(
+        "nodetool.image.Resize",
+        {"crop": "fit"},
+        choices={"crop": {"none": "stretch", "center": "crop"}},
+    ),
     "nodetool.image.SaveImage": Alias("nodetool.image.SaveImageFile", {"name": "filename"}),
     "nodetool.image.ImageToImage": Alias(
         "huggingface.image_to_image.ImageToImage",

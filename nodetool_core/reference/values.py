@@ -67,13 +67,21 @@ PARTS = {"subject": "lake", "season": "winter"}
 WORDS = ["a lake", "at sunset"]
 
 _INSTEAD = {
+    "angle": 15.0,
     "bottom": 96,
+    "box": [32, 32, 96, 96],
+    "boxes": [[0, 0, 128, 128], [96, 0, 224, 128]],
+    "corners": [[24, 16], [112, 4], [104, 92], [8, 72]],
     "condition": True,
     "day": 21,
     "height": 96,
+    "left": 24,
     "month": 6,
     "right": 96,
     "scale": 0.5,
+    "tile_height": 80,
+    "tile_width": 80,
+    "top": 16,
     "width": 96,
     "year": 2026,
 }

@@ -20,7 +20,8 @@ from nodetool_core.importing.draft import Handle, Unsupported
 
 Rule = Callable[[Reading], tuple[object, ...]]
 
-_METHODS: Final = ("lanczos",)
+_METHODS: Final = {"nearest-exact": "nearest"}
+"""Names of methods of resampling that are others here."""
 """Ways of resampling that are ours as well."""
 
 
@@ -35,6 +36,8 @@ class Step:
     """How numbers are rewritten; they can't come over a link then."""
     usual: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     """Inputs without counterpart, and the values at which they make no difference."""
+    added: Callable[[Reading], dict[str, object]] = lambda _: {}
+    """Further properties, made of other inputs."""
 
     def __call__(self, reading: Reading) -> tuple[object, ...]:
         properties: dict[str, object] = {}
@@ -47,6 +50,7 @@ class Step:
             properties[prop] = value
         for name, values in self.usual.items():
             reading.usual(name, *values)
+        properties |= self.added(reading)
         return (Pixels(Handle(reading.add(self.type, properties))),)
 
 
@@ -159,14 +163,12 @@ def scale(reading: Reading) -> tuple[object, ...]:
 def resized(reading: Reading, image: Handle) -> Handle:
     """Return the image in the size that a node asks for; a side of 0 follows from the other one."""
     width, height = reading.take("width"), reading.take("height")
-    reading.usual("upscale_method", *_METHODS)
-    crop = {"disabled": "none"}.get(reading.take("crop", "disabled"), "center")
+    method = _method(reading)
+    fit = {"disabled": "stretch"}.get(reading.take("crop", "disabled"), "crop")
     if width != 0 and height != 0:
+        size = {"width": width, "height": height}
         return Handle(
-            reading.add(
-                "nodetool.image.Resize",
-                {"image": image, "width": width, "height": height, "crop": crop},
-            )
+            reading.add("nodetool.image.Resize", {"image": image, **size, "fit": fit, **method})
         )
     if width == height:
         raise Unsupported("neither width nor height is given")
@@ -174,9 +176,20 @@ def resized(reading: Reading, image: Handle) -> Handle:
     return Handle(
         reading.add(
             "nodetool.image.Fit",
-            {"image": image, "width": width or longest, "height": height or longest},
+            {"image": image, "width": width or longest, "height": height or longest, **method},
         )
     )
+
+
+def _method(reading: Reading) -> dict[str, object]:
+    """Return the property `method` by the file's name of it; none for the usual one."""
+    method = reading.take("upscale_method", "lanczos")
+    return {} if method == "lanczos" else {"method": _METHODS.get(str(method), method)}
+
+
+def scale_by(reading: Reading) -> tuple[object, ...]:
+    step = Step("nodetool.image.Scale", {"image": "image", "scale_by": "scale"}, added=_method)
+    return step(reading)
 
 
 def latent_upscale(reading: Reading) -> tuple[object, ...]:
@@ -188,8 +201,11 @@ def latent_upscale(reading: Reading) -> tuple[object, ...]:
 def latent_upscale_by(reading: Reading) -> tuple[object, ...]:
     latents = diffusion.image_latents(reading, "samples")
     reading.note("enlarges latents; here, the image that they stand for is enlarged.")
-    reading.usual("upscale_method", *_METHODS)
-    properties = {"image": latents.image.handle, "scale": reading.take("scale_by")}
+    properties = {
+        "image": latents.image.handle,
+        "scale": reading.take("scale_by"),
+        **_method(reading),
+    }
     return (diffusion.of_image(latents, Handle(reading.add("nodetool.image.Scale", properties))),)
 
 
@@ -215,29 +231,15 @@ def composite(reading: Reading) -> tuple[object, ...]:
     )
     x, y = reading.take("x", 0), reading.take("y", 0)
     reading.usual("resize_source", False)
-    if not reading.has("mask"):
-        return (
-            Pixels(
-                Handle(
-                    reading.add(
-                        "nodetool.image.Paste",
-                        {"image": below, "paste": above, "left": x, "top": y},
-                    )
-                )
-            ),
-        )
-    if (x, y) != (0, 0):
-        raise Unsupported("a mask at a place other than the corner has no counterpart")
-    mask = reading.take_as("mask", Pixels).handle
-    return (
-        Pixels(
-            Handle(
-                reading.add(
-                    "lib.pillow.Composite", {"image1": above, "image2": below, "mask": mask}
-                )
-            )
-        ),
-    )
+    if reading.has("mask") and (x, y) == (0, 0):
+        mask = reading.take_as("mask", Pixels).handle
+        layers = {"image1": above, "image2": below, "mask": mask}
+        return (Pixels(Handle(reading.add("lib.pillow.Composite", layers))),)
+    layers = {"image": below, "paste": above}
+    if reading.has("mask"):
+        layers["mask"] = reading.take_as("mask", Pixels).handle
+    at = {"left": x, "top": y}
+    return (Pixels(Handle(reading.add("nodetool.image.Paste", {**layers, **at}))),)
 
 
 def pad(reading: Reading) -> tuple[object, ...]:
@@ -327,11 +329,7 @@ IMAGES: Final[Mapping[str, Rule]] = {
     "ImageInvert": Step("lib.pillow.filter.Invert", _CHANGED),
     "ImagePadForOutpaint": pad,
     "ImageScale": scale,
-    "ImageScaleBy": Step(
-        "nodetool.image.Scale",
-        {"image": "image", "scale_by": "scale"},
-        usual={"upscale_method": _METHODS},
-    ),
+    "ImageScaleBy": scale_by,
     "ImageToMask": image_to_mask,
     "InvertMask": Step("lib.pillow.mask.InvertMask", _MASK),
     "LoadImage": load_image,

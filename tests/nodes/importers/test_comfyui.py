@@ -110,7 +110,7 @@ def test_image_to_image() -> None:
         "10.output > 17.model",
         "17.output > 19.value",
     }
-    assert values(result, "13") == {"width": 128, "height": 128, "crop": "center"}
+    assert values(result, "13") == {"width": 128, "height": 128, "fit": "crop", "method": "bicubic"}
     assert values(result, "17") == {
         "prompt": "deep snow, winter",
         "negative_prompt": "",
@@ -123,7 +123,6 @@ def test_image_to_image() -> None:
     }
     assert said(result) == [
         "LoraLoader (11): strength_clip 0.5 has no counterpart: 0.0 counts for both.",
-        "ImageScale (13): upscale_method has no counterpart: 'bicubic' is left out.",
     ]
     assert any(
         "num_inference_steps becomes 4, of which a strength of 0.75 runs 3" in note.message
@@ -229,7 +228,6 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
             f"KSampler (9): guidance_scale becomes {most['guidance_scale']}: 300.0 is out of its"
             " bounds."
         ),
-        "LatentUpscaleBy (10): upscale_method has no counterpart: 'nearest-exact' is left out.",
         "FaceRestore (17): has no counterpart and is left out.",
         "ImageInvert (18): is left out: it needs FaceRestore (17) for its image.",
         "SaveImage (19): is left out: it needs ImageInvert (18) for its images.",

@@ -219,9 +219,7 @@ def test_images_to_list_orders_by_name(run_node: NodeRunner) -> None:
 def test_resize_can_crop_to_the_new_shape(run_node: NodeRunner) -> None:
     stripes = Image.new("RGB", (60, 20), "red")
     stripes.paste("blue", (20, 0, 40, 20))
-    cropped = run_node(
-        Resize(image=ImageData.of(stripes), width=10, height=10, crop="center")
-    ).image
+    cropped = run_node(Resize(image=ImageData.of(stripes), width=10, height=10, fit="crop")).image
     assert (
         cropped.size == (10, 10)
         and cropped.getextrema()[0][1] < 20
