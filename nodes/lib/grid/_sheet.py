@@ -1,4 +1,4 @@
-"""Images side by side: contact sheets, and images cut into tiles."""
+"""Contact sheets, images in a row or column, and images cut into columns and rows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from nodes._fonts import FONT, font_file, font_identity, fonts_identity
-from nodes._geometry import check_size
+from nodes._geometry import Size, check_size, fitted_size, resized
 from nodes._pixels import canvas, common_form, in_form, opened
 from nodes._text import Typeface, lines_of
 from nodetool_core import ColorRef, Context, Field, FontRef, ImageRef, Node, NodeError, Sources
@@ -29,12 +29,37 @@ class CombineImageGrid(Node):
     Use cases:
     - Compare results of several settings on one sheet
     - Show an image before and after
+    - Stitch images into one row or column, all equally high or wide
     - Put an image together again that was cut into tiles
     """
 
+    synonyms = (
+        "Image Stitch",
+        "Stack Images",
+        "Concatenate",
+        "Montage",
+        "Collage",
+        "Image Concat",
+        "Append Images",
+        "hstack",
+        "vstack",
+    )
+
     tiles: list[ImageRef] = Field(default=[], description="Images, row by row.")
+    layout: Literal["grid", "row", "column"] = Field(
+        default="grid", description="Whether there are several columns, one row or one column."
+    )
     columns: int = Field(
-        default=0, ge=0, description="Images in a row; 0 makes about as many columns as rows."
+        default=0,
+        ge=0,
+        description="Images in a row of a grid; 0 makes about as many columns as rows.",
+    )
+    match: bool = Field(
+        default=False,
+        description=(
+            "Whether images are resized to go together: in a row all are as high as the first one,"
+            " in a column as wide, in a grid they fit into it."
+        ),
     )
     labels: list[str] = Field(default=[], description="Texts below the images, in the same order.")
     gap: int = Field(
@@ -64,9 +89,12 @@ class CombineImageGrid(Node):
 
         colour = self.background.value or "#00000000"
         images = [opened(context, tile) for tile in self.tiles]
+        if self.match:
+            images = [self._matching(image, images[0].size) for image in images]
         mode, profile = common_form(images, colours=True, alpha=len(colour) == 9)
         labels = _Labels(self.labels, images, font_file(self.font.name, context), context)
-        layout = _Layout.of([image.size for image in images], self.columns, self.gap, labels.height)
+        columns = {"grid": self.columns, "row": len(images), "column": 1}[self.layout]
+        layout = _Layout.of([image.size for image in images], columns, self.gap, labels.height)
         sheet = canvas(mode, check_size(*layout.size), colour, profile)
         for index, tile in enumerate(images):
             context.check_cancelled()
@@ -81,17 +109,29 @@ class CombineImageGrid(Node):
         labels.warn_of_missing(context)
         return context.image_from_pil(sheet)
 
+    def _matching(self, image: Image.Image, first: Size) -> Image.Image:
+        """Return an image in the size in which it goes with the first one."""
+        (width, height), (across, down) = image.size, first
+        sizes = {
+            "row": (max(1, round(width * down / height)), down),
+            "column": (across, max(1, round(height * across / width))),
+            "grid": fitted_size(image.size, first),
+        }
+        return resized(image, check_size(*sizes[self.layout]))
+
 
 class SliceImageGrid(Node):
     """
     Cuts an image into tiles, row by row. Where it does not divide evenly, tiles differ by a pixel:
-    nothing is lost.
+    nothing is lost. Tiles that overlap are made by `SplitTiles`.
     image, grid, slice, tiles, split
 
     Use cases:
     - Work on a large image piece by piece
     - Take a contact sheet apart
     """
+
+    synonyms = ("Image Grid Split", "Slice Tool", "Sprite Sheet")
 
     image: ImageRef = Field(description="Image to cut.")
     columns: int = Field(
