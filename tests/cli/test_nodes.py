@@ -32,6 +32,21 @@ def test_a_filter_looks_at_words(nodetool: Command) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "node_type"),
+    [
+        (["ImageScaleToTotalPixels"], "nodetool.image.Resize"),
+        (["canvas", "size"], "nodetool.image.Pad"),
+        (["inpaint", "stitch"], "nodetool.image.PasteBack"),
+        (["warpperspective"], "nodetool.image.Perspective"),
+    ],
+)
+def test_a_node_is_found_by_the_name_it_has_elsewhere(
+    words: list[str], node_type: str, nodetool: Command
+) -> None:
+    assert node_type in nodetool("nodes", "list", *words).out.split()
+
+
+@pytest.mark.parametrize(
     ("word", "first"), [("crop", "nodetool.image.Crop"), ("blend", "lib.pillow.Blend")]
 )
 def test_n11_the_node_of_that_name_comes_first(word: str, first: str, nodetool: Command) -> None:

@@ -41,7 +41,9 @@ MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F", "I
 
 GIVEN: dict[str, dict[str, Any]] = {
     "nodetool.image.Crop": {"right": 4, "bottom": 3},
+    "lib.grid.MergeTiles": {"boxes": [[0, 0, 40, 24]] * 2},
     "nodetool.image.LoadImageFile": {"path": "lake.png"},
+    "nodetool.image.PasteBack": {"box": [0, 0, 1, 1]},
     "nodetool.list.GetElement": {"values": [1, 2]},
     "nodetool.image.SaveImageFile": {"folder": "out", "filename": "a.png"},
     "nodetool.text.FilterString": {"value": "a lake", "criteria": "5"},
@@ -53,11 +55,13 @@ GIVEN: dict[str, dict[str, Any]] = {
 
 DEPENDS_ON_OTHERS = {
     "lib.grid.SliceImageGrid",
+    "lib.grid.SplitTiles",
     "lib.pillow.enhance.RankFilter",
     "lib.pillow.filter.Canny",
     "nodetool.constant.Date",
     "nodetool.constant.DateTime",
     "nodetool.image.Crop",
+    "nodetool.image.CropToMask",
     "nodetool.image.Paste",
     "nodetool.input.FloatInput",
     "nodetool.input.IntegerInput",
