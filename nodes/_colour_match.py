@@ -1,6 +1,7 @@
 """
-Colours of one image brought to those of another by their mean and spread, in Oklab (after E.
-Reinhard et al., Color Transfer between Images, 2001).
+Colours of one image brought to those of another, in Oklab.
+
+By their mean and spread: E. Reinhard et al., Color Transfer between Images, 2001.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Moments(NamedTuple):
     deviation: NDArray[np.float64]
 
 
-def sampled(image: Image.Image, where: Image.Image | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def sampled(
+    image: Image.Image, where: Image.Image | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     Return colours of an image (L or RGB) in Oklab, (count, 3), and how much each counts.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from nodes._blending import blend_onto
+from nodes._colour_match import matched, moments
 from nodes._geometry import (
     MAX_SIDE,
     Anchor,
@@ -14,7 +15,6 @@ from nodes._geometry import (
     aspect_ratio,
     resized,
 )
-from nodes._colour_match import matched, moments
 from nodes._pixels import alike, check_same_size, colours, opened, with_alpha, with_profile
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
