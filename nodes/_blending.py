@@ -8,7 +8,7 @@ Photoshop for those that it leaves out. All work on colours from 0 to 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from nodes._light import from_light, to_light
 from nodes._pixels import as_bytes
@@ -283,7 +283,7 @@ def _by_formula(
     import numpy as np
     from PIL import Image as Pillow
 
-    share: Any = opacity
+    share: float | Band = opacity
     if cover is not None:
         share = np.asarray(cover)[..., None] * np.float32(opacity / 255)
     mixed = _mixed(np.asarray(below), np.asarray(above), mode, share, linear_light)
@@ -294,7 +294,7 @@ def _mixed(
     below: NDArray[np.uint8],
     above: NDArray[np.uint8],
     mode: str,
-    share: Any,
+    share: float | Band,
     linear_light: bool,
 ) -> NDArray[np.uint8]:
     """Return rows of two layers composited (source over, W3C), with alpha where they have any."""

@@ -8,7 +8,7 @@ A map is a matrix of 3 x 3 over coordinates in pixels, in which the middle of th
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from nodes._canvas import placed
 from nodes._geometry import MAX_PIXELS, Size, check_size, resized
@@ -212,7 +212,7 @@ def _on_colour(moved: Image.Image, colour: str, source: Image.Image) -> Image.Im
     return with_profile(whole.convert(plain), in_form(moved, mode, profile))
 
 
-def unit_square(size: Size) -> Any:
+def unit_square(size: Size) -> Map:
     """Return the corners of an image, clockwise from the top left, (4, 2)."""
     import numpy as np
 
