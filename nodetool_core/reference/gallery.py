@@ -9,7 +9,7 @@ Each has its graph drawn, its inputs and outputs, and its result.
     <out>/given/lake.webp     an image that it starts from unless another is set, made small
 
 Texts and drawings are a function of the files and the registry. Images are made by running the
-workflows.
+workflows, but not those whose models have to be downloaded: their entries name the models instead.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ MARK = (
 )
 INDEX = "index.md"
 GIVEN = "given"
+SIDE, GIVEN_SIDE = 512, 256
+"""Height of the images that workflows give, and of those that they start from, in pixels."""
 
 
 def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
@@ -49,8 +51,9 @@ def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
     parts = [
         "# Gallery",
         (
-            f"The workflows of `{folder.name}/`. Each runs as it is, with the model that ships:"
-            f" `nodetool run {folder.name}/…json`."
+            f"The workflows of `{folder.name}/`. Each runs as it is, `nodetool run"
+            f" {folder.name}/…json`, most of them with the model that ships. Where one needs"
+            " weights from the Hub, it says which."
         ),
     ]
     for file, workflow in _workflows(folder, registry):
@@ -58,7 +61,7 @@ def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:
         written[f"{file.stem}.svg"] = (
             f"{drawing.graph_svg(workflow.graph, title=title).rstrip()}\n{MARK}\n"
         )
-        parts += [f"## {markdown.text(title)}", *_entry(file, workflow, out)]
+        parts += [f"## {markdown.text(title)}", *_entry(file, workflow, registry, out)]
     written[INDEX] = "\n\n".join([*parts, MARK]) + "\n"
     return written
 
@@ -74,9 +77,9 @@ def make_images(
 
     done: set[Path] = set()
     for file, workflow in _workflows(folder, registry):
-        wanted: dict[Path, Callable[[], Image | None]] = {
-            out / f"{file.stem}.webp": partial(_result, workflow)
-        }
+        wanted: dict[Path, Callable[[], Image | None]] = {}
+        if not _downloads(workflow, registry):
+            wanted[out / f"{file.stem}.webp"] = partial(_result, workflow)
         for source, path in _given(workflow, out).values():
             wanted[path] = partial(decode_file, source)
         for path, make in wanted.items():
@@ -89,19 +92,34 @@ def make_images(
                 yield path, str(error.problem)
                 continue
             if image is not None:
-                save_small(image, path)
+                save_small(image, path, SIDE if path.parent == out else GIVEN_SIDE)
             yield path, "" if image is not None else "returned no image."
 
 
 def _result(workflow: Workflow) -> Image | None:
-    return shown_image(workflow.run())
+    return shown_image(workflow.run(), SIDE)
 
 
 def images(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
     """Yield every image that the gallery shows, whether it was made or not."""
     for file, workflow in _workflows(folder, registry):
         yield from (path for _, path in _given(workflow, out).values())
-        yield out / f"{file.stem}.webp"
+        if not _downloads(workflow, registry):
+            yield out / f"{file.stem}.webp"
+
+
+def _downloads(workflow: Workflow, registry: Registry) -> list[str]:
+    """Return the models that a workflow names and no installed pack ships, sorted."""
+    from nodetool_core.references import ModelRef
+
+    shipped = {name for pack in registry.packs for name in pack.weights}
+    named = {
+        value.repo_id
+        for node in workflow.graph.nodes
+        for value in node.values.values()
+        if isinstance(value, ModelRef) and value.repo_id
+    }
+    return sorted(named - shipped)
 
 
 def _given(workflow: Workflow, out: Path) -> dict[str, tuple[Path, Path]]:
@@ -130,12 +148,19 @@ def _workflows(folder: Path, registry: Registry) -> Iterator[tuple[Path, Workflo
         yield file, Workflow.load(file, registry)
 
 
-def _entry(file: Path, workflow: Workflow, out: Path) -> list[str]:
+def _entry(file: Path, workflow: Workflow, registry: Registry, out: Path) -> list[str]:
     graph, document = workflow.graph, workflow.document
     parts = [markdown.prose(document.description)] if document.description else []
     if (out / f"{file.stem}.webp").exists():
         parts.append(markdown.image(f"What {file.name} gives", f"{file.stem}.webp"))
-    parts.append(markdown.block("console", f"$ nodetool run {file.parent.name}/{file.name}"))
+    if downloads := _downloads(workflow, registry):
+        parts.append(f"Models from the Hub: {', '.join(map(markdown.code, downloads))}.")
+    command = f"$ nodetool run {file.parent.name}/{file.name}"
+    parts.append(
+        f"```console no-run: downloads a model\n{command}\n```"
+        if downloads
+        else markdown.block("console", command)
+    )
     rows = []
     given = _given(workflow, out)
     for name, node in graph.inputs().items():

@@ -1,9 +1,9 @@
 """
 The images that examples and workflows give, made by running them.
 
-Small WebP files, because there is one beside nearly every page: at most 256 pixels a side, a few
-kilobytes each. They are made once and kept; `docs check` wants them there, not that they
-are the same bytes, which another machine would not give.
+Small WebP files, because there is one beside nearly every page: at most 256 pixels a side (in the
+gallery 512), a few kilobytes each. They are made once and kept; `docs check` wants them there, not
+that they are the same bytes, which another machine would not give.
 """
 
 from __future__ import annotations
@@ -105,26 +105,26 @@ def run_text(text: str, root: Path, registry: Registry, engine: Engine) -> RunRe
         return Workflow.load(file, registry, engine=engine).run()
 
 
-def shown_image(result: RunResult) -> Image | None:
+def shown_image(result: RunResult, side: int = SIDE) -> Image | None:
     """
     Return the images among the results, side by side where there are several.
 
-    Of many, the first few.
+    Of many, the first few. Each is at most `side` pixels high.
     """
     found = [
         item.image for value in result.values() for item in _items(value) if hasattr(item, "image")
     ]
-    return _side_by_side([_small(image) for image in found[:AT_MOST]]) if found else None
+    return _side_by_side([_small(image, side) for image in found[:AT_MOST]]) if found else None
 
 
-def save_small(image: Image, path: Path) -> None:
+def save_small(image: Image, path: Path, side: int = SIDE) -> None:
     """Write an image in the size that pages show."""
     import io
 
     from nodetool_core.assets.files import atomic_write
 
     encoded = io.BytesIO()
-    _small(image).save(encoded, "WEBP", quality=QUALITY, method=6)
+    _small(image, side).save(encoded, "WEBP", quality=QUALITY, method=6)
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, encoded.getvalue())
 
@@ -133,10 +133,10 @@ def _items(value: object) -> list[object]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _small(image: Image) -> Image:
-    """Return it at most SIDE high and AT_MOST times as wide, in a mode that WebP has."""
+def _small(image: Image, side: int) -> Image:
+    """Return it at most `side` high and AT_MOST times as wide, in a mode that WebP has."""
     made = image.convert("RGBA" if "A" in image.getbands() or image.mode == "P" else "RGB")
-    made.thumbnail((SIDE * AT_MOST, SIDE))
+    made.thumbnail((side * AT_MOST, side))
     return made
 
 

@@ -70,7 +70,7 @@ def test_an_entry_tells_inputs_outputs_and_shows_the_image_once_made(
         (out / "given" / "photo.webp", ""),
     ]
     with Image.open(out / "smaller.webp") as image:
-        assert image.height == 256 and image.width == 512
+        assert image.size == (540, 270)
     page = gallery(folder, REGISTRY, out)["index.md"]
     assert (
         "![What smaller.json gives](smaller.webp)" in page

@@ -277,10 +277,11 @@ class TransferLight(Node):
         result = Image.new(mode, own.size)
         rows = max(1, _BLOCK_PIXELS // own.width)
         for top in range(0, own.height, rows):
-            context.progress(top, own.height)
-            block = np.array(own.crop((0, top, own.width, min(top + rows, own.height))))
+            bottom = min(top + rows, own.height)
+            block = np.array(own.crop((0, top, own.width, bottom)))
             block[..., :3] = grid.apply(block[..., :3], change, top, own.height)
             result.paste(Image.fromarray(block), (0, top))
+            context.progress(bottom, own.height)
         return context.image_from_pil(with_profile(result, own))
 
 
