@@ -1,7 +1,7 @@
 """
 Whether the README's first command did what it says.
 
-A new image, of the input's size, that looks like an evening, in time.
+A new image, of the input's size and with its detail, that looks like an evening, in time.
 
     python .ci/check_first_image.py WALL_SECONDS USER_SECONDS SYSTEM_SECONDS NEW_FILE...
 
@@ -15,9 +15,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageStat
 
-BEFORE = Path("graphs/assets/lake_at_noon.png")
+BEFORE = Path("graphs/assets/valley.jpg")
+LEAST_SIDE = 1200
+LEAST_DETAIL = 0.9
 MOST_SECONDS = 10.0
 
 
@@ -27,6 +30,15 @@ def warmth(image: Image.Image) -> float:
     return red - blue
 
 
+def detail(before: Image.Image, after: Image.Image) -> float:
+    """Return how the steps from pixel to pixel correlate, at most 1."""
+    one, other = (
+        np.stack(np.gradient(np.asarray(image.convert("L"), float))).ravel()
+        for image in (before, after)
+    )
+    return float(np.corrcoef(one, other)[0, 1])
+
+
 def main(wall: float, processor: float, written: list[Path]) -> None:
     if len(written) != 1:
         sys.exit(
@@ -34,13 +46,21 @@ def main(wall: float, processor: float, written: list[Path]) -> None:
         )
     with Image.open(BEFORE) as before, Image.open(written[0]) as after:
         change = warmth(after) - warmth(before)
-        print(f"{written[0]}: {after.width} x {after.height} pixels, warmer by {change:.0f} of 255")
+        kept = detail(before, after) if after.size == before.size else 0.0
+        print(
+            f"{written[0]}: {after.width} x {after.height} pixels, warmer by {change:.0f} of 255,"
+            f" detail kept by {kept:.2f}"
+        )
         print(
             f"{wall:.1f} s by the clock, {processor:.1f} s of processor time, at most"
             f" {MOST_SECONDS:.0f} s allowed"
         )
         if after.size != before.size:
             sys.exit(f"It should have the size of {BEFORE}, {before.width} x {before.height}.")
+        if max(after.size) < LEAST_SIDE:
+            sys.exit(f"It should be at least {LEAST_SIDE} pixels wide or high.")
+        if kept < LEAST_DETAIL:
+            sys.exit(f"It should keep the photo's detail: the correlation is below {LEAST_DETAIL}.")
         if change < 20:
             sys.exit("It should be a sunset, which is redder and less blue than noon.")
     if processor > MOST_SECONDS:

@@ -99,7 +99,7 @@ def test_the_readme_starts_with_two_commands_that_install_everything() -> None:
         assert command.startswith(
             "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt "
         )
-    assert first.strip().endswith("&& .venv/bin/nodetool run graphs/image_to_image.json")
+    assert first.strip().endswith("&& .venv/bin/nodetool run graphs/photo_mood.json")
     assert second.strip().endswith("&& .venv/bin/pytest -n auto --dist loadfile")
 
 
