@@ -30,6 +30,7 @@ from nodetool_core.engine.steps import (
     NodeStep,
     Reader,
     Step,
+    argument_of,
     given_loops,
     path_between,
 )
@@ -245,8 +246,7 @@ class _Compiler:
                 feed.copied = False
             feeds.append(feed)
             sources.append(number)
-            special = feed if feed.copied or feed.accept is not None else None
-            arguments.append((feed.property, number, feed.output, special))
+            arguments.append(argument_of(feed))
             origin.local.append(index)
         if feeds:
             step.sources, step.arguments = tuple(sources), tuple(arguments)

@@ -76,7 +76,11 @@ class FrameKeys:
 
     def _mark_special(self, frame: Frame) -> None:
         """Have steps that settle with others, or whose values are this run's, go the long way."""
-        for slot in (*frame.duplicate_of, *frame.duplicates):
+        if frame.duplicates:
+            frame.local = local = bytearray(frame.local)
+            for slot in frame.duplicates:
+                frame.plain[slot] = local[slot] = 0
+        for slot in frame.duplicate_of:
             frame.plain[slot] = 0
         for number in self._seeded:
             step = self._frames.plan.steps[number]

@@ -78,6 +78,7 @@ class Frame:
         "is_finished",
         "keys",
         "lazy_round",
+        "local",
         "number",
         "open",
         "parent",
@@ -109,6 +110,8 @@ class Frame:
         """For a step that can't run: SKIPPED or FAILED, after what reached it."""
         self.plain = bytearray(region.plain)
         """Whether a step that is ready is run on the shortest path (`Region.plain`)."""
+        self.local: bytes | bytearray = region.local
+        """Whether nothing of its frame but its consumers has to know that a step has settled."""
         self.demanded = bytearray(count)
         self.open = 0
         """Demanded steps that are not settled, and inner loops that are not finished."""

@@ -80,7 +80,8 @@ class Region:
     """Steps that are no targets, and share inputs and consumers with no other region."""
     plain: bytes = b""
     """
-    Local steps whose call takes microseconds: what the scheduler runs on its shortest path.
+    Steps that take all their inputs from the region at once, and whose call takes microseconds:
+    what the scheduler runs on its shortest path.
     """
     shareable: bytes = b""
 

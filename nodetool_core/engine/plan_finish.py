@@ -130,9 +130,7 @@ def _finish_region(region: Region, *, is_regular: bool) -> None:
     for number in region.targets:
         local[region.steps.index(number)] = 0
     region.local = bytes(local)
-    region.plain = bytes(
-        [is_local and _is_plain(step) for step, is_local in zip(steps, local, strict=True)]
-    )
+    region.plain = bytes([_is_plain(step, is_regular=is_regular) for step in steps])
 
 
 def _refcount(step: Step) -> int:
@@ -146,14 +144,14 @@ def _is_local(step: Step) -> bool:
     return (
         isinstance(step, NodeStep)
         and not (step.outer or step.lazy or step.watched or step.gathers)
-        and not (step.streams or step.lazy_rounds or step.is_target)
+        and not (step.streams or step.lazy_rounds)
         and len(step.sources) == len(step.feeds)
     )
 
 
-def _is_plain(step: Step) -> bool:
+def _is_plain(step: Step, *, is_regular: bool) -> bool:
     return (
         isinstance(step, NodeStep)
         and step.compiled.is_plain
-        and not (step.compiled.dynamic and any(feed.is_dynamic for feed in step.feeds))
+        and (is_regular or (not step.lazy_rounds and len(step.sources) == len(step.feeds)))
     )

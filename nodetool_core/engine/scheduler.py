@@ -225,14 +225,17 @@ class Scheduler:
                 if step.mutable:
                     for name in step.mutable:
                         given[name] = own_copy(given[name])
+                if compiled.dynamic:
+                    given["dynamic_values"] = dynamic = own_copy(node.dynamic)
                 for name, source, output, feed in step.arguments:
                     value = results[source][output]  # type: ignore[index]
-                    if feed is not None:
-                        self.inputs.check(step, feed, value)
-                        value = own_copy(value) if feed.copied else value
-                    given[name] = value
-                if compiled.dynamic:
-                    given["dynamic_values"] = own_copy(node.dynamic)
+                    if feed is None:
+                        given[name] = value
+                        continue
+                    self.inputs.check(step, feed, value)
+                    (dynamic if feed.is_dynamic else given)[name] = (
+                        own_copy(value) if feed.copied else value
+                    )
                 instance = _new(compiled.node_class)
                 _set(instance, "__dict__", given)
                 returned = (

@@ -47,9 +47,9 @@ class Settlement:
 
     def settle(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """Let everything that waits for a step know that it is done, skipped or failed."""
-        slot, refcount, states = step.slot, frame.refcount, frame.state
+        slot, refcount, states, local = step.slot, frame.refcount, frame.state, frame.local
         states[slot] = state
-        if values and (refcount[slot] or slot in frame.duplicates):
+        if values and (refcount[slot] or not local[slot]):
             frame.values[slot] = values
         for source in step.sources:
             # One taker of the source's values has taken them.
@@ -57,7 +57,10 @@ class Settlement:
             if left >= 0:
                 refcount[source] = left
                 if not left and states[source] >= DONE:
-                    self._drop_value(frame, source)
+                    if local[source]:
+                        frame.values[source] = None
+                    else:
+                        self._drop_value(frame, source)
         if state != DONE or (
             values
             and (values[0] is SKIPPED_VALUE or len(values) > 1)
@@ -70,7 +73,7 @@ class Settlement:
                 left = pending[consumer] = pending[consumer] - 1
                 if not left and demanded[consumer]:
                     self._ready.append((frame, frame.steps[consumer]))
-        if not frame.region.local[slot] or slot in frame.duplicates:
+        if not local[slot]:
             self._settle_rarer(frame, step, values, state)
         frame.open -= 1
         if not frame.open:
@@ -101,7 +104,7 @@ class Settlement:
                 duplicate = frame.steps[slot]
                 if frame.demanded[slot] and frame.state[slot] < DONE:
                     self.settle_duplicate(frame, duplicate, values, state)
-            self._frames.drop_value(frame, step.slot)
+        self._drop_value(frame, step.slot)
 
     def settle_duplicate(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         if state == DONE and isinstance(step, NodeStep):

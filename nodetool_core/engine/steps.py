@@ -92,8 +92,8 @@ class Feed:
 
 Argument = tuple[str, int, int, Feed | None]
 """
-What a plain step takes: property, slot and output, and the feed where what comes has to be checked
-or copied.
+What a plain step takes: property, slot and output, and the feed unless what comes is taken as it
+is, for a property that is declared.
 """
 
 Reader = tuple[int, int, int, tuple[int, ...], str]
@@ -270,5 +270,5 @@ def path_between(inner: Loops, outer: Loops) -> tuple[int, ...]:
 
 def argument_of(feed: Feed) -> Argument:
     """Return a feed as a plain step takes it."""
-    special = feed if feed.copied or feed.accept is not None else None
-    return feed.property, feed.slot, feed.output, special
+    is_simple = not (feed.copied or feed.is_dynamic) and feed.accept is None
+    return feed.property, feed.slot, feed.output, None if is_simple else feed
