@@ -42,6 +42,7 @@ ROOMS = [
     "workflow",
     "graph",
     "validation",
+    "bypass",
     "subworkflow",
     "drawing",
     "importing",

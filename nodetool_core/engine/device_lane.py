@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from nodetool_core.engine.threads import CLOSED
 if TYPE_CHECKING:
     from nodetool_core.models.planning.lookahead import ReadyUse
     from nodetool_core.models.residency.replicas import Slot
+    from nodetool_core.models.weights_manager import WeightsManager
 
 LONGEST_WAIT = 20.0
 """Seconds after which waiting work is not passed over again."""
@@ -108,17 +109,17 @@ class DeviceLane:
     One daemon thread per place, started with the first work. What is submitted must not raise.
     """
 
-    def __init__(self, manager: Callable[[], Any]) -> None:
+    def __init__(self, manager: Callable[[], WeightsManager | None]) -> None:
         """
         Make the lane, without a thread yet.
 
         Args:
-            manager: Gives the weights manager, which is asked only for work that uses models.
+            manager: Returns the weights manager; called only for work that was planned by it.
         """
         self.changed = threading.Condition()
         self.running: dict[int, tuple[str, ReadyUse]] = {}
         """What each thread works on, and for which device."""
-        self._manager = manager
+        self._find_manager = manager
         self._jobs: list[_Job] = []
         self._seats: list[_Seat] = []
         self._count = 0
@@ -178,7 +179,14 @@ class DeviceLane:
             # Not held while waiting for the next one: it may hold large images.
             del job
 
-    def _at(self, job: _Job, place: Slot | None) -> Any:
+    def _manager(self) -> WeightsManager:
+        """Return the manager of work that it has planned. Raises RuntimeError where it is gone."""
+        manager = self._find_manager()
+        if manager is None:
+            raise RuntimeError("The work was planned by a weights manager that is not there.")
+        return manager
+
+    def _at(self, job: _Job, place: Slot | None) -> AbstractContextManager[None]:
         # Models that nobody foresaw go wherever they are, but the first seat of a device is another
         # thread's.
         if job.offer is None and (place is None or place.replica == 0):
@@ -215,8 +223,7 @@ class DeviceLane:
         return any(other.device == place.device and other.replica < place.replica for other in free)
 
     def _known(self, place: Slot | None) -> Slot:
-        found: Slot = place or self._manager().slots[0]
-        return found
+        return place or self._manager().slots[0]
 
     def _choose(self, seat: _Seat) -> int | None:
         """Return which of the waiting jobs is next; None where there is none for this seat."""
@@ -231,15 +238,17 @@ class DeviceLane:
             return free
         manager, device = self._manager(), self._known(seat.place).device
         beside = [offer for where, offer in self.running.values() if where == device]
-        if is_due:
+        if is_due and first.offer is not None:
             return 0 if manager.fits(first.offer, device, beside) else free
         fitting = [
-            index for index, job in enumerate(self._jobs) if manager.fits(job.offer, device, beside)
+            (index, job.offer)
+            for index, job in enumerate(self._jobs)
+            if job.offer is not None and manager.fits(job.offer, device, beside)
         ]
         if not fitting:
             return None
         elsewhere = [offer for where, offer in self.running.values() if where != device]
         idle = {self._known(one.place).device for one in self._seats if one.is_idle()}
-        offers = [self._jobs[index].offer for index in fitting]
+        offers = [offer for _, offer in fitting]
         chosen = manager.pick(offers, device, elsewhere, idle - {device})
-        return None if chosen is None else fitting[chosen]
+        return None if chosen is None else fitting[chosen][0]

@@ -13,11 +13,11 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from nodetool_core.context import Context, Lease, Models
 from nodetool_core.engine.caching.memory import ResultCache
@@ -42,6 +42,7 @@ from nodetool_core.engine.threads import Threads
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
+from nodetool_core.models.weights_manager import WeightsManager
 from nodetool_core.node import Lane
 from nodetool_core.packs import Pack
 from nodetool_core.references import ModelRef
@@ -101,7 +102,7 @@ class Engine:
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         """Held while a run starts, so that all that have are told when the engine stops."""
-        self._device = DeviceLane(lambda: self.models)
+        self._device = DeviceLane(self._manager)
         self._threads = {
             Lane.CPU: Threads(self.workers, "nodetool-cpu"),
             Lane.NETWORK: Threads(NETWORK_THREADS, "nodetool-network"),
@@ -133,6 +134,11 @@ class Engine:
                 self._models = ModelManager(weights=self.registry.weights())
             return self._models
 
+    def _manager(self) -> WeightsManager | None:
+        """Return the weights manager, made where there is none; None for one that plans nothing."""
+        models = self.models
+        return models if isinstance(models, WeightsManager) else None
+
     def add_packs(self, packs: Iterable[Pack]) -> None:
         """Make models known that ship with packs which the engine's registry does not have."""
         with self._lock:
@@ -140,17 +146,18 @@ class Engine:
             if not new:
                 return
             self.registry = Registry([*self.registry.packs, *new])
-            add: Callable[[Mapping[str, Path]], None] | None = getattr(
-                self._models, "add_weights", None
-            )
-        if add is not None:
-            add(Registry(new).weights())
+            manager = self._models
+        if isinstance(manager, WeightsManager):
+            manager.add_weights(Registry(new).weights())
 
     def loaded_models(self) -> list[str]:
         """Return the names of the models whose weights are loaded now."""
-        with self._lock:
-            loaded = getattr(self._models, "loaded", None)
-        return [model.name for model in loaded()] if loaded is not None else []
+        manager = self._models
+        return (
+            [model.name for model in manager.loaded()]
+            if isinstance(manager, WeightsManager)
+            else []
+        )
 
     def start(
         self,
@@ -188,6 +195,7 @@ class Engine:
             keys=self.keys,
             images=images,
             models=models,
+            manager=self._manager,
             sources=_Sources(images, models),
             workers=self.workers,
             threads={**self._threads, Lane.DEVICE: device},
@@ -234,6 +242,7 @@ class Engine:
             keys=self.keys,
             images=images,
             models=self.models,
+            manager=self._manager,
             sources=_Sources(images, self.models),
             workers=self.workers,
             threads={},
@@ -260,9 +269,8 @@ class Engine:
         self.stop()
         if self._owns_cache and isinstance(self.cache, TieredCache):
             self.cache.close()
-        free: Callable[[], Any] | None = getattr(self._models, "free", None)
-        if free is not None:
-            free()
+        if isinstance(self._models, WeightsManager):
+            self._models.free()
 
     def stop(self, *, wait: float = 0.0) -> None:
         """
@@ -325,10 +333,6 @@ class _RecordedModels:
 
     def is_loaded(self, ref: ModelRef) -> bool:
         return self._engine.models.is_loaded(ref)
-
-    def __getattr__(self, name: str) -> Any:
-        # What the scheduler asks of a manager that looks ahead.
-        return getattr(self._engine.models, name)
 
     def revision(self, ref: ModelRef) -> str | None:
         # Asked for by the keys of all that uses a model, so that a result from the cache names its

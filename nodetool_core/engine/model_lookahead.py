@@ -20,6 +20,7 @@ from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:
     from nodetool_core.models.planning.lookahead import ReadyUse, RunForecast
+    from nodetool_core.models.weights_manager import WeightsManager
 
 _ANCESTORS = 64
 """Of more nearest steps than this above one step, the rest is left out: the order only guides."""
@@ -30,12 +31,12 @@ Models = tuple[ModelRef, ...]
 class ModelLookahead:
     """The model uses of one run that are still to come."""
 
-    def __init__(self, frames: Frames, manager: Any) -> None:
+    def __init__(self, frames: Frames, manager: Callable[[], WeightsManager | None]) -> None:
         """
         Look ahead in one run.
 
         Args:
-            manager: The weights manager. One without `forecast` is not told anything.
+            manager: Returns the weights manager, which it may make; None where it plans nothing.
         """
         self.taken: ReadyUse | None = None
         """The use that was given to the device last, until its lane asks for it."""
@@ -44,27 +45,27 @@ class ModelLookahead:
         self.places = 1
         """How many steps they take at once."""
         self._frames = frames
-        self._manager = manager
+        self._find_manager = manager
+        self._manager: WeightsManager | None = None
         self._forecast: RunForecast | None = None
-        self._looks_ahead: bool | None = None
         self._uses: list[tuple[NodeStep, frozenset[int]]] | None = None
         self._begin = 0
 
     def looks_ahead(self) -> bool:
         """
-        Return whether the manager wants to know.
+        Return whether there is a manager that plans ahead.
 
-        Asked with the first step for a device, as it may make the manager.
+        Called with the first step for a device, as it may make the manager.
         """
-        if self._looks_ahead is None:
-            self._looks_ahead = hasattr(self._manager, "forecast")
-        return self._looks_ahead
+        if self._manager is None:
+            self._manager = self._find_manager()
+        return self._manager is not None
 
     def choose(self, ready: dict[Models, list[tuple[Frame, NodeStep]]], last: Models) -> Models:
         """Return which models' steps should be next, of those that are ready."""
-        if not any(ready):
+        if self._manager is None or not any(ready):
             return next(iter(ready))
-        forecast = self._tell(ready)
+        forecast = self._updated(self._manager, ready)
         order = sorted(ready, key=lambda models: models != last)
         names = [ready[models][-1][1].index for models in order]
         chosen = forecast.choose(names)
@@ -73,16 +74,19 @@ class ModelLookahead:
 
     def close(self, *, cancelled: bool) -> None:
         """Let the weights manager know that the run has ended."""
-        if self._forecast is not None:
+        if self._manager is not None and self._forecast is not None:
             self._manager.run_closed(self._forecast, cancelled=cancelled)
 
-    def _tell(self, ready: dict[Models, list[tuple[Frame, NodeStep]]]) -> RunForecast:
+    def _updated(
+        self, manager: WeightsManager, ready: dict[Models, list[tuple[Frame, NodeStep]]]
+    ) -> RunForecast:
+        """Return the run's forecast, with what is left of it."""
         from nodetool_core.models.planning.lookahead import HORIZON, PlannedUse
 
         if self._forecast is None:
-            self._forecast = self._manager.forecast()
-            self.devices = len(self._manager.devices)
-            self.places = len(self._manager.slots)
+            self._forecast = manager.forecast()
+            self.devices = len(manager.devices)
+            self.places = len(manager.slots)
         if self._uses is None:
             self._uses = _uses_of(self._frames.plan.steps)
         left: dict[int, PlannedUse] = {}

@@ -27,12 +27,12 @@ Job = tuple[Frame, NodeStep]
 class Ready:
     """The ready queues of one run."""
 
-    def __init__(self, frames: Frames, models: Models) -> None:
+    def __init__(self, frames: Frames, models: Models, lookahead: ModelLookahead) -> None:
         """
         Make empty queues.
 
         Args:
-            models: The weights manager; one that can't look ahead is only asked what is loaded.
+            models: Which models are loaded, where nothing plans ahead.
         """
         self.inline = frames.ready
         self.pulls = frames.pulls
@@ -42,7 +42,7 @@ class Ready:
         self._device: dict[tuple[ModelRef, ...], list[Job]] = {}
         self._last_models: tuple[ModelRef, ...] = ()
         self._is_loaded = models.is_loaded
-        self.lookahead = ModelLookahead(frames, models)
+        self.lookahead = lookahead
 
     def add(self, frame: Frame, step: NodeStep) -> None:
         """Queue a step that does not run inline."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from nodetool_core.engine.coroutines import Task
+    from nodetool_core.models.weights_manager import WeightsManager
 
 
 class Submits(Protocol):
@@ -49,6 +50,8 @@ class RunEnvironment:
     keys: KeyMaker
     images: Any
     models: Models
+    manager: Callable[[], WeightsManager | None]
+    """Returns what plans ahead for models; may make it. None where nothing does."""
     sources: Sources
     workers: int
     """How many blocking nodes run at once."""

@@ -50,6 +50,7 @@ from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.invoker import NodeInvoker
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.messages import Answer, Message
+from nodetool_core.engine.model_lookahead import ModelLookahead
 from nodetool_core.engine.node_inputs import NodeInputs
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.plan import Plan
@@ -96,7 +97,8 @@ class Scheduler:
         keys = FrameKeys(self.frames, environment, seeded)
         self.loops = Loops(self.frames, self.demand, keys, self.outputs, self.gaps)
         self.settlement = Settlement(self.frames, self.loops, self.outputs, self.gaps, environment)
-        self.ready = Ready(self.frames, environment.models)
+        lookahead = ModelLookahead(self.frames, environment.manager)
+        self.ready = Ready(self.frames, environment.models, lookahead)
         self.streams = Streams(self.frames, self.invoker, self.timers, environment.workers)
         self.attempts = Attempts()
         self._stopping = False

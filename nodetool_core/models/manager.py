@@ -27,6 +27,7 @@ from nodetool_core.models.protocols import NeverCancelled
 from nodetool_core.models.runtime import DeviceRuntime, RuntimeOptions
 from nodetool_core.models.sources.repository_files import part_of
 from nodetool_core.models.sources.resolver import Resolver
+from nodetool_core.models.weights_manager import WeightsManager
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ class LoadedModel:
     device: str
 
 
-class ModelManager:
+class ModelManager(WeightsManager):
     """
     Loads each component once and keeps it for the next node and the next run.
 
