@@ -5,11 +5,12 @@ import * as files from "./app/files.ts";
 import { go, route } from "./app/route.ts";
 import * as running from "./app/running.ts";
 import { set, settings, toggle } from "./app/settings.ts";
-import { activeRun, dialog, file, leftTab, opened, selectedEdge, selection, status, unsaved } from "./app/store.ts";
+import { activeRun, dialog, file, leftTab, opened, selectedEdge, selectedFrame, selection, types, status, unsaved } from "./app/store.ts";
 import { measure } from "./canvas/geometry.ts";
 import { type Direction, goTo } from "./canvas/neighbours.ts";
 import { grid, invalidate } from "./canvas/scene.ts";
 import { fit, screen, toCanvas, zoomAt, zoomTo } from "./canvas/view.ts";
+import { NOTE } from "./model/notes.ts";
 import { positionOf } from "./model/document.ts";
 import { t } from "./text.ts";
 
@@ -26,6 +27,7 @@ export interface Action {
 }
 
 const some = () => selection.value.size > 0;
+const isChosen = () => some() || selectedEdge.value !== null || selectedFrame.value !== null;
 const middle = () => toCanvas(screen.peek().width / 2, screen.peek().height / 3);
 const isGraph = () => route.value.view === "graph";
 
@@ -34,6 +36,16 @@ function palette(): void {
   const box = last === undefined ? null : measure(last);
   const at = box ? { x: box.x + box.width + 80, y: box.y + 16 } : middle();
   dialog.value = { kind: "palette", data: { at, after: last } };
+}
+
+/** A note above what is selected, or in the middle, ready to be written. */
+function note(): void {
+  const type = types.peek().node(NOTE);
+  if (!type) return;
+  const box = some() ? grid.bounds(selection.peek()) : null;
+  const { x, y } = box ? { x: box.x, y: box.y - 168 } : middle();
+  editing.addNode(type, { x, y });
+  requestAnimationFrame(() => requestAnimationFrame(focusField));
 }
 
 function nudge(dx: number, dy: number): void {
@@ -109,8 +121,8 @@ export const actions: Action[] = [
   { id: "paste-connected", name: "Paste with incoming wires", keys: "Ctrl+Shift+V", onCanvas: true, group: "edit", run: () => paste(true) },
   { id: "duplicate", name: t.duplicate, keys: "Ctrl+D", group: "edit", when: some, run: () => editing.duplicate() },
   { id: "select-all", name: "Select all", keys: "Ctrl+A", onCanvas: true, group: "edit", run: () => editing.select(opened.value.document.nodes.keys()) },
-  { id: "select-none", name: "Select nothing", keys: "Escape", onCanvas: true, group: "edit", when: () => some() || selectedEdge.value !== null, run: () => { editing.select([]); editing.selectEdge(null); } },
-  { id: "delete", name: t.remove, keys: "Delete Backspace", onCanvas: true, group: "edit", when: () => some() || selectedEdge.value !== null, run: editing.removeSelected },
+  { id: "select-none", name: "Select nothing", keys: "Escape", onCanvas: true, group: "edit", when: isChosen, run: () => { editing.select([]); editing.selectEdge(null); } },
+  { id: "delete", name: t.remove, keys: "Delete Backspace", onCanvas: true, group: "edit", when: isChosen, run: editing.removeSelected },
 
   { id: "add", name: t.addNode, keys: "Tab A", onCanvas: true, group: "node", run: palette },
   { id: "connect", name: t.connect, keys: "C", onCanvas: true, group: "node", when: some, run: () => (dialog.value = { kind: "connect", data: { node: [...selection.value].at(-1) } }) },
@@ -120,8 +132,10 @@ export const actions: Action[] = [
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
   { id: "pin", name: "Keep the seeds that the last run drew", keys: "P", onCanvas: true, group: "node", when: some, run: pin },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
+  { id: "frame", name: "Put the selection into a frame", keys: "G", onCanvas: true, group: "node", when: some, run: editing.frameSelected },
+  { id: "note", name: "Add a note", keys: "N", onCanvas: true, group: "node", run: note },
   { id: "tidy", name: t.tidy, keys: "L", onCanvas: true, group: "node", run: () => editing.tidy() },
-  { id: "rename", name: t.rename, keys: "F2", onCanvas: true, group: "node", when: () => selection.value.size === 1, run: () => (dialog.value = { kind: "rename-node", data: [...selection.value][0] }) },
+  { id: "rename", name: t.rename, keys: "F2", onCanvas: true, group: "node", when: () => selection.value.size === 1 || selectedFrame.value !== null, run: () => (dialog.value = selectedFrame.value ? { kind: "rename-frame", data: selectedFrame.value } : { kind: "rename-node", data: [...selection.value][0] }) },
   { id: "edit", name: "Edit the first field", keys: "Enter", onCanvas: true, group: "node", when: some, run: focusField },
   { id: "view-result", name: "Show the result", keys: "Space", onCanvas: true, group: "node", when: some, run: () => (dialog.value = { kind: "viewer", data: { node: [...selection.value].at(-1) } }) },
 

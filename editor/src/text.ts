@@ -276,6 +276,14 @@ export const t = {
   tidy: "Tidy up",
   dismiss: "Dismiss",
   note: "Note",
+  frame: "Frame",
+  move: "Move",
+  reroute: "Lead a wire",
+  color: "Colour",
+  noColor: "No colour",
+  selectNodes: "Select its nodes",
+  removeFrame: "Remove the frame",
+  writeNote: "Write a note",
   size: "Size",
 };
 

@@ -31,7 +31,7 @@ test.each([
   [300, 0, 0, 200],
   [0, 0, 10, 0],
 ])("a wire from %d,%d to %d,%d is hit along its whole length and not beside it", (x1, y1, x2, y2) => {
-  const curve = { x1, y1, x2, y2, bend: bendOf(x1, y1, x2, y2), kind: "any" as const, hidden: false };
+  const curve = { x1, y1, x2, y2, bend: bendOf(x1, y1, x2, y2) };
   for (let at = 0; at <= 1; at += 0.05) {
     const { x, y } = pointAt(curve, at);
     expect(isNear(curve, x, y + 3, 6)).toBe(true);

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
-from tests.editor.acting import CANVAS
+from nodetool_core import Workflow
+from nodetool_core.workflow import WorkflowDocument
+from tests.editor.acting import CANVAS, save
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur
@@ -64,3 +67,84 @@ def test_a_thousand_nodes_are_a_matter_of_what_is_in_view(
     page.click(".zoom-text")
     page.wait_for("document.querySelectorAll('[data-node]').length")
     assert page.evaluate("document.querySelectorAll('*').length") <= 3000
+
+
+def canvas_state(editor: LiveEditor, page: EditorBrowser, name: str) -> dict[str, Any]:
+    """Save, and return the file; the engine reads it without a problem."""
+    save(page)
+    text = (editor.graphs / f"{name}.json").read_text("utf-8")
+    Workflow.from_document(WorkflowDocument.from_json(json.loads(text)), base=editor.graphs)
+    return dict(json.loads(text))
+
+
+def test_a_frame_is_made_named_moved_and_taken_back(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    page = opened("framed", blur())
+    page.click("[data-node=blur] .node-title")
+    page.click("[data-node=invert] .node-title", modifiers=8)
+    page.evaluate(CANVAS)
+    page.key("G")
+    page.set_field("#frame-title", "Look")
+    page.evaluate(CANVAS)
+    saved = canvas_state(editor, page, "framed")
+    (frame,) = saved["editor"]["frames"]
+    assert (frame["title"], frame["nodes"]) == ("Look", ["blur", "invert"])
+    x, y = page.place("[data-node=blur] .node-title")
+    page.drag((x, y - 40), (x, y + 80))
+    moved = canvas_state(editor, page, "framed")["graph"]["nodes"]
+    places = [node["ui_properties"]["position"]["y"] for node in moved]
+    assert places[0] == places[3] == 0 and places[1] == places[2] > 60
+    page.go(f"{editor.url}/editor/#/g/framed")
+    page.wait_for("document.querySelector('[data-node=blur]')")
+    page.click("[data-node=blur] .node-title")
+    page.click("[data-node=invert] .node-title", modifiers=8)
+    page.evaluate(CANVAS)
+    page.key("G")
+    assert "frames" not in canvas_state(editor, page, "framed")["editor"]
+    page.key("Ctrl+Z")
+    assert canvas_state(editor, page, "framed")["editor"]["frames"] == [frame]
+
+
+def test_a_note_is_written_with_keys(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    page = opened("noted", blur())
+    page.evaluate(CANVAS)
+    page.key("N")
+    page.wait_for("document.activeElement.matches('.note-text')")
+    page.type("Look at the sky.")
+    page.key("Escape")
+    page.wait_for("document.activeElement.id === 'canvas'")
+    note = canvas_state(editor, page, "noted")["graph"]["nodes"][-1]
+    assert note["data"] == {"comment": "Look at the sky."}
+    page.wait_for_run_text("Run 2 of 2")
+
+
+def test_a_wire_is_led_through_a_point(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """A double click makes one and takes it away; the nodes at both ends take it along."""
+    page = opened("led", blur())
+
+    def points() -> list[dict[str, int]]:
+        edge = canvas_state(editor, page, "led")["graph"]["edges"][0]
+        return list(edge.get("ui_properties", {}).get("points", []))
+
+    start = page.place("[data-node=photo] .port.out")
+    end = page.place("[data-node=blur] .port.in")
+    x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+    page.click_at(x, y, count=2)
+    (first,) = points()
+    page.drag((x, y), (x, y + 90))
+    (second,) = points()
+    assert second["y"] > first["y"] + 60
+    page.key("Ctrl+A")
+    x0, y0 = page.place("[data-node=invert] .node-title")
+    page.drag((x0, y0), (x0 + 80, y0))
+    (third,) = points()
+    assert third["x"] > second["x"] and third["y"] == second["y"]
+    page.key("Ctrl+Z")
+    assert points() == [second]
+    page.click_at(x, y + 90, count=2)
+    assert points() == []

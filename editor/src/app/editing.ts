@@ -2,17 +2,19 @@
 import { batch } from "@preact/signals";
 import { copyNodes, paste, readCopied, writeCopied } from "../model/clipboard.ts";
 import { type Patch, part, positionOf, textOf } from "../model/document.ts";
+import * as frames from "../model/frames.ts";
 import { freeId, idFor } from "../model/ids.ts";
 import type { Json, JsonObject } from "../model/json.ts";
 import * as operations from "../model/operations.ts";
 import { propertiesOf, takesAny } from "../model/ports.ts";
+import { setPoints } from "../model/points.ts";
 import { nodeTitle } from "../model/shown.ts";
 import type { NodeType } from "../net/schema.ts";
 import { t } from "../text.ts";
 import { measure } from "../canvas/geometry.ts";
 import { complain } from "./running.ts";
 import { countUse } from "./settings.ts";
-import { checkOf, file, opened, say, selectedEdge, selection, server, spoken, types } from "./store.ts";
+import { checkOf, file, opened, say, selectedEdge, selectedFrame, selection, server, spoken, types } from "./store.ts";
 
 export function commit(label: string, patches: Patch[], merge?: string): boolean {
   if (file.value.readOnly) {
@@ -36,7 +38,7 @@ export function select(ids: Iterable<string>): void {
   const kept = new Set([...ids].filter((id) => document.nodes.has(id)));
   batch(() => {
     selection.value = kept;
-    if (kept.size) selectedEdge.value = null;
+    if (kept.size) selectedEdge.value = selectedFrame.value = null;
   });
   const [first] = kept;
   if (kept.size === 1 && first !== undefined) spoken.value = title(first);
@@ -46,8 +48,19 @@ export function select(ids: Iterable<string>): void {
 export function selectEdge(id: string | null): void {
   batch(() => {
     selectedEdge.value = id;
+    selectedFrame.value = null;
     if (id !== null) selection.value = new Set();
   });
+}
+
+export function selectFrame(id: string | null): void {
+  batch(() => {
+    selectedFrame.value = id;
+    selectedEdge.value = null;
+    if (id !== null) selection.value = new Set();
+  });
+  const frame = id === null ? undefined : frames.readFrames(opened.value.document).find((one) => one.id === id);
+  if (frame) spoken.value = `${t.frame}: ${frame.title}`;
 }
 
 export function title(id: string): string {
@@ -125,7 +138,30 @@ export function removeSelected(): void {
     commit(t.disconnect, operations.disconnect(opened.value.document, [selectedEdge.value]));
     return;
   }
-  commit(t.remove, operations.removeNodes(opened.value.document, selection.value));
+  if (selectedFrame.value) {
+    commit(t.remove, frames.removeFrame(opened.value.document, selectedFrame.value));
+    selectedFrame.value = null;
+    return;
+  }
+  const { document } = opened.value;
+  commit(t.remove, [...operations.removeNodes(document, selection.value), ...frames.leaveFrames(document, selection.value)]);
+}
+
+/** Puts the selected nodes into a frame; takes the frame away where they are all of one. */
+export function frameSelected(): void {
+  const { document } = opened.value;
+  const ids = [...selection.value];
+  const same = frames.readFrames(document).find((frame) => frame.nodes.length === ids.length && ids.every((id) => frame.nodes.includes(id)));
+  if (same) {
+    commit(t.frame, frames.removeFrame(document, same.id));
+    return;
+  }
+  const { patches, id } = frames.addFrame(document, ids, t.frame);
+  if (commit(t.frame, patches)) selectFrame(id);
+}
+
+export function setFrame(id: string, name: "title" | "color", value: string): void {
+  commit(t.frame, frames.setFrame(opened.value.document, id, name, value), `frame ${id} ${name}`);
 }
 
 export function setValue(id: string, name: string, value: Json | undefined): void {
@@ -153,11 +189,12 @@ export function setField(name: string, value: Json | undefined): void {
 }
 
 export function moveNodes(positions: ReadonlyMap<string, operations.Point>, merge?: string): void {
-  commit(t.size, operations.move(opened.value.document, positions), merge);
+  commit(t.move, operations.move(opened.value.document, positions), merge);
 }
 
 export function renameNode(id: string, to: string): boolean {
-  const done = commit(t.rename, operations.rename(opened.value.document, id, to));
+  const { document } = opened.value;
+  const done = commit(t.rename, [...operations.rename(document, id, to), ...(document.nodes.has(to) ? [] : frames.renameInFrames(document, id, to))]);
   if (done) select([to]);
   return done;
 }
@@ -250,7 +287,10 @@ export async function tidy(): Promise<void> {
     const found = ids.flatMap((id) => (positions[id] ? [[id, positions[id]] as const] : []));
     const before = corner(found.map(([id]) => positionOf(document.nodes.get(id))));
     const after = corner(found.map(([, point]) => point));
-    moveNodes(new Map(found.map(([id, { x, y }]) => [id, { x: x - after.x + before.x, y: y - after.y + before.y }])));
+    const places = new Map(found.map(([id, { x, y }]) => [id, { x: x - after.x + before.x, y: y - after.y + before.y }]));
+    // Where the nodes lie otherwise, the ways that wires were led make no sense any more.
+    const led = [...chosen].flatMap((id) => document.edgesInto(id)).flatMap((edge) => setPoints(document, edge.id, []));
+    commit(t.tidy, [...operations.move(document, places), ...led]);
   } catch (error) {
     complain(error);
   }

@@ -36,10 +36,13 @@ export async function run({ targets, anew = false, first = false }: Wanted = {})
   await submit(document, { targets, use_cache: !anew, priority: first ? 10 : 0 });
 }
 
+const NO_END = new Set(["input", "comment"]);
+
 /** What a run is wanted up to: what is selected. Inputs are where it begins, so they are no end. */
 export function runTargets(): string[] {
   const { nodes } = opened.value.document;
-  return [...selection.value].filter((id) => types.value.node(String(nodes.get(id)?.type))?.role !== "input" && !isBypassed(nodes.get(id)));
+  const roleOf = (id: string): string => types.value.node(String(nodes.get(id)?.type))?.role ?? "";
+  return [...selection.value].filter((id) => !NO_END.has(roleOf(id)) && !isBypassed(nodes.get(id)));
 }
 
 export async function runSelection(first = false): Promise<void> {

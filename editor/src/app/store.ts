@@ -47,6 +47,7 @@ export const structure = signal(0);
 export const revision = signal(0);
 export const selection = signal<ReadonlySet<string>>(new Set());
 export const selectedEdge = signal<string | null>(null);
+export const selectedFrame = signal<string | null>(null);
 
 const versions = new Map<string, Signal<number>>();
 
@@ -92,6 +93,7 @@ export function show(document: WorkflowDocument, as: File): void {
     freshKeys.clear();
     selection.value = new Set();
     selectedEdge.value = null;
+    selectedFrame.value = null;
     structure.value++;
     revision.value++;
   });

@@ -1,13 +1,16 @@
 /** Draws wires, far nodes and the marquee on the one <canvas>. */
 import type { Kind } from "../net/schema.ts";
-import { opened, selectedEdge, selection } from "../app/store.ts";
+import { opened, selectedEdge, selectedFrame, selection } from "../app/store.ts";
 import { themeColors } from "./colors.ts";
-import { type Curve, bendOf, isNear } from "./curves.ts";
+import { type Curve, partAt, through } from "./curves.ts";
 import { drawFar } from "./far.ts";
+import { drawFrames } from "./frames.ts";
 import { portPoint } from "./geometry.ts";
 import type { Rect } from "./grid.ts";
 import { curves, dropEdge, marquee, pending } from "./scene.ts";
 import { screen, seen, view } from "./view.ts";
+
+const POINT = 5;
 
 export function drawCanvas(canvas: HTMLCanvasElement, isMounted: (id: string) => boolean): void {
   const context = canvas.getContext("2d");
@@ -23,15 +26,18 @@ export function drawCanvas(canvas: HTMLCanvasElement, isMounted: (id: string) =>
   context.clearRect(0, 0, canvas.width, canvas.height);
   context.setTransform(ratio * zoom, 0, 0, ratio * zoom, -x * zoom * ratio, -y * zoom * ratio);
   const rect = seen(16);
+  drawFrames(context, rect, zoom, themeColors(), selectedFrame.peek());
   drawWires(context, rect, zoom);
   drawFar(context, rect, zoom, isMounted);
   drawPending(context, zoom);
   drawMarquee(context, zoom);
 }
 
-function trace(path: Path2D, { x1, y1, x2, y2, bend }: Curve): void {
-  path.moveTo(x1, y1);
-  path.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
+function trace(path: Path2D, { parts }: Curve): void {
+  for (const { x1, y1, x2, y2, bend } of parts) {
+    path.moveTo(x1, y1);
+    path.bezierCurveTo(x1 + bend, y1, x2 - bend, y2, x2, y2);
+  }
 }
 
 function drawWires(context: CanvasRenderingContext2D, rect: Rect, zoom: number): void {
@@ -46,10 +52,7 @@ function drawWires(context: CanvasRenderingContext2D, rect: Rect, zoom: number):
     return chosen.has(String(edge?.source)) || chosen.has(String(edge?.target));
   };
   for (const [id, curve] of curves) {
-    const left = Math.min(curve.x1, curve.x2 - curve.bend);
-    const right = Math.max(curve.x1 + curve.bend, curve.x2);
-    const top = Math.min(curve.y1, curve.y2);
-    if (right < rect.x || left > rect.x + rect.width || top > rect.y + rect.height || Math.max(curve.y1, curve.y2) < rect.y) continue;
+    if (curve.right < rect.x || curve.left > rect.x + rect.width || curve.top > rect.y + rect.height || curve.bottom < rect.y) continue;
     const lit = near(id);
     if (curve.hidden && !lit) {
       drawStub(context, curve, kinds[curve.kind], zoom);
@@ -83,10 +86,26 @@ function drawWires(context: CanvasRenderingContext2D, rect: Rect, zoom: number):
     context.stroke(path);
   }
   context.globalAlpha = 1;
+  if (zoom >= 0.25) drawPoints(context, rect, kinds);
+}
+
+/** The points that wires are led through. */
+function drawPoints(context: CanvasRenderingContext2D, rect: Rect, kinds: Record<Kind, string>): void {
+  for (const curve of curves.values()) {
+    if (curve.parts.length < 2 || curve.hidden || curve.right < rect.x || curve.left > rect.x + rect.width) continue;
+    context.fillStyle = kinds[curve.kind];
+    for (const { x1, y1 } of curve.parts.slice(1)) {
+      context.beginPath();
+      context.arc(x1, y1, POINT, 0, 7);
+      context.fill();
+    }
+  }
 }
 
 /** Both ends of a wire that is hidden. */
-function drawStub(context: CanvasRenderingContext2D, { x1, y1, x2, y2 }: Curve, color: string, zoom: number): void {
+function drawStub(context: CanvasRenderingContext2D, { parts }: Curve, color: string, zoom: number): void {
+  const { x1, y1 } = parts[0]!;
+  const { x2, y2 } = parts.at(-1)!;
   context.strokeStyle = color;
   context.lineWidth = Math.max(1.75, 1 / zoom);
   context.setLineDash([3, 3]);
@@ -106,7 +125,7 @@ function drawPending(context: CanvasRenderingContext2D, zoom: number): void {
   const to = wire.over ? portPoint(wire.over.node, wire.over.port, wire.side === "out" ? "in" : "out") : wire;
   const [a, b] = wire.side === "out" ? [from, to] : [to, from];
   const path = new Path2D();
-  trace(path, { x1: a.x, y1: a.y, x2: b.x, y2: b.y, bend: bendOf(a.x, a.y, b.x, b.y), kind: "any", hidden: false });
+  trace(path, through([a, b]));
   context.strokeStyle = themeColors().accent;
   context.lineWidth = Math.max(2.5, 1.5 / zoom);
   context.setLineDash(wire.over ? [] : [6, 5]);
@@ -130,7 +149,17 @@ function drawMarquee(context: CanvasRenderingContext2D, zoom: number): void {
 export function edgeAt(x: number, y: number, reach: number, except?: (id: string) => boolean): string | null {
   let found: string | null = null;
   for (const [id, curve] of curves) {
-    if (!curve.hidden && !except?.(id) && isNear(curve, x, y, reach)) found = id;
+    if (!curve.hidden && !except?.(id) && partAt(curve, x, y, reach) >= 0) found = id;
   }
   return found;
+}
+
+/** The point of a wire at a place: the edge, and its number among the edge's points. */
+export function wirePointAt(x: number, y: number, reach: number): { edge: string; index: number } | null {
+  for (const [edge, curve] of curves) {
+    if (curve.hidden) continue;
+    const index = curve.parts.slice(1).findIndex(({ x1, y1 }) => Math.hypot(x1 - x, y1 - y) <= reach);
+    if (index >= 0) return { edge, index };
+  }
+  return null;
 }

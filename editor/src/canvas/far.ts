@@ -127,8 +127,9 @@ function drawFace(context: CanvasRenderingContext2D, { id, box, mark, title, top
   for (const curve of opened.peek().document.edgesOf(id)) {
     const found = curves.get(curve.id);
     if (!found) continue;
-    if (curve.source === id) dot(found.x1, found.y1, theme.kinds[found.kind]);
-    else dot(found.x2, found.y2, theme.kinds[found.kind]);
+    const [first, last] = [found.parts[0]!, found.parts.at(-1)!];
+    if (curve.source === id) dot(first.x1, first.y1, theme.kinds[found.kind]);
+    else dot(last.x2, last.y2, theme.kinds[found.kind]);
   }
 }
 

@@ -4,7 +4,8 @@
  * Rows have fixed heights, in the styles as here, so that wires, hits and far nodes need no DOM.
  */
 import { part, positionOf, textOf } from "../model/document.ts";
-import { numberOf } from "../model/json.ts";
+import { type JsonObject, numberOf } from "../model/json.ts";
+import { isNoteType } from "../model/notes.ts";
 import { propertiesOf } from "../model/ports.ts";
 import { type FieldKind, asGiven, fieldKind, shownProperties, unknownValues, valueOf } from "../model/shown.ts";
 import type { Output, Property } from "../net/schema.ts";
@@ -21,6 +22,8 @@ const IMAGE_ROW = 108;
 const MORE = 24;
 export const RESULT = 160;
 const FOOT = 8;
+const NOTE_HEIGHT = 136;
+export const MIN_HEIGHT = 72;
 export const HEAD_PORT = HEADER / 2;
 
 export interface Row {
@@ -82,7 +85,21 @@ function heightOf(kind: FieldKind, connected: boolean): number {
   return kind === "multiline" ? TALL : kind === "image" ? IMAGE_ROW : ROW;
 }
 
+export function isNote(id: string): boolean {
+  return isNoteType(types.peek().node(textOf(opened.peek().document.nodes.get(id)?.type)));
+}
+
+/** A note is a box with a text: it has neither rows nor ports. */
+function reckonNote(record: JsonObject | undefined): Box {
+  const ui = part(record, "ui_properties");
+  const height = Math.max(MIN_HEIGHT, numberOf(ui.height) ?? NOTE_HEIGHT);
+  const width = Math.max(MIN_WIDTH, numberOf(ui.width) ?? WIDTH);
+  return { ...positionOf(record), width, height, rows: [], outputs: [], outputsHeight: 0, hidden: 0, unknown: [], resultY: null };
+}
+
 function reckon(id: string): Box {
+  if (isNote(id)) return reckonNote(opened.peek().document.nodes.get(id));
+
   const { document } = opened.peek();
   const record = document.nodes.get(id);
   const typeName = textOf(record?.type);

@@ -1,13 +1,15 @@
 /** What pointers do on the canvas: pan, zoom, pinch, select, move, connect. */
-import { commit, duplicate, moveNodes, select, selectEdge, setUi } from "../app/editing.ts";
-import { dialog, opened, selection, types } from "../app/store.ts";
-import { insertInto } from "../model/operations.ts";
-import { positionOf, textOf } from "../model/document.ts";
-import { t } from "../text.ts";
+import { duplicate, select, selectEdge, selectFrame, setUi } from "../app/editing.ts";
+import { dialog, opened, selection } from "../app/store.ts";
+import { positionOf } from "../model/document.ts";
+import { ledEdges, pointsOf } from "../model/points.ts";
 import { beginWire, endWire, moveWire } from "./connect.ts";
-import { edgeAt } from "./draw.ts";
-import { MIN_WIDTH, dragged, measure, portAt } from "./geometry.ts";
-import { curves, dropEdge, grid, marquee, moved, pending, update } from "./scene.ts";
+import { heldPoints } from "./curves.ts";
+import { edgeAt, wirePointAt } from "./draw.ts";
+import { addPoint, dropNodes, dropPoints, edgeUnder, movedEdges, removePoint } from "./drops.ts";
+import { frameAt } from "./frames.ts";
+import { MIN_HEIGHT, MIN_WIDTH, dragged, isNote, measure, portAt } from "./geometry.ts";
+import { dropEdge, grid, marquee, moved, pending, update } from "./scene.ts";
 import { panBy, screen, toCanvas, view, zoomAt } from "./view.ts";
 
 const SNAP = 8;
@@ -19,7 +21,8 @@ type Gesture =
   | { kind: "marquee"; from: Point; before: ReadonlySet<string> }
   | { kind: "move"; from: Point; begin: Map<string, Point>; moved: boolean; node: string; add: boolean; was: boolean }
   | { kind: "wire" }
-  | { kind: "resize"; node: string; from: Point; width: number };
+  | { kind: "point"; edge: string; index: number; moved: boolean }
+  | { kind: "resize"; node: string; from: Point; width: number; height: number };
 
 export class Gestures {
   private gesture: Gesture | null = null;
@@ -94,13 +97,23 @@ export class Gestures {
       return { kind: "wire" };
     }
     const resize = element.closest("[data-resize]")?.closest<HTMLElement>("[data-node]")?.dataset.node;
-    if (resize) return { kind: "resize", node: resize, from: point, width: measure(resize).width };
+    if (resize) return { kind: "resize", node: resize, from: point, width: measure(resize).width, height: measure(resize).height };
     const id = element.closest<HTMLElement>("[data-node]")?.dataset.node ?? this.nodeAt(point);
     if (id === undefined) {
+      const held = wirePointAt(point.x, point.y, (touch ? 16 : 8) / Math.min(1, view.peek().zoom));
+      if (held) {
+        selectEdge(held.edge);
+        return { kind: "point", ...held, moved: false };
+      }
       const edge = edgeAt(point.x, point.y, 8 / view.peek().zoom);
       if (edge && !event.shiftKey) {
         selectEdge(edge);
         return { kind: "pan", last: screenPoint, moved: false, click: false };
+      }
+      const frame = frameAt(point.x, point.y);
+      if (frame && !event.shiftKey) {
+        selectFrame(frame.id);
+        return { kind: "move", from: point, begin: this.places(frame.nodes), moved: false, node: frame.nodes[0]!, add: false, was: false };
       }
       if (event.shiftKey || event.ctrlKey || event.metaKey) {
         return { kind: "marquee", from: point, before: event.shiftKey ? selection.peek() : new Set() };
@@ -113,8 +126,11 @@ export class Gestures {
     else if (!was) select([id]);
     if (event.altKey) duplicate();
     const chosen = event.altKey ? selection.peek() : selection.peek().has(id) ? selection.peek() : new Set([id]);
-    const begin = new Map([...chosen].map((one) => [one, positionOf(opened.peek().document.nodes.get(one))]));
-    return { kind: "move", from: point, begin, moved: false, node: id, add, was };
+    return { kind: "move", from: point, begin: this.places(chosen), moved: false, node: id, add, was };
+  }
+
+  private places(ids: Iterable<string>): Map<string, Point> {
+    return new Map([...ids].map((one) => [one, positionOf(opened.peek().document.nodes.get(one))]));
   }
 
   private move = (event: PointerEvent): void => {
@@ -153,10 +169,23 @@ export class Gestures {
         moveWire(point.x, point.y);
         this.panAtEdge(screenPoint);
         break;
+      case "point": {
+        const { edge, index } = gesture;
+        gesture.moved = true;
+        heldPoints.set(edge, pointsOf(opened.peek().document, edge).with(index, point));
+        movedEdges([edge]);
+        break;
+      }
       case "resize":
-        setUi([gesture.node], "width", Math.max(MIN_WIDTH, Math.round((gesture.width + point.x - gesture.from.x) / SNAP) * SNAP), `width ${gesture.node}`);
+        this.resize(gesture, point);
     }
   };
+
+  private resize({ node, from, width, height }: Extract<Gesture, { kind: "resize" }>, point: Point): void {
+    const grown = (size: number, by: number, least: number): number => Math.max(least, Math.round((size + by) / SNAP) * SNAP);
+    setUi([node], "width", grown(width, point.x - from.x, MIN_WIDTH), `width ${node}`);
+    if (isNote(node)) setUi([node], "height", grown(height, point.y - from.y, MIN_HEIGHT), `width ${node}`);
+  }
 
   private drag(gesture: Extract<Gesture, { kind: "move" }>, point: Point, free: boolean): void {
     let [dx, dy] = [point.x - gesture.from.x, point.y - gesture.from.y];
@@ -164,30 +193,10 @@ export class Gestures {
     gesture.moved = true;
     if (!free) [dx, dy] = [Math.round(dx / SNAP) * SNAP, Math.round(dy / SNAP) * SNAP];
     for (const [id, { x, y }] of gesture.begin) dragged.set(id, { x: x + dx, y: y + dy });
+    const { document } = opened.peek();
+    for (const edge of ledEdges(document, new Set(gesture.begin.keys()))) heldPoints.set(edge, pointsOf(document, edge).map(({ x, y }) => ({ x: x + dx, y: y + dy })));
     moved(gesture.begin.keys());
-    dropEdge.value = gesture.begin.size === 1 ? this.edgeUnder(gesture.node) : null;
-  }
-
-  /** The edge that a single node without wires lies on, and into which it fits. */
-  private edgeUnder(id: string): string | null {
-    const { document } = opened.peek();
-    if (document.edgesOf(id).length || !curves.size) return null;
-    const box = measure(id);
-    const edge = edgeAt(box.x + box.width / 2, box.y + Math.min(box.height / 2, 40), 24);
-    return edge && this.fitting(edge, id) ? edge : null;
-  }
-
-  private fitting(edgeId: string, id: string): { property: string; output: string } | null {
-    const { document } = opened.peek();
-    const edge = document.edge(edgeId);
-    const type = types.peek().node(textOf(document.nodes.get(id)?.type));
-    if (!edge || !type) return null;
-    const nodeOf = (one: string) => types.peek().node(textOf(document.nodes.get(one)?.type));
-    const given = nodeOf(edge.source)?.outputs.find((one) => one.name === edge.sourceHandle);
-    const wanted = nodeOf(edge.target)?.properties.find((one) => one.name === edge.targetHandle);
-    const property = given && types.peek().best(given, type.properties);
-    const output = wanted && types.peek().bestOutput(wanted, type.outputs);
-    return property && output ? { property: property.name, output: output.name } : null;
+    dropEdge.value = gesture.begin.size === 1 ? edgeUnder(gesture.node) : null;
   }
 
   private panAtEdge({ x, y }: Point): void {
@@ -222,6 +231,9 @@ export class Gestures {
         }
         break;
       }
+      case "point":
+        if (gesture.moved) dropPoints(gesture.edge);
+        break;
       case "move":
         this.drop(gesture);
     }
@@ -235,19 +247,17 @@ export class Gestures {
       else if (!gesture.add && gesture.was && selection.peek().size > 1) select([gesture.node]);
       return;
     }
-    const edge = dropEdge.peek();
-    dropEdge.value = null;
-    moveNodes(ends);
-    update(ends.keys());
-    const fit = edge && this.fitting(edge, gesture.node);
-    if (edge && fit) commit(t.connect, insertInto(opened.peek().document, edge, gesture.node, fit.property, fit.output));
+    dropNodes(ends, gesture.node);
   }
 
   /** Ends what a pointer began, as though it had not. */
   cancel(): void {
     const ids = [...dragged.keys()];
+    const led = [...heldPoints.keys()];
     dragged.clear();
+    heldPoints.clear();
     if (ids.length) update(ids);
+    movedEdges(led);
     this.gesture = null;
     marquee.value = null;
     dropEdge.value = null;
@@ -285,6 +295,14 @@ export class Gestures {
     if (element.closest("[data-own], [data-field], [data-node]")) return;
     const { x, y } = this.local(event);
     const at = toCanvas(x, y);
-    if (this.nodeAt(at) === undefined) dialog.value = { kind: "palette", data: { at } };
+    if (this.nodeAt(at) !== undefined) return;
+    const reach = 8 / Math.min(1, view.peek().zoom);
+    const held = wirePointAt(at.x, at.y, reach);
+    const edge = edgeAt(at.x, at.y, reach);
+    const frame = frameAt(at.x, at.y);
+    if (held) removePoint(held.edge, held.index);
+    else if (edge) addPoint(edge, at);
+    else if (frame) dialog.value = { kind: "rename-frame", data: frame.id };
+    else dialog.value = { kind: "palette", data: { at } };
   };
 }

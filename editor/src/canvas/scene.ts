@@ -4,7 +4,7 @@
  * `invalidate` asks for one frame; whoever draws is registered with `onFrame`.
  */
 import { computed, effect, signal } from "@preact/signals";
-import { opened, selectedEdge, selection, structure, touched } from "../app/store.ts";
+import { opened, selectedEdge, selectedFrame, selection, structure, touched } from "../app/store.ts";
 import { type Curve, curveOf } from "./curves.ts";
 import { forget, measure } from "./geometry.ts";
 import { Grid } from "./grid.ts";
@@ -79,6 +79,12 @@ export function moved(ids: Iterable<string>): void {
   invalidate();
 }
 
+/** Draws wires again whose curves were set. */
+export function redrawEdges(): void {
+  sceneVersion++;
+  invalidate();
+}
+
 function rebuild(): void {
   const { document } = opened.peek();
   forget();
@@ -112,6 +118,7 @@ export function keepScene(): () => void {
     dropEdge.value;
     selection.value;
     selectedEdge.value;
+    selectedFrame.value;
     invalidate();
   });
   touched.add(update);

@@ -122,7 +122,7 @@ export function rename(document: WorkflowDocument, id: string, to: string): Patc
 /** Sets a field of an edge's `ui_properties`, such as `hidden`. */
 export function setEdgeUi(document: WorkflowDocument, id: string, name: string, value: Json | undefined): Patch[] {
   const before = document.edges.get(id);
-  if (!before) return [];
+  if (!before || (value === undefined && !(name in part(before, "ui_properties")))) return [];
   const values = withField(part(before, "ui_properties"), name, value);
   const { ui_properties: _old, ...rest } = before;
   const after = Object.keys(values).length ? { ...before, ui_properties: values } : rest;

@@ -3,6 +3,7 @@ import type { NodeType, Property } from "../net/schema.ts";
 import type { WorkflowDocument } from "./document.ts";
 import { part, textOf } from "./document.ts";
 import { type Json, type JsonObject, isObject, numberOf, same } from "./json.ts";
+import { noteText } from "./notes.ts";
 import { type Types, labelOf, titleOf } from "./types.ts";
 
 /** What a node shows as its name: a title of its own, the name of an input or output, its type. */
@@ -11,6 +12,7 @@ export function nodeTitle(record: JsonObject | undefined, type?: NodeType): stri
   if (own) return own;
   const name = textOf(part(record, "data").name);
   if (name && (type?.role === "input" || type?.role === "output")) return labelOf(name);
+  if (type?.role === "comment") return textOf(part(record, "data").headline) || noteText(part(record, "data").comment).split("\n")[0]!.slice(0, 60) || titleOf("Note");
   return titleOf(textOf(record?.type));
 }
 

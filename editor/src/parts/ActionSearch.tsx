@@ -1,8 +1,10 @@
 /** Ctrl+K: every action with its key, nodes of the document, workflows of the folder. */
 import { listed, perform } from "../actions.ts";
-import { title } from "../app/editing.ts";
+import { selectFrame, title } from "../app/editing.ts";
 import { openWorkflow } from "../app/files.ts";
 import { opened, nodeState, workflows } from "../app/store.ts";
+import { frameBoxes } from "../canvas/frames.ts";
+import { reveal } from "../canvas/view.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { textOf } from "../model/document.ts";
@@ -35,13 +37,19 @@ export function ActionSearch({ onlyNodes }: { onlyNodes: boolean }) {
         face: <><span class={`mark mark-${mark}`} aria-label={t.marks[mark]}>{MARKS[mark]}</span><span class="item-name">{title(id)}</span><span class="item-place">{id}</span></>,
       };
     });
+    const frames = frameBoxes().filter((one) => fits(one.title, one.id)).map((one): Found => ({
+      id: `frame-${one.id.replaceAll(/[^\w-]/g, "-")}`,
+      group: t.nodes,
+      run: () => { selectFrame(one.id); reveal(one); },
+      face: <><span class="mark" aria-hidden="true">▢</span><span class="item-name">{one.title}</span><span class="item-place">{t.frame}</span></>,
+    }));
     const files = onlyNodes ? [] : workflows.value.filter((one) => fits(one.name, one.title)).map((one): Found => ({
       id: `file-${one.name.replaceAll(/[^\w-]/g, "-")}`,
       group: t.workflows,
       run: () => void openWorkflow(one.name),
       face: <><span class="item-name">{one.title || one.name}</span><span class="item-place">{one.name}</span></>,
     }));
-    return [...actions, ...nodes.slice(0, MOST), ...files.slice(0, MOST)];
+    return [...actions, ...nodes.slice(0, MOST), ...frames, ...files.slice(0, MOST)];
   };
   const choose = (item: Found): void => {
     closeDialog();

@@ -6,7 +6,7 @@ import { title } from "../app/editing.ts";
 import { settings } from "../app/settings.ts";
 import { forgetColors } from "../canvas/colors.ts";
 import { drawCanvas } from "../canvas/draw.ts";
-import { measure } from "../canvas/geometry.ts";
+import { isNote, measure } from "../canvas/geometry.ts";
 import { Gestures } from "../canvas/gestures.ts";
 import { MAP_HEIGHT, MAP_WIDTH, drawMinimap, goInMinimap } from "../canvas/minimap.ts";
 import { Mounted } from "../canvas/nodes.ts";
@@ -17,6 +17,7 @@ import { shownKey } from "../canvas/keys.ts";
 import { t } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { NodeBody } from "./Node.tsx";
+import { NoteBody } from "./Note.tsx";
 
 /** The view of each document while the page is open. */
 const views = new WeakMap<object, typeof view.value>();
@@ -30,7 +31,7 @@ export function Canvas() {
 
   useEffect(() => {
     const element = host.current!;
-    const mounted = new Mounted(layer.current!, (id) => h(NodeBody, { id }));
+    const mounted = new Mounted(layer.current!, (id) => h(isNote(id) ? NoteBody : NodeBody, { id }));
     const size = (): void => {
       screen.value = { width: element.clientWidth, height: element.clientHeight };
     };

@@ -2,11 +2,13 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { listed } from "../actions.ts";
-import { setUi, title } from "../app/editing.ts";
+import { setFrame, setUi, setValue, title } from "../app/editing.ts";
 import { openWorkflow, renameWorkflow, saveMine, saveTo, showCopy } from "../app/files.ts";
 import { complain } from "../app/running.ts";
 import { dialog, file, opened, server, workflows } from "../app/store.ts";
 import { shownKey } from "../canvas/keys.ts";
+import { isNote } from "../canvas/geometry.ts";
+import { readFrames } from "../model/frames.ts";
 import { textOf } from "../model/document.ts";
 import { snake } from "../model/ids.ts";
 import type { VersionsAnswer } from "../net/schema.ts";
@@ -35,6 +37,8 @@ export default function Dialogs() {
       return <OneLine label={t.rename} field={t.nameOfFile} initial={data} button={t.rename} onDone={(to) => { closeDialog(); if (to !== data) void renameWorkflow(data, to); }} />;
     case "rename-node":
       return <RenameNode id={data} />;
+    case "rename-frame":
+      return <OneLine label={t.rename} field={t.title} initial={frameTitle(data)} button={t.rename} onDone={(to) => { setFrame(data, "title", to); closeDialog(); }} />;
     case "keys":
       return <Keys />;
     case "versions":
@@ -97,9 +101,14 @@ function SaveAs() {
   return <OneLine label={t.saveAs} field={t.nameOfFile} initial={first} button={t.save} onDone={done} />;
 }
 
+function frameTitle(id: string): string {
+  return readFrames(opened.value.document).find((one) => one.id === id)?.title ?? "";
+}
+
 function RenameNode({ id }: { id: string }) {
   const done = (text: string): void => {
-    setUi([id], "title", text === title(id) ? undefined : text);
+    if (isNote(id)) setValue(id, "headline", text);
+    else setUi([id], "title", text === title(id) ? undefined : text);
     closeDialog();
   };
   return (

@@ -1,10 +1,11 @@
 /** The right side: values of what is selected, its result, why it will run, help. */
 import { useEffect, useState } from "preact/hooks";
-import { portsOf, renameNode, setDynamic, setField, setUi, setValues, title } from "../app/editing.ts";
-import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selection, types, versionOf } from "../app/store.ts";
+import { portsOf, renameNode, select, setDynamic, setFrame, setField, setUi, setValues, title } from "../app/editing.ts";
+import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selectedFrame, selection, types, versionOf } from "../app/store.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { takesAny } from "../model/ports.ts";
+import { COLORS, colorOf, readFrames } from "../model/frames.ts";
 import { part, textOf } from "../model/document.ts";
 import { asGiven, fieldKind, isChanged, isFace, valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
@@ -12,6 +13,7 @@ import { labelOf, titleOf } from "../model/types.ts";
 import type { Problem, Property } from "../net/schema.ts";
 import { t } from "../text.ts";
 import { Field } from "./fields/Field.tsx";
+import { perform } from "../actions.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { ResultPane } from "./Result.tsx";
 
@@ -23,7 +25,7 @@ export default function Inspector() {
   const ids = [...selection.value];
   revision.value;
   const id = ids[0];
-  if (id === undefined) return <AboutWorkflow />;
+  if (id === undefined) return selectedFrame.value === null ? <AboutWorkflow /> : <FramePane id={selectedFrame.value} />;
   for (const one of ids) versionOf(one).value;
   const { document } = opened.value;
   const record = document.nodes.get(id);
@@ -80,6 +82,7 @@ function Values({ ids }: { ids: string[] }) {
           <label for="node-title">{t.title}</label>
           <input id="node-title" class="input" value={textOf(part(document.nodes.get(first), "ui_properties").title)} placeholder={titleOf(type.type)} disabled={file.value.readOnly} onInput={(event) => setUi([first], "title", event.currentTarget.value || undefined, `title ${first}`)} />
           <IdField id={first} />
+          <Colors label={t.color} value={colorOf(part(document.nodes.get(first), "ui_properties").color)} onChange={(color) => setUi([first], "color", color)} />
         </details>
       )}
     </div>
@@ -215,6 +218,40 @@ export function Help({ type: name }: { type: string }) {
       ))}
       <p class="tags">{type.tags.map((tag) => <span class="tag" key={tag}>{tag}</span>)}</p>
     </div>
+  );
+}
+
+/** A few colours to choose from; none of them takes it away. */
+function Colors({ label, value, onChange, must = false }: { label: string; value: string | undefined; onChange: (color: string | undefined) => void; must?: boolean }) {
+  return (
+    <div class="colors" role="group" aria-label={label}>
+      {COLORS.map((color) => (
+        <button key={color} type="button" class="color-dot" style={{ "--tint": color }} aria-label={`${label} ${color}`} aria-pressed={value === color} disabled={file.value.readOnly} onClick={() => onChange(color)} />
+      ))}
+      {!must && value !== undefined && <IconButton icon="close" label={t.noColor} onClick={() => onChange(undefined)} />}
+    </div>
+  );
+}
+
+function FramePane({ id }: { id: string }) {
+  const frame = readFrames(opened.value.document).find((one) => one.id === id);
+  if (!frame) return <AboutWorkflow />;
+  return (
+    <section class="inspector" id="inspector" aria-label={t.inspector}>
+      <header class="inspector-head"><h2>{t.frame}: {frame.title}</h2></header>
+      <div class="inspector-pane fields">
+        <div class="field">
+          <div class="field-head"><label for="frame-title">{t.title}</label></div>
+          <input id="frame-title" class="input" value={frame.title} disabled={file.value.readOnly} onInput={(event) => setFrame(id, "title", event.currentTarget.value)} />
+        </div>
+        <div class="field">
+          <div class="field-head"><span>{t.color}</span></div>
+          <Colors label={t.color} value={frame.color} must onChange={(color) => color && setFrame(id, "color", color)} />
+        </div>
+        <button type="button" class="button" onClick={() => select(frame.nodes)}>{t.selectNodes}</button>
+        <button type="button" class="button" disabled={file.value.readOnly} onClick={() => perform("delete")}>{t.removeFrame}</button>
+      </div>
+    </section>
   );
 }
 

@@ -5,6 +5,7 @@ import { checkOf, dialog, file, nodeState, opened, problems, shownRun, types, ve
 import { HEADER, RESULT, type Row, hasPort, measure } from "../canvas/geometry.ts";
 import { pending, update, wireFrom } from "../canvas/scene.ts";
 import { part, textOf } from "../model/document.ts";
+import { colorOf } from "../model/frames.ts";
 import { isBypassed, isChanged, valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
 import { LETTERS, labelOf } from "../model/types.ts";
@@ -98,6 +99,7 @@ export function NodeBody({ id }: { id: string }) {
   const seconds = checkOf(id)?.seconds;
   const name = title(id);
   const word = t.marks[state.mark];
+  const color = colorOf(ui.color);
   const several = box.outputs.length > 1;
   const faded = wireFrom.value ? !pending.peek()?.fitting.has(id) : false;
   const expand = () => {
@@ -107,8 +109,8 @@ export function NodeBody({ id }: { id: string }) {
   };
   return (
     <section
-      class={`node role-${type?.role ?? "unknown"} is-${state.mark} ${faded ? "faded" : ""} ${isBypassed(record) ? "bypassed" : ""}`}
-      style={{ height: `${box.height}px` }}
+      class={`node role-${type?.role ?? "unknown"} is-${state.mark} ${color ? "tinted" : ""} ${faded ? "faded" : ""} ${isBypassed(record) ? "bypassed" : ""}`}
+      style={{ height: `${box.height}px`, ...(color ? { "--tint": color } : {}) }}
       aria-label={`${name}, ${word}`}
     >
       <header class="node-header" style={{ height: `${HEADER}px` }} title={state.reason ? `${word}: ${state.reason}` : word}>
