@@ -7,8 +7,10 @@ Measure the editor's page in a browser, and print a table.
 Graphs of these sizes are written into FOLDER, as `bench_20.json` and so on, and removed again.
 `ready` is the time from the request for the page until a node can be dragged. Each other figure is
 the main thread's work for a frame, in milliseconds, as Chromium counts it over 60 frames: `pan`
-with fields in view, `far` with everything in view, `zoom` in and out. `elements` is the most there
-were. With other work on the machine, compare sizes with each other.
+with fields in view, `far` with everything in view, `zoom` in and out; each begins once the check
+that follows the start has been answered. `check` is the time until the server says what a run would
+do. `elements` is the most there were. With other work on the machine, compare sizes with each
+other.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from tests.site.browser import Browser, installed
 
 SIZES: Final = (20, 200, 1_000, 5_000)
 FRAMES: Final = 60
+COLUMNS: Final = ("ready", "pan", "far", "zoom", "check", "elements")
 STEPS: Final = (
     "lib.pillow.filter.Blur",
     "lib.pillow.enhance.Brightness",
@@ -47,6 +50,9 @@ new Promise(done => {
     requestAnimationFrame(next);
   });
 })
+"""
+CHECKED: Final = """
+performance.getEntriesByType("resource").findLast(one => one.name.endsWith("/v1/check")).duration
 """
 
 
@@ -89,11 +95,15 @@ def measured(browser: Browser, page: str, name: str) -> dict[str, float]:
     browser.open(f"{page}#/g/{name}")
     browser.wait_for('performance.getEntriesByName("ready").length')
     ready = browser.evaluate('performance.getEntriesByName("ready")[0].startTime')
+    browser.wait_for(
+        "document.querySelector('.tree-row .mark') && !document.querySelector('.mark-unchecked')"
+    )
     figures = {"ready": float(ready), "far": work(browser, zoom=False)}
     browser.evaluate('document.querySelector(".zoom-text").click()')
     figures["pan"] = work(browser, zoom=False)
     figures["zoom"] = work(browser, zoom=True)
     figures["elements"] = float(browser.evaluate('document.querySelectorAll("*").length'))
+    figures["check"] = float(browser.evaluate(CHECKED))
     return figures
 
 
@@ -110,7 +120,7 @@ def main() -> None:
     written = [given.folder / f"bench_{size}.json" for size in sizes]
     page = given.address.partition("#")[0]
     print(f"load {os.getloadavg()[0]:.1f}")
-    print(f"{'nodes':>8}{'ready':>8}{'pan':>8}{'far':>8}{'zoom':>8}{'elements':>10}")
+    print("".join(f"{name:>9}" for name in ("nodes", *COLUMNS)))
     try:
         with Browser(program) as browser:
             browser.be_new(width=1440, height=900)
@@ -118,8 +128,8 @@ def main() -> None:
             for size, path in zip(sizes, written, strict=True):
                 path.write_text(json.dumps(graph(size)), encoding="utf-8")
                 found = measured(browser, page, path.stem)
-                row = "".join(f"{found[name]:8.1f}" for name in ("ready", "pan", "far", "zoom"))
-                print(f"{size:>8}{row}{found['elements']:>10.0f}", flush=True)
+                row = "".join(f"{found[name]:9.1f}" for name in COLUMNS)
+                print(f"{size:>9}{row}", flush=True)
     finally:
         for path in written:
             path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from nodetool_core import Workflow
 from nodetool_core.workflow import WorkflowDocument
+from bench.editor import work
 from tests.editor.acting import CANVAS, save
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
@@ -64,9 +65,14 @@ def test_a_thousand_nodes_are_a_matter_of_what_is_in_view(
     page = opened("thousand", {"schema_version": 1, "graph": {"nodes": nodes, "edges": []}})
     ready = page.evaluate('performance.getEntriesByName("ready")[0].startTime')
     assert ready <= 5000
+    page.wait_for("!document.querySelector('.mark-unchecked')")
     page.click(".zoom-text")
     page.wait_for("document.querySelectorAll('[data-node]').length")
     assert page.evaluate("document.querySelectorAll('*').length") <= 3000
+    page.evaluate(CANVAS)
+    page.key("Home")
+    page.call("Performance.enable")
+    assert work(page, zoom=False) <= 20, "milliseconds of the main thread for a frame"
 
 
 def canvas_state(editor: LiveEditor, page: EditorBrowser, name: str) -> dict[str, Any]:

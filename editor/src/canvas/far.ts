@@ -4,10 +4,11 @@ import { imageUrl } from "../app/images.ts";
 import { imagesOf, nodeResult } from "../app/results.ts";
 import { nodeState, opened, selection } from "../app/store.ts";
 import { part } from "../model/document.ts";
+import { noteText } from "../model/notes.ts";
 import { MARKS, type Mark } from "../model/state.ts";
 import { thumbnail } from "../net/api.ts";
 import { type Colors, themeColors } from "./colors.ts";
-import { type Box, HEADER, measure } from "./geometry.ts";
+import { type Box, HEADER, isNote, measure } from "./geometry.ts";
 import type { Rect } from "./grid.ts";
 import { curves, grid, invalidate, pending, sceneVersion } from "./scene.ts";
 
@@ -76,6 +77,8 @@ interface FarNode {
   box: Box;
   mark: Mark;
   title: string;
+  /** Of a note, its text. */
+  note: string;
   /** Where its image stands, and which it is. */
   top: number | undefined;
   url: string | null;
@@ -90,12 +93,28 @@ function faceOf(id: string): FarNode {
     const box = measure(id);
     const top = box.resultY ?? box.rows.find((row) => row.kind === "image" && row.height > HEADER)?.y;
     const url = top === undefined ? null : faceUrl(id, box.resultY === null);
-    faces.set(id, (face = { id, box, mark: nodeState(id).mark, title: title(id), top, url }));
+    const note = isNote(id) ? noteText(part(opened.peek().document.nodes.get(id), "data").comment) : "";
+    faces.set(id, (face = { id, box, mark: nodeState(id).mark, title: title(id), top, url, note }));
   }
   return face;
 }
 
-function drawFace(context: CanvasRenderingContext2D, { id, box, mark, title, top, url }: FarNode, zoom: number, font: number, theme: Colors): void {
+/** A note's text, broken after so many letters as have room. */
+function drawNote(context: CanvasRenderingContext2D, { box, note }: FarNode, zoom: number, font: number, theme: Colors): void {
+  const most = Math.floor((box.width - 24) / LETTER);
+  const lines = note.split("\n").flatMap((line) => line.match(new RegExp(`.{1,${most}}(?:\\s|$)|\\S{${most}}`, "g")) ?? [""]);
+  context.font = `${TEXT}px system-ui, sans-serif`;
+  context.fillStyle = theme.text;
+  const room = Math.floor((box.height - HEADER - 8) / LINE);
+  if (zoom >= 0.25) lines.slice(0, room).forEach((line, at) => context.fillText(line, box.x + 12, box.y + Math.max(HEADER, font * 1.5) + LINE * (at + 0.5)));
+  context.font = `500 ${font}px system-ui, sans-serif`;
+}
+
+const [TEXT, LINE, LETTER] = [12.5, 18, 6.6];
+
+function drawFace(context: CanvasRenderingContext2D, face: FarNode, zoom: number, font: number, theme: Colors): void {
+  const { id, box, mark, title, top, url } = face;
+  if (face.note !== "") drawNote(context, face, zoom, font, theme);
   if (zoom >= 0.12) {
     context.fillStyle = theme.marks[mark] ?? theme.muted;
     context.fillText(MARKS[mark], box.x + 10, box.y + Math.max(HEADER / 2, font * 0.75));

@@ -76,13 +76,15 @@ export function settled(nodes: Iterable<string>): Map<string, string | null> {
 }
 
 export function drawFrames(context: CanvasRenderingContext2D, seen: Rect, zoom: number, theme: { text: string; canvas: string }, chosen: string | null): void {
-  const font = Math.max(14, Math.min(13 / zoom, 90));
+  const font = Math.max(14, Math.min(12 / zoom, 90));
   const height = headHeight();
   for (const box of frameBoxes()) {
     if (box.x > seen.x + seen.width || box.x + box.width < seen.x || box.y - height > seen.y + seen.height || box.y + box.height < seen.y) continue;
     const color = colorOf(box.color) ?? theme.text;
     const path = new Path2D();
-    path.roundRect(box.x, box.y, box.width, box.height, 12);
+    // Far away the title grows; the frame grows with it.
+    const top = box.y + HEAD - height;
+    path.roundRect(box.x, top, box.width, box.y + box.height - top, 12);
     context.fillStyle = color;
     context.globalAlpha = 0.1;
     context.fill(path);
@@ -94,7 +96,7 @@ export function drawFrames(context: CanvasRenderingContext2D, seen: Rect, zoom: 
     if (zoom < 0.06) continue;
     context.save();
     context.beginPath();
-    context.rect(box.x, box.y + HEAD - height, box.width - 8, height);
+    context.rect(box.x, top, box.width - 8, height);
     context.clip();
     context.font = `600 ${font}px system-ui, sans-serif`;
     context.textBaseline = "middle";

@@ -125,7 +125,7 @@ function reckon(id: string): Box {
     y += height;
     return row;
   });
-  const unknown = type ? unknownValues(record, properties) : [];
+  const unknown = unknownValues(record, properties);
   y += unknown.length * ROW;
   if (hidden > 0 || ui.shown !== undefined) y += MORE;
   const shows = type?.role !== "input" && ui.collapsed !== true && (imagesOf(nodeResult(id)).length > 0 || !!shownRun.peek()?.previews.has(id));

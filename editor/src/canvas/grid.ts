@@ -13,19 +13,33 @@ export function overlaps(a: Rect, b: Rect): boolean {
   return a.x <= b.x + b.width && b.x <= a.x + a.width && a.y <= b.y + b.height && b.y <= a.y + a.height;
 }
 
+function contains(a: Rect, b: Rect): boolean {
+  return a.x <= b.x && a.y <= b.y && a.x + a.width >= b.x + b.width && a.y + a.height >= b.y + b.height;
+}
+
+/** The smallest rectangle around two. */
+export function union(a: Rect, b: Rect): Rect {
+  const [x, y] = [Math.min(a.x, b.x), Math.min(a.y, b.y)];
+  return { x, y, width: Math.max(a.x + a.width, b.x + b.width) - x, height: Math.max(a.y + a.height, b.y + b.height) - y };
+}
+
 export class Grid {
   private readonly cells = new Map<string, Set<string>>();
   private readonly boxes = new Map<string, Rect>();
+  /** Around all boxes, while none has changed. */
+  private whole: Rect | null | undefined;
 
   clear(): void {
     this.cells.clear();
     this.boxes.clear();
+    this.whole = undefined;
   }
 
   set(id: string, box: Rect): void {
     const before = this.boxes.get(id);
     if (before && before.x === box.x && before.y === box.y && before.width === box.width && before.height === box.height) return;
     this.delete(id);
+    this.whole = undefined;
     this.boxes.set(id, { x: box.x, y: box.y, width: box.width, height: box.height });
     for (const cell of cellsOf(box)) {
       let ids = this.cells.get(cell);
@@ -38,11 +52,15 @@ export class Grid {
     const box = this.boxes.get(id);
     if (!box) return;
     for (const cell of cellsOf(box)) this.cells.get(cell)?.delete(id);
+    this.whole = undefined;
     this.boxes.delete(id);
   }
 
   /** All boxes that a rectangle touches. */
   find(rect: Rect): string[] {
+    const all = this.bounds();
+    if (!all || !overlaps(all, rect)) return [];
+    if (contains(rect, all)) return [...this.boxes.keys()];
     const found: string[] = [];
     const columns = Math.ceil(rect.width / CELL) + 1;
     const rows = Math.ceil(rect.height / CELL) + 1;
@@ -62,7 +80,13 @@ export class Grid {
   }
 
   /** The smallest rectangle around all boxes, or null where there are none. */
-  bounds(ids: Iterable<string> = this.boxes.keys()): Rect | null {
+  bounds(ids?: Iterable<string>): Rect | null {
+    if (ids) return this.around(ids);
+    this.whole ??= this.around(this.boxes.keys());
+    return this.whole;
+  }
+
+  private around(ids: Iterable<string>): Rect | null {
     let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
     for (const id of ids) {
       const box = this.boxes.get(id);

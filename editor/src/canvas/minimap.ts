@@ -2,7 +2,7 @@
 import { nodeState, selection } from "../app/store.ts";
 import { measure } from "./geometry.ts";
 import { themeColors } from "./colors.ts";
-import { type Rect, Grid } from "./grid.ts";
+import { type Rect, union } from "./grid.ts";
 import { grid, sceneVersion } from "./scene.ts";
 import { seen, view } from "./view.ts";
 
@@ -15,20 +15,10 @@ interface Frame {
   scale: number;
 }
 
-let bounds: Rect | null = null;
-let boundsAt = -1;
-
 function frameOf(): Frame | null {
-  if (boundsAt !== sceneVersion) {
-    bounds = grid.bounds();
-    boundsAt = sceneVersion;
-  }
+  const bounds = grid.bounds();
   if (!bounds) return null;
-  const now = seen();
-  const both = new Grid();
-  both.set("all", bounds);
-  both.set("view", now);
-  const rect = both.bounds()!;
+  const rect = union(bounds, seen());
   const scale = Math.min((MAP_WIDTH - 2 * ROOM) / rect.width, (MAP_HEIGHT - 2 * ROOM) / rect.height);
   return { rect, scale };
 }
@@ -57,26 +47,27 @@ export function drawMinimap(canvas: HTMLCanvasElement): void {
 const kept = typeof document === "undefined" ? null : document.createElement("canvas");
 let keptFor = "";
 
-/** The boxes of all nodes: drawn once, and copied until the scene or the frame is another. */
+/** The boxes of all nodes: drawn once, and copied to where they are seen until the scene is another. */
 function drawBoxes(context: CanvasRenderingContext2D, { rect, scale }: Frame, ratio: number): void {
   const theme = themeColors();
   const chosen = selection.peek();
-  const key = [sceneVersion, rect.x, rect.y, scale, ratio, theme.panel, chosen.size, [...chosen].at(-1)].join();
+  const bounds = grid.bounds();
   const inner = kept?.getContext("2d");
-  if (!kept || !inner) return;
+  if (!kept || !inner || !bounds) return;
+  const key = [sceneVersion, ratio, theme.panel, chosen.size, [...chosen].at(-1)].join();
   if (key !== keptFor) {
     keptFor = key;
-    kept.width = MAP_WIDTH * ratio;
-    kept.height = MAP_HEIGHT * ratio;
-    inner.setTransform(ratio, 0, 0, ratio, 0, 0);
+    const own = Math.min(MAP_WIDTH / bounds.width, MAP_HEIGHT / bounds.height) * ratio;
+    kept.width = Math.max(1, Math.ceil(bounds.width * own));
+    kept.height = Math.max(1, Math.ceil(bounds.height * own));
     inner.globalAlpha = 0.65;
-    for (const id of grid.find(rect)) {
+    for (const id of grid.find(bounds)) {
       inner.fillStyle = chosen.has(id) ? theme.accent : (theme.marks[nodeState(id).mark] ?? theme.muted);
       const box = measure(id);
-      inner.fillRect((box.x - rect.x) * scale + ROOM, (box.y - rect.y) * scale + ROOM, Math.max(2, box.width * scale), Math.max(2, box.height * scale));
+      inner.fillRect((box.x - bounds.x) * own, (box.y - bounds.y) * own, Math.max(2, box.width * own), Math.max(2, box.height * own));
     }
   }
-  context.drawImage(kept, 0, 0, MAP_WIDTH, MAP_HEIGHT);
+  context.drawImage(kept, (bounds.x - rect.x) * scale + ROOM, (bounds.y - rect.y) * scale + ROOM, bounds.width * scale, bounds.height * scale);
 }
 
 /** Puts the middle of the view where the map was pressed. */

@@ -31,6 +31,8 @@ export function isChanged(record: JsonObject | undefined, property: Property): b
 /** Of an input or output, what it is about is its value alone: the rest is for the Inspector. */
 const BESIDE = new Set(["name", "description", "min", "max", "options", "label"]);
 const MOST_AT_FIRST = 3;
+/** Type of a property that the node was given besides those of its type. */
+const ANY_NAME = -1;
 
 export interface Shown {
   rows: Property[];
@@ -85,6 +87,7 @@ export function shownProperties(
   const rows = properties.filter(
     (property, index) =>
       document.edgeInto(id, property.name) !== undefined ||
+      property.type === ANY_NAME ||
       (!(face && BESIDE.has(property.name)) &&
         (property.required || isChanged(record, property) || index < MOST_AT_FIRST || (face && property.name === "value"))),
   );
