@@ -2,14 +2,16 @@
 import * as editing from "./app/editing.ts";
 import { pin } from "./app/drawn.ts";
 import * as files from "./app/files.ts";
+import { innerName, openInner } from "./app/inner.ts";
+import { active, closeTab, nextTab, tabs } from "./app/tabs.ts";
 import { go, route } from "./app/route.ts";
 import * as running from "./app/running.ts";
 import { set, settings, toggle } from "./app/settings.ts";
 import { activeRun, dialog, file, leftTab, opened, selectedEdge, selectedFrame, selection, types, status, unsaved } from "./app/store.ts";
 import { measure } from "./canvas/geometry.ts";
-import { type Direction, goTo } from "./canvas/neighbours.ts";
+import { type Direction, freePlace, goTo } from "./canvas/neighbours.ts";
 import { grid, invalidate } from "./canvas/scene.ts";
-import { fit, screen, toCanvas, zoomAt, zoomTo } from "./canvas/view.ts";
+import { fit, reveal, screen, toCanvas, zoomAt, zoomTo } from "./canvas/view.ts";
 import { NOTE } from "./model/notes.ts";
 import { positionOf } from "./model/document.ts";
 import { t } from "./text.ts";
@@ -44,7 +46,9 @@ function note(): void {
   if (!type) return;
   const box = some() ? grid.bounds(selection.peek()) : null;
   const { x, y } = box ? { x: box.x, y: box.y - 168 } : middle();
-  editing.addNode(type, { x, y });
+  const place = freePlace({ x, y }, 168);
+  editing.addNode(type, place);
+  reveal({ ...place, width: 240, height: 136 });
   requestAnimationFrame(() => requestAnimationFrame(focusField));
 }
 
@@ -68,6 +72,11 @@ async function copy(cut = false): Promise<void> {
 async function paste(incoming = false): Promise<void> {
   const text = await navigator.clipboard?.readText().catch(() => "");
   if (text) editing.pasteText(text, middle(), incoming);
+}
+
+function switchTo(by: number): void {
+  nextTab(by);
+  files.showRoute();
 }
 
 function focusField(): void {
@@ -111,6 +120,9 @@ export const actions: Action[] = [
   { id: "save-as", name: t.saveAs, keys: "Ctrl+Shift+S", group: "file", when: () => status.value?.owner ?? false, run: () => (dialog.value = { kind: "save-as" }) },
   { id: "new", name: t.newWorkflow, group: "file", run: () => files.newWorkflow() },
   { id: "versions", name: t.versions, group: "file", when: () => file.value.name !== "", run: () => (dialog.value = { kind: "versions" }) },
+  { id: "next-tab", name: t.nextTab, keys: "Alt+PageDown", group: "file", when: () => tabs.value.length > 1, run: () => switchTo(1) },
+  { id: "previous-tab", name: t.previousTab, keys: "Alt+PageUp", group: "file", when: () => tabs.value.length > 1, run: () => switchTo(-1) },
+  { id: "close-tab", name: `${t.closeTab} ${t.open.toLowerCase()} workflow`, keys: "Alt+W", group: "file", when: () => tabs.value.length > 1, run: () => { closeTab(active.value); files.showRoute(); } },
   { id: "reload", name: t.reload, group: "file", when: () => file.value.name !== "" && unsaved.value, run: () => files.openWorkflow(file.value.name) },
 
   { id: "undo", name: t.undo, keys: "Ctrl+Z", group: "edit", run: editing.undo },
@@ -130,6 +142,7 @@ export const actions: Action[] = [
   { id: "cut-wires", name: "Cut all wires of the selection", keys: "X", onCanvas: true, group: "node", when: some, run: editing.disconnectSelected },
   { id: "hide-wires", name: "Hide or show wires", keys: "H", onCanvas: true, group: "node", when: () => some() || selectedEdge.value !== null, run: editing.toggleWires },
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
+  { id: "open-inner", name: t.openInner, keys: "O", onCanvas: true, group: "node", when: () => selection.value.size === 1 && innerName([...selection.value][0]!) !== null, run: () => openInner([...selection.value][0]!) },
   { id: "pin", name: "Keep the seeds that the last run drew", keys: "P", onCanvas: true, group: "node", when: some, run: pin },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
   { id: "frame", name: "Put the selection into a frame", keys: "G", onCanvas: true, group: "node", when: some, run: editing.frameSelected },

@@ -9,7 +9,8 @@ from typing import Any, Final
 from tests.site.browser import Browser
 
 _CODES: Final = {"Enter": 13, "Escape": 27, "Tab": 9, "Delete": 46, "ArrowDown": 40, "ArrowUp": 38,
-                 "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, " ": 32}  # fmt: skip
+                 "ArrowLeft": 37, "ArrowRight": 39, "Home": 36, " ": 32, "PageUp": 33,
+                 "PageDown": 34}  # fmt: skip
 _BITS: Final = {"Alt": 1, "Ctrl": 2, "Shift": 8}
 _MARKS: Final = """
 (() => Object.fromEntries([...document.querySelectorAll("[data-node]")].map(node =>
@@ -40,6 +41,22 @@ class EditorBrowser(Browser):
         self.wait_for('location.href === "about:blank"')
         self.open(url)
         self.ready()
+
+    def another(self) -> str | None:
+        """Open another tab of the same visitor and turn to it. Returns what turns back."""
+        before, self._session = self._session, None
+        target = self.call(
+            "Target.createTarget", url="about:blank", browserContextId=self._visitor
+        )["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for room in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{room}.enable")
+        return before
+
+    def turn_to(self, tab: str | None) -> None:
+        """Turn to a tab that `another` left."""
+        self._session = tab
 
     def key(self, keys: str) -> None:
         """Press a key with what is held down meanwhile: `Ctrl+Enter`, `A`."""

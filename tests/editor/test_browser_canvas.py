@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from bench.editor import work
 from nodetool_core import Workflow
 from nodetool_core.workflow import WorkflowDocument
-from bench.editor import work
 from tests.editor.acting import CANVAS, save
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.editor.acting import RADIUS, run, set_radius
+from tests.editor.acting import RADIUS, run, set_radius, shown_radius
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur
@@ -101,3 +101,17 @@ def test_a_plain_photo_is_dropped(page: EditorBrowser, tmp_path: Path) -> None:
     page.drop(photo, page.place("#canvas"))
     page.wait_for("document.querySelectorAll('[data-node]').length === 5")
     page.wait_for("document.querySelector('[data-node=image_input] .image-field img')?.complete")
+
+
+def test_a_file_that_is_changed_elsewhere_is_loaded_again(
+    page: EditorBrowser, editor: LiveEditor
+) -> None:
+    """Where there are edits, the page asks instead."""
+    (editor.graphs / "blur.json").write_bytes(blur(4.5).to_bytes())
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '4.5'")
+    set_radius(page, "5.5")
+    (editor.graphs / "blur.json").write_bytes(blur(6.5).to_bytes())
+    page.wait_for("document.querySelector('dialog')?.textContent.includes('changed')")
+    assert shown_radius(page) == "5.5"
+    page.click_text("Reload", "dialog button")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '6.5'")

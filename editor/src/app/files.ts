@@ -6,14 +6,13 @@ import { ApiError, type Loaded, OfflineError } from "../net/api.ts";
 import * as drafts from "../net/drafts.ts";
 import { t } from "../text.ts";
 import { complain } from "./running.ts";
+import { activate, active, leaving, noteSaved, openTab, tabOf } from "./tabs.ts";
 import { go, route } from "./route.ts";
 import {
   brokenWorkflows, connected, dialog, file, opened, revision, savedTop, say, saving, server, show, status, unsaved, workflows,
 } from "./store.ts";
 
 const DRAFT_MILLISECONDS = 600;
-/** The name under which a workflow without a file keeps its draft. */
-const NAMELESS = " new";
 /** Of a document that is in no file as it is. */
 const NEVER = Symbol("never saved");
 
@@ -41,9 +40,19 @@ async function lookAgain(name: string): Promise<void> {
 }
 
 export async function openWorkflow(name: string, early?: Promise<Loaded>): Promise<void> {
+  const there = tabOf(name);
+  if (there && there !== active.value) {
+    activate(there);
+    go({ view: route.value.view === "form" ? "form" : "graph", name });
+    void loadWorkflows([name]);
+    return;
+  }
   try {
     const loaded = await (early ?? server.api.document(name));
-    show(new WorkflowDocument(loaded.document), { name, etag: loaded.etag, readOnly: false, label: "" });
+    const document = new WorkflowDocument(loaded.document);
+    const as = { name, etag: loaded.etag, readOnly: false, label: "" };
+    if (there) show(document, as);
+    else openTab(document, as);
     go({ view: route.value.view === "form" ? "form" : "graph", name });
     void offerDraft(name, loaded.etag);
     claim();
@@ -53,7 +62,7 @@ export async function openWorkflow(name: string, early?: Promise<Loaded>): Promi
 }
 
 async function offerDraft(name: string, etag: string): Promise<void> {
-  const local = await drafts.findDraft(name || NAMELESS);
+  const local = name ? await drafts.findDraft(name) : await drafts.newestDraft(" new");
   const there = name && status.value?.owner ? await server.api.draft(name).catch(() => null) : null;
   const remote = there && { text: new WorkflowDocument(there.document).toText(), saved: Number(there.saved) * 1000 };
   const newest = local && (!remote || local.saved >= remote.saved) ? local : remote;
@@ -61,22 +70,29 @@ async function offerDraft(name: string, etag: string): Promise<void> {
   say(t.draftFound, "info", {
     text: t.takeDraft,
     run: () => {
+      if (!name && local) active.value.draft = local.name;
       show(WorkflowDocument.read(newest.text), { ...file.value, etag });
       savedTop.value = NEVER;
     },
   });
 }
 
+/** Puts the workflow in sight into the address. */
+export function showRoute(): void {
+  go({ view: route.value.view === "form" ? "form" : "graph", name: file.value.name });
+  if (file.value.name) void loadWorkflows([file.value.name]);
+}
+
 export function newWorkflow(content?: JsonObject, label = ""): void {
   const document = content ? new WorkflowDocument(content) : WorkflowDocument.empty();
-  show(document, { name: "", etag: "", readOnly: false, label });
+  openTab(document, { name: "", etag: "", readOnly: false, label });
   if (content) savedTop.value = NEVER;
   go({ view: "graph", name: "" });
 }
 
 /** Shows something that is no file: the document of a job, or a version. */
 export function showCopy(content: JsonObject, label: string): void {
-  show(new WorkflowDocument(content), { name: "", etag: "", readOnly: true, label });
+  openTab(new WorkflowDocument(content), { name: "", etag: "", readOnly: true, label });
   go({ view: "graph", name: "" });
 }
 
@@ -91,6 +107,8 @@ export async function save(): Promise<void> {
 
 export async function saveTo(name: string, etag: string): Promise<boolean> {
   const { document, history } = opened.value;
+  const before = file.value.name;
+  const draft = before || active.value.draft;
   // A draft that is begun now would outlive the file that has it all.
   clearTimeout(draftTimer);
   history.seal();
@@ -98,11 +116,9 @@ export async function saveTo(name: string, etag: string): Promise<boolean> {
   saving.value = true;
   try {
     const answer = await server.api.save(name, document.toJson(), etag);
-    const before = file.value.name;
-    file.value = { name, etag: answer.etag, readOnly: false, label: "" };
-    savedTop.value = top;
-    if (before !== name) go({ view: route.value.view, name });
-    await Promise.all([drafts.dropDraft(before || NAMELESS), drafts.dropDraft(name), server.api.dropDraft(name).catch(() => undefined)]);
+    noteSaved(document, { name, etag: answer.etag, readOnly: false, label: "" }, top);
+    if (before !== name && opened.value.document === document) go({ view: route.value.view, name });
+    await Promise.all([drafts.dropDraft(draft), drafts.dropDraft(name), server.api.dropDraft(name).catch(() => undefined)]);
     void loadWorkflows();
     return true;
   } catch (error) {
@@ -158,11 +174,15 @@ async function keepDraft(): Promise<void> {
   if (!unsaved.value || file.value.readOnly) return;
   const { name, etag } = file.value;
   const { document } = opened.value;
-  await drafts.keepDraft({ name: name || NAMELESS, text: document.toText(), etag, saved: Date.now() });
+  await drafts.keepDraft({ name: name || active.value.draft, text: document.toText(), etag, saved: Date.now() });
   if (name && status.value?.owner) await server.api.keepDraft(name, document.toJson(), etag).catch(() => undefined);
 }
 
 export function keepDrafts(): void {
+  leaving.add(() => {
+    clearTimeout(draftTimer);
+    void keepDraft();
+  });
   effect(() => {
     revision.value;
     clearTimeout(draftTimer);
@@ -195,8 +215,10 @@ export function takeOver(): void {
 
 channel?.addEventListener("message", (event: MessageEvent<{ ask?: string; here?: string; take?: string; tab: string }>) => {
   const { ask, here, take, tab: other } = event.data;
-  if (other === tab || !file.value.name) return;
-  if (ask === file.value.name && !file.value.readOnly) channel.postMessage({ here: ask, tab });
+  if (other === tab) return;
+  const asked = ask ? tabOf(ask) : undefined;
+  if (asked && !(asked === active.value ? file.value : asked.file).readOnly) channel.postMessage({ here: ask, tab });
+  if (!file.value.name) return;
   if (here === file.value.name || take === file.value.name) {
     file.value = { ...file.value, readOnly: true };
     say(t.otherTab, "info", { text: t.editHere, run: takeOver });

@@ -82,16 +82,20 @@ function fresh(document: WorkflowDocument): Opened {
 
 /** Puts another document in the place of the present one. */
 export function show(document: WorkflowDocument, as: File): void {
+  document.subscribe((change) => changed(change));
+  restore(fresh(document), as, null, new Set());
+}
+
+/** Shows a document again that was open before, with its history. */
+export function restore(next: Opened, as: File, saved: unknown, chosen: ReadonlySet<string>): void {
   batch(() => {
     versions.clear();
-    const next = fresh(document);
-    document.subscribe((change) => changed(change));
     opened.value = next;
     file.value = as;
-    savedTop.value = null;
+    savedTop.value = saved;
     check.value = null;
     freshKeys.clear();
-    selection.value = new Set();
+    selection.value = chosen;
     selectedEdge.value = null;
     selectedFrame.value = null;
     structure.value++;

@@ -1,7 +1,9 @@
 /** Going from node to node by the arrows. */
 import { select } from "../app/editing.ts";
 import { opened, selection } from "../app/store.ts";
-import { measure } from "./geometry.ts";
+import type { Point } from "../model/operations.ts";
+import { WIDTH, measure } from "./geometry.ts";
+import { grid } from "./scene.ts";
 import { reveal } from "./view.ts";
 
 export type Direction = "left" | "right" | "up" | "down";
@@ -26,6 +28,14 @@ export function neighbour(id: string, direction: Direction): string | null {
     if (cost < least) [best, least] = [other, cost];
   }
   return best;
+}
+
+/** Goes down from a point until nothing lies there. */
+export function freePlace({ x, y }: Point, height = 120): Point {
+  const isTaken = (at: number): boolean => grid.find({ x: x - 16, y: at - 16, width: WIDTH + 32, height }).length > 0;
+  let at = y;
+  for (let tries = 0; tries < 60 && isTaken(at); tries++) at += 48;
+  return { x, y: at };
 }
 
 export function goTo(direction: Direction, extend: boolean): void {

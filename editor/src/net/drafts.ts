@@ -44,6 +44,12 @@ export async function dropDraft(name: string): Promise<void> {
   await inStore("readwrite", (store) => store.delete(name) as IDBRequest<undefined>);
 }
 
+/** The last one of those whose name begins so. */
+export async function newestDraft(prefix: string): Promise<Draft | undefined> {
+  const all = (await inStore<Draft[]>("readonly", (store) => store.getAll())) ?? [];
+  return all.filter((one) => one.name.startsWith(prefix)).sort((a, b) => b.saved - a.saved)[0];
+}
+
 export function findDraft(name: string): Promise<Draft | undefined> {
   return inStore<Draft>("readonly", (store) => store.get(name));
 }

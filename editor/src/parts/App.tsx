@@ -1,13 +1,14 @@
 /** The regions of the page. On a narrow one, one region at a time and tabs at the bottom. */
 import { signal } from "@preact/signals";
-import { fileTitle } from "../app/files.ts";
+import { fileTitle, showRoute } from "../app/files.ts";
+import { type Tab, activate, active, closeTab, nextTab, shownTabs } from "../app/tabs.ts";
 import { go, route } from "../app/route.ts";
 import { set, settings } from "../app/settings.ts";
 import { type View, connected, dialog, file, leftTab, status } from "../app/store.ts";
 import { t } from "../text.ts";
 import { Bar } from "./Bar.tsx";
 import { Canvas } from "./Canvas.tsx";
-import { Icon, type IconName } from "./Icon.tsx";
+import { Icon, IconButton, type IconName } from "./Icon.tsx";
 import { Lazy } from "./Lazy.tsx";
 import { Toasts } from "./Toasts.tsx";
 
@@ -33,6 +34,7 @@ export function App() {
   return (
     <div class={`app show-${region.value} view-${view}`} style={{ "--left": sides && hasLeft ? `${leftWidth}px` : "0px", "--right": sides && hasRight ? `${rightWidth}px` : "0px" }}>
       <Bar />
+      {own && isGraph && shownTabs.value.length > 1 && <OpenTabs />}
       {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
       <div class="body">
         {sides && hasLeft && (
@@ -54,6 +56,43 @@ export function App() {
       <Tabs />
       {dialog.value && <Lazy load={dialogs} />}
       <Toasts />
+    </div>
+  );
+}
+
+/** The workflows that are open, where there are several. */
+function OpenTabs() {
+  const choose = (tab: Tab): void => {
+    activate(tab);
+    showRoute();
+  };
+  const close = (tab: Tab): void => {
+    closeTab(tab);
+    showRoute();
+  };
+  const keys = (event: KeyboardEvent): void => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (event.key === "Delete") close(active.value);
+    else if (by) {
+      nextTab(by);
+      showRoute();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+    const row = event.currentTarget as HTMLElement;
+    requestAnimationFrame(() => row.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
+  };
+  return (
+    <div class="open-tabs" role="tablist" aria-label={t.tabs} onKeyDown={keys}>
+      {shownTabs.value.map(({ tab, title, unsaved }) => (
+        <span key={tab.id} class="open-tab" role="presentation">
+          <button type="button" role="tab" aria-selected={tab === active.value} tabIndex={tab === active.value ? 0 : -1} title={title} onClick={() => choose(tab)} onAuxClick={(event) => event.button === 1 && close(tab)}>
+            {unsaved && <i class="unsaved-dot" aria-label={t.unsaved} />}
+            <span>{title.slice(title.lastIndexOf("/") + 1)}</span>
+          </button>
+          <IconButton icon="close" label={`${t.closeTab} ${title}`} class="close-tab" onClick={() => close(tab)} />
+        </span>
+      ))}
     </div>
   );
 }

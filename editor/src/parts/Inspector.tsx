@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { portsOf, renameNode, select, setDynamic, setFrame, setField, setUi, setValues, title } from "../app/editing.ts";
 import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selectedFrame, selection, types, versionOf } from "../app/store.ts";
+import { innerName, openInner } from "../app/inner.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { takesAny } from "../model/ports.ts";
@@ -75,6 +76,7 @@ function Values({ ids }: { ids: string[] }) {
     <div class="fields">
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
       {common.length === 0 && <p class="muted">{t.nothingFits}</p>}
+      {ids.length === 1 && innerName(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
       {ids.length === 1 && !file.value.readOnly && takesAny(types.value, document, first) && <AddProperty id={first} />}
       {ids.length === 1 && type && (
         <details class="more-fields">

@@ -3,8 +3,8 @@ import { useState } from "preact/hooks";
 import { type From, addNode, portsOf } from "../app/editing.ts";
 import { file, opened, search, types, workflows } from "../app/store.ts";
 import { settings } from "../app/settings.ts";
-import { WIDTH, measure } from "../canvas/geometry.ts";
-import { grid } from "../canvas/scene.ts";
+import { measure } from "../canvas/geometry.ts";
+import { freePlace } from "../canvas/neighbours.ts";
 import { reveal } from "../canvas/view.ts";
 import type { Point } from "../model/operations.ts";
 import type { Wanted } from "../model/search.ts";
@@ -78,14 +78,6 @@ export function Palette({ at, from, after }: PaletteData) {
       />
     </Dialog>
   );
-}
-
-/** Goes down until nothing lies there. */
-function freePlace({ x, y }: Point): Point {
-  const isTaken = (at: number): boolean => grid.find({ x: x - 16, y: at - 16, width: WIDTH + 32, height: 120 }).length > 0;
-  let at = y;
-  for (let tries = 0; tries < 60 && isTaken(at); tries++) at += 48;
-  return { x, y: at };
 }
 
 function Face({ type, used }: { type: NodeType; used: number }) {

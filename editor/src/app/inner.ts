@@ -1,0 +1,30 @@
+/** Workflow nodes: the file that one stands for, opened in a tab of its own. */
+import { part, textOf } from "../model/document.ts";
+import { t } from "../text.ts";
+import { openWorkflow } from "./files.ts";
+import { file, opened, say } from "./store.ts";
+
+/** The name of the workflow that a node stands for; none where it stands for none of this folder. */
+export function innerName(id: string): string | null {
+  const path = textOf(part(opened.value.document.nodes.get(id), "data").path);
+  return path && /\.json$/i.test(path) ? resolved(file.value.name, path) : null;
+}
+
+/** A path beside a workflow, as the name of another: `a/b` and `../c.json` make `c`. */
+export function resolved(name: string, path: string): string | null {
+  if (path.startsWith("/") || /^[a-z]+:/i.test(path)) return null;
+  const parts = name.split("/").slice(0, -1);
+  for (const part of path.replace(/\.json$/i, "").split("/")) {
+    if (part === "..") {
+      if (!parts.length) return null;
+      parts.pop();
+    } else if (part && part !== ".") parts.push(part);
+  }
+  return parts.join("/") || null;
+}
+
+export function openInner(id: string): void {
+  const name = innerName(id);
+  if (name) void openWorkflow(name);
+  else say(t.noInner);
+}

@@ -1,0 +1,76 @@
+"""Several workflows open at once: in tabs of the page, and in tabs of the browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tests.editor.acting import CANVAS, RADIUS, save, set_radius
+from tests.editor.browser import EditorBrowser
+from tests.editor.conftest import LiveEditor
+from tests.editor.documents import blur, document
+
+WORKFLOW_NODE = "nodetool.workflows.workflow_node.WorkflowNode"
+TABS = "[...document.querySelectorAll('.open-tab [role=tab]')].map(tab => tab.title)"
+
+
+def test_a_workflow_node_opens_its_file_and_shows_its_edits(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """What was edited in the outer workflow is still there, with its undo."""
+    (editor.graphs / "inner.json").write_bytes(blur().to_bytes())
+    outer = document({"call": (WORKFLOW_NODE, {"path": "inner.json"})}, [])
+    page = opened("outer", outer)
+    port = "document.querySelector('[data-node=call] [data-port=\"out result\"]')"
+    page.wait_for(port)
+    page.evaluate(CANVAS)
+    page.key("N")
+    page.wait_for("document.activeElement.matches('.note-text')")
+    page.type("mine")
+    page.click("[data-node=call] .node-title")
+    page.evaluate(CANVAS)
+    page.key("O")
+    page.wait_for("document.querySelector('[data-node=invert]')")
+    assert page.evaluate(TABS) == ["outer", "inner"]
+    page.click("[data-node=out] .node-title")
+    page.wait_for("document.querySelector('#i-name')")
+    page.set_field("#i-name", "soft")
+    save(page)
+    page.click_text("outer", "[role=tab]")
+    page.wait_for("document.querySelector('[data-node=call] [data-port=\"out soft\"]')")
+    assert page.evaluate("document.querySelector('.note-text').value") == "mine"
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Z")
+    page.key("Ctrl+Z")
+    page.wait_for("!document.querySelector('.note-text')")
+    page.key("Alt+PageDown")
+    page.wait_for("document.querySelector('[data-node=invert]')")
+    page.click_text("Close outer", ".close-tab")
+    page.wait_for("!document.querySelector('.open-tabs')")
+
+
+def test_closed_edits_can_be_opened_again(page: EditorBrowser, editor: LiveEditor) -> None:
+    (editor.graphs / "other.json").write_bytes(blur(1.0).to_bytes())
+    set_radius(page, "7.5")
+    page.evaluate("location.hash = '#/g/other'")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '1.0'")
+    page.click_text("Close blur", ".close-tab")
+    page.click_text("Open again")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '7.5'")
+
+
+def test_a_second_tab_of_the_browser_looks_on_until_it_takes_over(
+    page: EditorBrowser, editor: LiveEditor
+) -> None:
+    first = page.another()
+    page.open(f"{editor.url}/editor/#/g/blur")
+    page.ready()
+    page.wait_for("document.querySelector('.save-state.readOnly')")
+    page.click_text("Edit here")
+    page.wait_for("document.querySelector('.save-state:not(.readOnly)')")
+    set_radius(page, "6.5")
+    save(page)
+    page.turn_to(first)
+    page.wait_for("document.querySelector('.save-state.readOnly')")
+    saved = json.loads((editor.graphs / "blur.json").read_text("utf-8"))
+    assert saved["graph"]["nodes"][1]["data"] == {"radius": 6.5}
