@@ -221,6 +221,5 @@ channel?.addEventListener("message", (event: MessageEvent<{ ask?: string; here?:
   if (!file.value.name) return;
   if (here === file.value.name || take === file.value.name) {
     file.value = { ...file.value, readOnly: true };
-    say(t.otherTab, "info", { text: t.editHere, run: takeOver });
   }
 });

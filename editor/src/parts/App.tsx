@@ -1,6 +1,6 @@
 /** The regions of the page. On a narrow one, one region at a time and tabs at the bottom. */
 import { signal } from "@preact/signals";
-import { fileTitle, showRoute } from "../app/files.ts";
+import { fileTitle, showRoute, takeOver } from "../app/files.ts";
 import { type Tab, activate, active, closeTab, nextTab, shownTabs } from "../app/tabs.ts";
 import { go, route } from "../app/route.ts";
 import { set, settings } from "../app/settings.ts";
@@ -36,6 +36,7 @@ export function App() {
       <Bar />
       {own && isGraph && shownTabs.value.length > 1 && <OpenTabs />}
       {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
+      {own && isGraph && file.value.readOnly && file.value.name && <p class="banner quiet">{t.otherTab} <button type="button" class="text-button" onClick={takeOver}>{t.editHere}</button></p>}
       <div class="body">
         {sides && hasLeft && (
           <aside class="side left-side" aria-label={t.leftSide}><Lazy load={left} quiet /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
