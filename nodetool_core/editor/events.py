@@ -13,6 +13,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.encode import encode_image
@@ -27,6 +28,9 @@ _LOOK_SECONDS: Final = 0.1
 
 PREVIEW_SIDE: Final = 256
 """Pixels of the square that previews are made to fit."""
+
+_FILES_SECONDS: Final = 1.0
+"""How often the files of workflows are looked at: another program may write them."""
 
 _COMMENT_SECONDS: Final = 15.0
 _JOBS: Final = 50
@@ -50,11 +54,16 @@ async def stream(
     seen: dict[str, int] = {}
     ended: set[str] = set()
     previewed: dict[str, int] = {}
-    spoken = time.monotonic()
+    files = await asyncio.to_thread(_files, state)
+    spoken = looked = time.monotonic()
     yield b": welcome\n\n"
     while not state.draining.is_set():
         found = await asyncio.to_thread(_news, state, seen, ended, since, client)
         found += await asyncio.to_thread(_previews, state, previewed, seen)
+        if time.monotonic() - looked > _FILES_SECONDS:
+            before, files = files, await asyncio.to_thread(_files, state)
+            found += _changed(before, files)
+            looked = time.monotonic()
         for line in found:
             yield line
         if found:
@@ -63,6 +72,24 @@ async def stream(
             yield b": still here\n\n"
             spoken = time.monotonic()
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _files(state: AppState) -> dict[str, float]:
+    """Return when each workflow's file was written, as a Unix time, without those that are gone."""
+    catalog, folder = state.catalog, state.settings.graphs
+    found = {}
+    for name in (*catalog.workflows, *catalog.problems):
+        with suppress(OSError):
+            found[name] = (folder / f"{name}.json").stat().st_mtime
+    return found
+
+
+def _changed(before: Mapping[str, float], now: Mapping[str, float]) -> list[bytes]:
+    names = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
+    if not names:
+        return []
+    shown = {"event": "workflows_changed", "names": sorted(names)}
+    return [f"event: workflows_changed\ndata: {json.dumps(shown)}\n\n".encode()]
 
 
 def _news(
