@@ -80,7 +80,7 @@ HEAVY = {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
 MAY_IMPORT_HEAVY = (
     "nodetool_core/models/",
     "nodes/huggingface/",
-    "nodetool_core/engine/caching/leaves.py",
+    "nodetool_core/engine/caching/leaf_codec.py",
 )
 """The last for values that are tensors already: nobody else's run imports anything there."""
 

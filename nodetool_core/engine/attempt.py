@@ -35,11 +35,11 @@ class Attempt:
         self.timeout = timeout
         self.given_up = False
         self.is_answered = False
-        self.holds_place = True
+        self.holds_permit = True
         """Whether it still counts against what its lane can run at once."""
         self.task: Spawned | None = None
         self.make_way: Callable[[], None] | None = None
-        """Lets others have the thread's place, though it may hang."""
+        """Lets others have the thread's permit, though it may hang."""
         self._cancelled = cancelled
 
     def is_set(self) -> bool:
@@ -56,7 +56,7 @@ class Attempts:
 
     def __init__(self) -> None:
         self.outstanding = dict.fromkeys(Lane, 0)
-        """How many hold a place of each lane."""
+        """How many hold a permit of each lane."""
         self.due = 0
         """Answers that are to come, attempts that were given up not counted."""
 
@@ -69,7 +69,7 @@ class Attempts:
         """Take an answer; False where its attempt was given up, so that it does not count."""
         if attempt is None:
             return True
-        if attempt.holds_place:
+        if attempt.holds_permit:
             self.outstanding[attempt.lane] -= 1
         if attempt.given_up:
             return False
@@ -84,7 +84,7 @@ class Attempts:
         if attempt.lane is Lane.DEVICE:
             # There the next node must not begin before this one has let go.
             return
-        attempt.holds_place = False
+        attempt.holds_permit = False
         self.outstanding[attempt.lane] -= 1
         if attempt.make_way is not None:
             attempt.make_way()

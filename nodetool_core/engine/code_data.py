@@ -19,7 +19,7 @@ from dataclasses import is_dataclass
 from operator import is_
 from typing import Any, Final
 
-from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, of_this_process
+from nodetool_core.engine.code_sources import DIGEST_BYTES, ModuleSources, of_this_process
 
 Watch = Callable[[], bool]
 """Whether something is as it was."""
@@ -54,7 +54,7 @@ _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 class DataState(ABC):
     """The data among what code can reach, as it is now."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: ModuleSources) -> None:
         self.watches: list[Watch] = []
         self.unknown: list[str] = []
         """What has no content that can be told."""

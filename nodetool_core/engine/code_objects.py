@@ -32,7 +32,7 @@ from nodetool_core.engine.code_data import CONTAINERS, PLAIN, SILENT, DataState,
 from nodetool_core.engine.code_names import imported_by, names_in
 from nodetool_core.engine.code_sources import (
     DIGEST_BYTES,
-    Sources,
+    ModuleSources,
     is_library_file,
 )
 
@@ -55,7 +55,7 @@ Not what was imported from __future__ above it.
 class CodeState(DataState):
     """Everything that the code of some classes can reach, as it is now."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: ModuleSources) -> None:
         super().__init__(sources)
         self.modules: set[str] = set()
         """Modules that are reached."""
@@ -313,7 +313,7 @@ def _is_filled(cell: types.CellType) -> bool:
         return False
 
 
-def state_of(node_class: type[Node], sources: Sources) -> tuple[bytes, CodeState]:
+def state_of(node_class: type[Node], sources: ModuleSources) -> tuple[bytes, CodeState]:
     """Return the digest of what a class's code can reach, and what was met on the way."""
     state = CodeState(sources)
     return state.digest(node_class), state

@@ -68,7 +68,7 @@ def _library_roots() -> tuple[Path, ...]:
     return (*map(Path, found), Path(site.getusersitepackages()), Path(__file__).parents[1])
 
 
-class Sources:
+class ModuleSources:
     """Where modules lie, as of now."""
 
     def __init__(self, own: Iterable[str] = ()) -> None:
@@ -213,4 +213,4 @@ def _imports(module: str, path: Path) -> Iterator[str]:
         yield from (f"{base}.{name}" for name in named if name.isidentifier())
 
 
-__all__ = ["DIGEST_BYTES", "Sources", "is_library_file", "of_this_process", "source_digest"]
+__all__ = ["DIGEST_BYTES", "ModuleSources", "is_library_file", "of_this_process", "source_digest"]

@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 
 from nodetool_core.engine.code_data import Watch, are_current
 from nodetool_core.engine.code_objects import CodeState, Part, state_of
-from nodetool_core.engine.code_sources import DIGEST_BYTES, Sources, source_digest
+from nodetool_core.engine.code_sources import DIGEST_BYTES, ModuleSources, source_digest
 
 if TYPE_CHECKING:
     from nodetool_core.node import Node
@@ -49,7 +49,7 @@ class CodeVersion:
 def version_of(node_class: type[Node]) -> CodeVersion:
     """Return the version of a class's code as it is now."""
     bases = [base.__module__ for base in node_class.__mro__]
-    sources = Sources(own=bases)
+    sources = ModuleSources(own=bases)
     digest, state = state_of(node_class, sources)
     parts = [
         source_digest(name, path) for name, path in sources.follow([*bases, *sorted(state.modules)])
@@ -68,7 +68,7 @@ first looked at.
 """
 
 
-def _changed_since(state: CodeState, sources: Sources) -> list[bytes]:
+def _changed_since(state: CodeState, sources: ModuleSources) -> list[bytes]:
     """
     Return what has changed in modules that functions import by themselves.
 

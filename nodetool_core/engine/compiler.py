@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from nodetool_core.engine.branch_guards import Guards, Source
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.gaps import policy_of
-from nodetool_core.engine.guards import Guards, Source
 from nodetool_core.engine.loop_order import as_declared, loop_order
 from nodetool_core.engine.plan import Plan, Region
 from nodetool_core.engine.plan_finish import finish

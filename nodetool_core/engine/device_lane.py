@@ -1,9 +1,9 @@
 """
 The threads of the devices, shared by all runs of an engine.
 
-One for each place where the weights manager lets calls be under way.
+One for each slot in which the weights manager lets calls be under way.
 
-What is submitted waits in one place. A device that is free takes, of all that waits, what the
+What is submitted waits in one list. A device that is free takes, of all that waits, what the
 weights manager would have first: the work whose weights are there, else what makes the fewest bytes
 move over all runs. Beside other work it takes only what fits into the device's memory with that.
 Nothing waits for ever: what has waited longer than `LONGEST_WAIT` goes first.
@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.engine import places
+from nodetool_core.engine import permits
 from nodetool_core.engine.threads import CLOSED
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ class _Job:
 
 class _Seat:
     """
-    A place as its threads see it.
+    A slot as its threads see it.
 
     One of them works there, others only where the first waits for a run of its own.
     """
 
-    def __init__(self, lane: DeviceLane, place: Slot | None) -> None:
-        self.place = place
+    def __init__(self, lane: DeviceLane, slot: Slot | None) -> None:
+        self.slot = slot
         """None for what was begun without knowing of any: the first, where there are some."""
         self.threads = 0
         self.away = 0
@@ -60,7 +60,7 @@ class _Seat:
         self._lane = lane
         self._left: dict[int, tuple[str, ReadyUse] | None] = {}
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Let another thread have it; the weights that the node holds stay where they are."""
         lane, own = self._lane, threading.get_ident()
         with lane.changed:
@@ -71,7 +71,7 @@ class _Seat:
                 lane.start(self)
             lane.changed.notify_all()
 
-    def come_back(self) -> None:
+    def acquire(self) -> None:
         """Have it again, before any further work begins there."""
         lane, own = self._lane, threading.get_ident()
         with lane.changed:
@@ -106,7 +106,7 @@ class _Seat:
 
 class DeviceLane:
     """
-    One daemon thread per place, started with the first work. What is submitted must not raise.
+    One daemon thread per slot, started with the first work. What is submitted must not raise.
     """
 
     def __init__(self, manager: Callable[[], WeightsManager | None]) -> None:
@@ -137,8 +137,8 @@ class DeviceLane:
             if self._closed:
                 raise RuntimeError(CLOSED)
             self._jobs.append(_Job(offer, time.monotonic(), function, arguments))
-            for place in self._missing(offer):
-                seat = _Seat(self, place)
+            for slot in self._missing(offer):
+                seat = _Seat(self, slot)
                 self._seats.append(seat)
                 self.start(seat)
             # Which thread should take it is found out by each.
@@ -160,7 +160,7 @@ class DeviceLane:
 
     def _missing(self, offer: ReadyUse | None) -> list[Slot | None]:
         """
-        Return the places that have no thread yet.
+        Return the slots that have no thread yet.
 
         Without a model, there is need of any thread only.
         """
@@ -170,7 +170,7 @@ class DeviceLane:
 
     def _work(self, seat: _Seat) -> None:
         while (job := self._take(seat)) is not None:
-            with self._at(job, seat.place), places.at(seat):
+            with self._at(job, seat.slot), permits.held(seat):
                 job.function(*job.arguments)
             with self.changed:
                 self.running.pop(threading.get_ident(), None)
@@ -186,12 +186,12 @@ class DeviceLane:
             raise RuntimeError("The work was planned by a weights manager that is not there.")
         return manager
 
-    def _at(self, job: _Job, place: Slot | None) -> AbstractContextManager[None]:
+    def _at(self, job: _Job, slot: Slot | None) -> AbstractContextManager[None]:
         # Models that nobody foresaw go wherever they are, but the first seat of a device is another
         # thread's.
-        if job.offer is None and (place is None or place.replica == 0):
+        if job.offer is None and (slot is None or slot.replica == 0):
             return nullcontext()
-        return self._manager().at(self._known(place))
+        return self._manager().at(self._known(slot))
 
     def _take(self, seat: _Seat) -> _Job | None:
         own = threading.get_ident()
@@ -208,26 +208,26 @@ class DeviceLane:
             job = self._jobs.pop(index)
             seat.working = own
             if job.offer is not None:
-                self.running[own] = (self._known(seat.place).device, job.offer)
+                self.running[own] = (self._known(seat.slot).device, job.offer)
             if self._jobs:
                 self.changed.notify_all()
             return job
 
-    def _is_nearer_idle(self, place: Slot | None) -> bool:
+    def _is_nearer_idle(self, slot: Slot | None) -> bool:
         """
         Return whether a seat before this one is free, so that no more than needed are furnished.
         """
-        if place is None or place.replica == 0:
+        if slot is None or slot.replica == 0:
             return False
-        free = [self._known(seat.place) for seat in self._idle.values() if seat.is_free()]
-        return any(other.device == place.device and other.replica < place.replica for other in free)
+        free = [self._known(seat.slot) for seat in self._idle.values() if seat.is_free()]
+        return any(other.device == slot.device and other.replica < slot.replica for other in free)
 
-    def _known(self, place: Slot | None) -> Slot:
-        return place or self._manager().slots[0]
+    def _known(self, slot: Slot | None) -> Slot:
+        return slot or self._manager().slots[0]
 
     def _choose(self, seat: _Seat) -> int | None:
         """Return which of the waiting jobs is next; None where there is none for this seat."""
-        if not self._jobs or not seat.is_free() or self._is_nearer_idle(seat.place):
+        if not self._jobs or not seat.is_free() or self._is_nearer_idle(seat.slot):
             return None
         first = self._jobs[0]
         is_due = time.monotonic() - first.since > LONGEST_WAIT
@@ -236,7 +236,7 @@ class DeviceLane:
         free = next((index for index, job in enumerate(self._jobs) if job.offer is None), None)
         if free is not None and not is_due:
             return free
-        manager, device = self._manager(), self._known(seat.place).device
+        manager, device = self._manager(), self._known(seat.slot).device
         beside = [offer for where, offer in self.running.values() if where == device]
         if is_due and first.offer is not None:
             return 0 if manager.fits(first.offer, device, beside) else free
@@ -248,7 +248,7 @@ class DeviceLane:
         if not fitting:
             return None
         elsewhere = [offer for where, offer in self.running.values() if where != device]
-        idle = {self._known(one.place).device for one in self._seats if one.is_idle()}
+        idle = {self._known(one.slot).device for one in self._seats if one.is_idle()}
         offers = [offer for _, offer in fitting]
         chosen = manager.pick(offers, device, elsewhere, idle - {device})
         return None if chosen is None else fitting[chosen][0]

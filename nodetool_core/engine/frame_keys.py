@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from nodetool_core.engine.duplicates import find_duplicates
 from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
 from nodetool_core.engine.run_environment import RunEnvironment
@@ -43,12 +44,10 @@ class FrameKeys:
         plan, keys, own = self._frames.plan, frame.keys, frame.number
         if plan.fixed is not None:
             frame.keys = plan.fixed.keys
-            frame.duplicates = plan.fixed.duplicates
-            frame.duplicate_of = plan.fixed.duplicate_of
+            frame.duplicates, frame.duplicate_of = plan.fixed.duplicates
             self._mark_special(frame)
             return
         steps, blake2b, local = plan.steps, hashlib.blake2b, frame.region.local
-        seen: dict[Key, int] = {}
         inner: dict[int, Key] = {}
         key_of = keys.__getitem__
         for number in plan.regions[own].subtree:
@@ -65,13 +64,9 @@ class FrameKeys:
             elif key is None:
                 key = self._other(frame, step, inner)
             keys.append(key)
-            if step.shareable:
-                first = seen.setdefault(key, step.slot)
-                if first != step.slot:
-                    frame.duplicates.setdefault(first, []).append(step.slot)
-                    frame.duplicate_of[step.slot] = first
         if frame.parent is None:
             self._everywhere = inner
+        frame.duplicates, frame.duplicate_of = find_duplicates(keys, frame.region.shareable)
         self._mark_special(frame)
 
     def _mark_special(self, frame: Frame) -> None:

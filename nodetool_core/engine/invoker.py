@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.context import Context
-from nodetool_core.engine import events, places
+from nodetool_core.engine import events, permits
 from nodetool_core.engine.attempt import Attempt, ItemSource, further_in
 from nodetool_core.engine.compiled_node import CompiledNode, Values
 from nodetool_core.engine.frames import Frame, Stream
@@ -87,10 +87,10 @@ class NodeInvoker:
         try:
             values = compiled.values(compiled.call(instance, context))
         except BaseException as error:  # noqa: BLE001 - crosses a thread: it is reported where it is received
-            places.finished()
+            permits.finished()
             self.inbox.put(Failed(attempt, frame, step, error))
             return
-        places.finished()
+        permits.finished()
         self.inbox.put(Done(attempt, frame, step, values, time.perf_counter() - started))
 
     def _begins(self, attempt: Attempt, frame: Frame, step: NodeStep) -> None:
@@ -151,7 +151,7 @@ class NodeInvoker:
     def _pull(self, stream: Stream, source: ItemSource, attempt: Attempt) -> None:
         self._begins(attempt, stream.frame, stream.step)
         message = source.variables.run(_next, stream, source, attempt)
-        places.finished()
+        permits.finished()
         self.inbox.put(message)
 
     def end(self, stream: Stream) -> None:

@@ -42,7 +42,7 @@ class ModelLookahead:
         """The use that was given to the device last, until its lane asks for it."""
         self.devices = 1
         """How many devices run models; known once the run has used one."""
-        self.places = 1
+        self.calls_at_once = 1
         """How many steps they take at once."""
         self._frames = frames
         self._find_manager = manager
@@ -86,7 +86,7 @@ class ModelLookahead:
         if self._forecast is None:
             self._forecast = manager.forecast()
             self.devices = len(manager.devices)
-            self.places = len(manager.slots)
+            self.calls_at_once = len(manager.slots)
         if self._uses is None:
             self._uses = _uses_of(self._frames.plan.steps)
         left: dict[int, PlannedUse] = {}

@@ -16,15 +16,16 @@ everywhere (loop_order.py).
 Two independent loops that meet make a product; two branches of one loop pair item with item,
 because both carry the same loop. Closing is a step of its own (`gather`), so that everything else
 sees plain edges of three kinds: from the same region, from an enclosing one, or the item of a loop.
-What stands behind branches that may not be taken asks for its inputs only once all of these have
-come (`guard`, guards.py), so that what only it needs does not run in vain. Compiling is one pass
-over nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
+What stands behind branches that may not be taken demands its inputs only once all of these have
+come (branch_guards.py), so that what only it needs does not run in vain. Compiling is one pass over
+nodes and edges, O(V + E) for a nesting of fixed depth, and nothing recurses.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nodetool_core.engine.duplicates import Duplicates, find_duplicates
 from nodetool_core.engine.keys import Key
 from nodetool_core.engine.steps import GatherStep, Loops, NodeStep, Step
 from nodetool_core.graph import GraphNode
@@ -96,9 +97,7 @@ class FixedKeys:
     """The keys of a plan without loops, and which of its steps are the same work."""
 
     keys: list[Key]
-    duplicates: dict[int, list[int]]
-    """Steps that are equal to an earlier one, by the earlier one's slot."""
-    duplicate_of: dict[int, int]
+    duplicates: Duplicates
 
     @classmethod
     def of(cls, plan: Plan) -> FixedKeys | None:
@@ -106,16 +105,7 @@ class FixedKeys:
         keys = [key for key in plan.keys if key is not None]
         if len(keys) < len(plan.steps):
             return None
-        seen: dict[Key, int] = {}
-        duplicates: dict[int, list[int]] = {}
-        duplicate_of: dict[int, int] = {}
-        if len(set(keys)) == len(keys):
-            return cls(keys, duplicates, duplicate_of)
-        for key, step in zip(keys, plan.steps, strict=True):
-            if step.shareable and (first := seen.setdefault(key, step.slot)) != step.slot:
-                duplicates.setdefault(first, []).append(step.slot)
-                duplicate_of[step.slot] = first
-        return cls(keys, duplicates, duplicate_of)
+        return cls(keys, find_duplicates(keys, plan.regions[0].shareable))
 
 
 @dataclass(slots=True)

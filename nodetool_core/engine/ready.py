@@ -61,7 +61,7 @@ class Ready:
         """
         if self._waiting:
             return Lane.NETWORK, self._waiting.pop()
-        if self._device and outstanding[Lane.DEVICE] < self.lookahead.places:
+        if self._device and outstanding[Lane.DEVICE] < self.lookahead.calls_at_once:
             return Lane.DEVICE, self._take_device(is_busy=outstanding[Lane.DEVICE] > 0)
         if self._blocking and outstanding[Lane.CPU] < workers:
             job = heapq.heappop(self._blocking)[2]

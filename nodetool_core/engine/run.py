@@ -22,7 +22,7 @@ from typing import Final
 from nodetool_core.engine.events import RunFinished, RunStarted
 from nodetool_core.engine.failures import forget_frames
 from nodetool_core.engine.messages import Wake
-from nodetool_core.engine.places import given_away
+from nodetool_core.engine.permits import released
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.errors import NodetoolError, RunCancelled
@@ -75,7 +75,7 @@ class Run:
 
         Raises RunError where a node failed, RunCancelled, or TimeoutError after `timeout` seconds.
         """
-        with given_away():
+        with released():
             error = self.future.exception(timeout)
         if error is None:
             return self.future.result()
@@ -90,7 +90,7 @@ class Run:
 
         False where that takes longer than `timeout` seconds.
         """
-        with given_away():
+        with released():
             self._thread.join(timeout)
         return not self._thread.is_alive()
 

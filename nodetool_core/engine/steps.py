@@ -243,7 +243,7 @@ class GatherStep(Step):
 
 
 class GateStep(Step):
-    """What tells whether something behind a branch comes at all (guards.py); it has no value."""
+    """Whether something behind a branch comes at all (branch_guards.py); it has no value."""
 
     __slots__ = ("either",)
 

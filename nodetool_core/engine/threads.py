@@ -13,13 +13,13 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from nodetool_core.engine import places
+from nodetool_core.engine import permits
 
 CLOSED = "The engine is closed: it can't begin any further node."
 
 
 class Call:
-    """A function that was submitted; the place of the thread that calls it."""
+    """A function that was submitted; the permit of the thread that calls it."""
 
     __slots__ = ("_threads", "arguments", "function", "is_done", "is_given_up")
 
@@ -31,13 +31,13 @@ class Call:
         self.arguments = arguments
         self.is_done = self.is_given_up = False
 
-    def leave(self) -> None:
-        """Let another thread have the place."""
-        self._threads.add_place(1)
+    def release(self) -> None:
+        """Let another thread have the permit."""
+        self._threads.add_permit(1)
 
-    def come_back(self) -> None:
-        """Have the place again; a thread that is then one too many ends after its call."""
-        self._threads.add_place(-1)
+    def acquire(self) -> None:
+        """Have the permit again; a thread that is then one too many ends after its call."""
+        self._threads.add_permit(-1)
 
     def finish(self) -> None:
         """Do nothing: calls of these threads wait for no particular one."""
@@ -68,7 +68,7 @@ class Threads:
 
         Raises RuntimeError once they are closed.
 
-        Gives a function that lets another thread take the place of the one that the call does not
+        Gives a function that lets another thread take the permit of the one that the call does not
         let go of; that one ends when the call returns.
         """
         call = Call(self, function, arguments)
@@ -87,7 +87,7 @@ class Threads:
             for _ in self._threads:
                 self._queue.put(None)
 
-    def add_place(self, count: int) -> None:
+    def add_permit(self, count: int) -> None:
         """Have so many threads more, or fewer, as one of them waits or goes on."""
         with self._lock:
             self._size += count
@@ -103,7 +103,7 @@ class Threads:
 
     def _start_if_needed(self) -> None:
         """
-        Begin another thread where a call would wait though there is a place.
+        Begin another thread where a call would wait though there is a permit.
 
         The caller holds the lock.
         """
@@ -126,7 +126,7 @@ class Threads:
             # Held by nobody once the call returns, whoever still knows of it: they may be large
             # images.
             arguments, call.arguments = call.arguments, ()
-            with places.at(call):
+            with permits.held(call):
                 call.function(*arguments)
             del arguments
             with self._lock:

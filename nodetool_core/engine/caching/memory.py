@@ -85,7 +85,7 @@ class MemoryCache:
                 return None
             values, _, files = entry
             if files and any(mark_of(ref) != mark for ref, mark in files):
-                self._forget(key)
+                self._evict(key)
                 self._misses += 1
                 return None
             self._entries.move_to_end(key)
@@ -109,13 +109,13 @@ class MemoryCache:
                 return
         with self._lock:
             if key in self._entries:
-                self._forget(key)
+                self._evict(key)
             self._entries[key] = (values, size, files)
             self._bytes += size
             while self._bytes > self.bound:
-                self._forget(next(iter(self._entries)))
+                self._evict(next(iter(self._entries)))
 
-    def _forget(self, key: Key) -> None:
+    def _evict(self, key: Key) -> None:
         self._bytes -= self._entries.pop(key)[1]
 
     def clear(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nodetool_core import ModelRef
-from nodetool_core.engine import places
+from nodetool_core.engine import permits
 from nodetool_core.engine.device_lane import DeviceLane
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.planning.lookahead import PlannedUse, ReadyUse
@@ -82,7 +82,7 @@ def test_a_node_that_is_done_is_not_under_way_when_that_is_reported(
 
     def work() -> None:
         before = len(lane.running)
-        places.finished()
+        permits.finished()
         noted.append((before, len(lane.running)))
         is_done.set()
 
