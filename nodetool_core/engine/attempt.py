@@ -94,20 +94,20 @@ class ItemSource:
     """
     One attempt at a step that streams.
 
-    Called with the first item, and then asked for one item after the other.
+    Called with the first item; from then on it yields one item after the other.
     """
 
     def __init__(self, compiled: CompiledNode, cancelled: threading.Event) -> None:
         self.compiled = compiled
         self.attempt = Attempt(compiled.lane, cancelled)
         """
-        What its node asks whether to stop: given up where nobody waits for its items any more.
+        By which its node sees that it should stop: given up where nobody waits for its items.
         """
         self.variables = further_in() if compiled.spec.is_async else contextvars.copy_context()
         """The context variables that its node sees, from the first item to the last."""
         self.begin: Callable[[], Any] | None = None
         self.is_working = False
-        """Whether an item that was asked for has not come."""
+        """Whether an item is under way."""
         self.items: Any = None
         """The iterator that `process` returned; None before it is called."""
 

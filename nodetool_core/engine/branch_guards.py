@@ -1,5 +1,5 @@
 """
-Guards: whether something behind a branch comes at all, without asking for the thing itself.
+Guards: whether something behind a branch comes at all, without demanding the thing itself.
 
 An output of a node that branches may stay away, and so may all that needs it. The *guard* of an
 output is an output that comes when this one does (or would, if nothing failed) and that needs less:
@@ -12,9 +12,9 @@ in the end, that of the branch.
                                  input comes anyway
     guard of a gathered list   = that of the step that opens the loop
 
-A step whose inputs do not all have the same guard waits for its own and asks for the inputs then.
+A step whose inputs do not all have the same guard waits for its own and demands the inputs then.
 So nothing that only it needs runs in vain, whichever of several branches is not taken. A gate is a
-step without a node that holds no values: it asks for its first input, and for the second only where
+step without a node that holds no values: it demands its first input, and the second only where
 that decides. Equal gates are made once: O(1) for each edge behind a branch.
 """
 
@@ -30,7 +30,7 @@ Source = tuple[Step, int]
 """What an edge comes from: a step, and which of its outputs."""
 
 SECOND = "second"
-"""The name of what a gate asks for after its first input."""
+"""The name of what a gate demands after its first input."""
 
 
 class NewGate(Protocol):
@@ -49,7 +49,7 @@ class Guards:
         Args:
             new_gate: Makes a gate in the loops of both sources.
             watch: Makes an input of a step by which it learns whether a source comes; one with a
-                name has to be asked for.
+                name has to be demanded.
         """
         self._new_gate = new_gate
         self._watch = watch

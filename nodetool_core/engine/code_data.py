@@ -41,7 +41,7 @@ _TOLD_BY_REPR: Final = frozenset(
         "zoneinfo",
     }
 )
-"""Modules whose objects are what their `repr` says."""
+"""Modules whose objects are what their `repr` shows."""
 _OF_TYPES: Final = (slice, types.GenericAlias, types.UnionType, re.Pattern)
 SILENT: Final = frozenset({"logging", "_thread", "threading", "_contextvars", "contextvars"})
 """
@@ -57,7 +57,7 @@ class DataState(ABC):
     def __init__(self, sources: ModuleSources) -> None:
         self.watches: list[Watch] = []
         self.unknown: list[str] = []
-        """What has no content that can be told."""
+        """What has no content that is known."""
         self._sources = sources
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The names that a piece of Python code says: globals, attributes, imports."""
+"""The names that a piece of Python code uses: globals, attributes, imports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names that a piece of code says, those of functions inside it among them."""
+    """The names that a piece of code uses, those of functions inside it among them."""
 
     every: frozenset[str]
     """Attributes as well."""

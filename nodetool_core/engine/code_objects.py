@@ -7,8 +7,8 @@ what is in them; modules by the names that are used of them; data by content. Eq
 equal digests in every process. What is a library's counts by its name; what belongs to a library's
 function but is the user's (the function that a decorator wraps) is followed.
 
-Some things have no content that could be told: an open connection, a trained model, an object that
-holds a lock. They count as themselves, and no other process has them. Loggers, locks and the like
+Some things have no content to be hashed: an open connection, a trained model, an object that holds
+a lock. They count as themselves, and no other process has them. Loggers, locks and the like
 can't influence a result and are left out, and so is what the code itself assigns with `global`: a
 table that is loaded at first use.
 
@@ -249,7 +249,7 @@ class CodeState(DataState):
             }
             members = own | {name: member.value for name, member in cls.__members__.items()}
         if isinstance(members.get("spec"), NodeSpec):
-            # What it says is part of the key by itself.
+            # What it returns is part of the key by itself.
             members = {name: value for name, value in members.items() if name != "fingerprint"}
         parts = [
             f"{name}={self._member(value)}"

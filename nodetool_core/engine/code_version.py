@@ -3,12 +3,12 @@ The code that a node's result depends on, as a digest: what makes a changed node
 
 Two things are counted. The *sources*: the node's module and, at any depth, the modules that it
 imports (code_sources.py). And the *state* in this process: functions, closures and the values of
-the globals that the code names (code_objects.py), which tells classes of one factory apart, and
+the globals that the code names (code_objects.py), which differ between classes of one factory, and
 what was typed into a notebook, patched or assigned from what stands in the files. Libraries,
 nodetool_core among them, count by their versions (versions.py).
 
 Where the code depends on something that has no content, its digest is one of this process: nothing
-is then shared with others, and a log line says why.
+is then shared with others, and a log line states why.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 From graph to plan: the rules of plan.py, in one pass over the nodes in topological order.
 
 A step is made for every node that the targets need, after those of its sources, so that all that is
-said of a step here comes from steps that are finished. What depends on the whole (who may ask late,
-what a region's frames ask for) is filled in at the end.
+set of a step here comes from steps that are finished. What depends on the whole (who may be
+demanded late, what a region's frames demand) is filled in at the end.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ class _Compiler:
         """
         Find out whether a step may be left out.
 
-        Returns the properties that it asks for only once others have come.
+        Returns the properties that it demands only once others have come.
         """
         node_class, given = (
             step.node.node_class,
@@ -280,18 +280,18 @@ class _Compiler:
         step.may_drop = node_class.branches or (
             len(guards) == len(found) > 0 if node_class.merges else bool(guards)
         )
-        asked = frozenset(
+        demanded = frozenset(
             name for name in given if name in node_class.lazy and not given[name][0].streams
         )
-        step.lazy_rounds = int(bool(asked))
+        step.lazy_rounds = int(bool(demanded))
         if node_class.merges:
             if guards and step.may_drop and not node_class.branches:
                 self.guards.set(step, self.guards.either(guards))
-            return asked
+            return demanded
         first = {
             name: guard
             for name, guard in found.items()
-            if name not in asked and not given[name][0].streams
+            if name not in demanded and not given[name][0].streams
         }
         known = list(
             {
@@ -300,16 +300,16 @@ class _Compiler:
         )
         if known:
             own = self.guards.both(known)
-            if not (node_class.branches or any(found[name] for name in asked)):
+            if not (node_class.branches or any(found[name] for name in demanded)):
                 self.guards.set(step, own)
             if len(known) > 1 or None in first.values():
                 step.guard, step.implicitly_lazy = self._watch(step, own, ""), frozenset(first)
                 step.in_degree += 1
                 step.lazy_rounds += 1
-        return asked | step.implicitly_lazy
+        return demanded | step.implicitly_lazy
 
     def _watch(self, step: Step, source: Source, name: str) -> Feed:
-        """Let a step know whether an output comes; where the way has a name, once it has asked."""
+        """Let a step know whether an output comes; a feed with a name is read once demanded."""
         origin, output = source
         path = path_between(origin.loops, step.loops)
         kind = LOCAL if origin.region == step.region else OUTER

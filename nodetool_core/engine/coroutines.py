@@ -29,7 +29,7 @@ class EventLoops:
     """
     The event loops of an engine by level.
 
-    Each on a daemon thread that starts when it is first asked for.
+    Each on a daemon thread that starts when it is first needed.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class Spawned:
 
     def _ended(self, task: Task) -> None:
         self._alive.discard(self)
-        # Whoever is told knows this object, which must know neither him nor the result any more.
+        # The callback knows this object, which must know neither it nor the result any more.
         done, self._done, self._task = self._done, _nothing, None
         done(task)
 
@@ -138,4 +138,4 @@ class Spawned:
 
 
 def _nothing(task: Task) -> None:
-    """Stands for whoever was told."""
+    """Stands for a callback that was called."""

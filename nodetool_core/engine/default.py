@@ -64,7 +64,7 @@ def default_engine() -> Engine:
     """
     Return the engine that workflows share which were given none.
 
-    It is made when it is first asked for, and closed when the program ends. After it was closed by
+    It is made when it is first needed, and closed when the program ends. After it was closed by
     hand, a new one is made. A process that is forked goes on with results in memory, and with
     threads of its own.
     """

@@ -1,5 +1,5 @@
 """
-Who is asked for: from the targets up.
+What is demanded: from the targets up.
 
 What becomes of a step that is demanded, in this order:
 
@@ -9,7 +9,7 @@ What becomes of a step that is demanded, in this order:
     4 miss              all that it needs is demanded; it is ready when that has come
 
 What can't be cached (Step.shareable), and all where the run takes nothing from the cache, is a
-miss. A lazy property is demanded when its node asks for it. A result is put into the cache when
+miss. A lazy property is demanded when its node needs it. A result is put into the cache when
 its step is done (Scheduler.finish), unless it is right for this run alone (gaps.py). Nothing
 recurses: what is still to be demanded waits in a list.
 """
@@ -26,7 +26,7 @@ from nodetool_core.ownership import own_copy
 
 
 class Demand:
-    """What has been asked for in one run."""
+    """What has been demanded in one run."""
 
     def __init__(self, frames: Frames, environment: RunEnvironment) -> None:
         self.found: deque[Message] = deque()
@@ -35,7 +35,7 @@ class Demand:
         self._steps = frames.plan.steps
         self._cached = environment.cache.get if environment.options.use_cache else None
 
-    def ask_for(self, frame: Frame, step: Step) -> None:
+    def add(self, frame: Frame, step: Step) -> None:
         """Demand a step and all that it needs, as far as the cache does not have it."""
         cached, ready = self._cached, self._frames.ready
         pending = [(frame, step.slot)]
@@ -83,7 +83,7 @@ class Demand:
         ]
         return needed
 
-    def ask_next(self, frame: Frame, step: Step) -> None:
+    def add_lazy(self, frame: Frame, step: Step) -> None:
         """
         Find out which lazy properties a step wants now, and demand them.
 
@@ -97,7 +97,7 @@ class Demand:
                 self.found.append(Failed(None, frame, step, error))
             return
         frame.lazy_round[slot] = frame.lazy_round.get(slot, 0) + 1
-        frame.asked[slot] = frame.asked.get(slot, frozenset()) | asked
+        frame.lazy_demanded[slot] = frame.lazy_demanded.get(slot, frozenset()) | asked
         # One arrival more than there are feeds to come, so that the step does not begin in the
         # middle of this.
         frame.pending_inputs[slot] += 1
@@ -108,7 +108,7 @@ class Demand:
                     self._frames.note_earlier(frame, step, origin, feed)
                 else:
                     frame.pending_inputs[slot] += 1
-                    self.ask_for(origin, self._steps[feed.source])
+                    self.add(origin, self._steps[feed.source])
         self._frames.arrive(frame, slot, DONE)
 
     def _wanted_next(self, frame: Frame, step: Step) -> frozenset[str]:

@@ -131,7 +131,7 @@ class DeviceLane:
         """
         Call a function on a device's thread.
 
-        `offer` says which use of models it is. Raises RuntimeError once it is closed.
+        `offer` is the use of models that it is. Raises RuntimeError once it is closed.
         """
         with self.changed:
             if self._closed:

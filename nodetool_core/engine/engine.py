@@ -75,7 +75,7 @@ class Engine:
             registry: Where packs and their weights are found; only needed for the models that ship
                 with packs.
             models: The weights manager; made when the first run needs it unless given.
-            cache: Where results are kept: in `memory` unless said otherwise; in memory and on
+            cache: Where results are kept: in `memory` unless given; in memory and on
                 `disk`, in the user's cache folder, where other processes find them; nowhere
                 (`off`); or in a cache of your own, such as `DiskCache("results")`.
             workers: How many blocking nodes run at once; as many as there are cores unless given.
@@ -101,7 +101,7 @@ class Engine:
         """Make lanes and event loops, without a thread yet."""
         self._lock = threading.Lock()
         self._starting = threading.Lock()
-        """Held while a run starts, so that all that have are told when the engine stops."""
+        """Held while a run starts, so that all that have are cancelled when the engine stops."""
         self._device = DeviceLane(self._manager)
         self._threads = {
             Lane.CPU: Threads(self.workers, "nodetool-cpu"),
@@ -226,7 +226,7 @@ class Engine:
         Return what a run would do with each node, by id, without running anything.
 
         Args:
-            outputs: What the run would be asked for, as in `RunOptions`.
+            outputs: What the run would be for, as in `RunOptions`.
             base: The folder that relative paths in the graph start from.
 
         Raises WorkflowError for an unknown output, and what a node's fingerprint raises.
@@ -319,7 +319,7 @@ class _Sources:
 
 
 class _RecordedModels:
-    """The engine's models, made when a node first asks, with a record of which were used."""
+    """The engine's models, made when a node first needs them, with a record of which were used."""
 
     def __init__(self, engine: Engine, recorder: ProvenanceRecorder) -> None:
         self._engine = engine

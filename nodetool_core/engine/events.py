@@ -1,10 +1,10 @@
 """
-What a run tells its listeners.
+What a run reports to its listeners.
 
 Small typed values, each about one thing that happened, in the order it happened.
 
 The command line's progress bars, the server's stream and the tests read the same events. Each is
-sent once and never repeats what another said, so the bytes of a run's events grow with its work
+sent once and never repeats what another reported, so the bytes of a run's events grow with its work
 alone.
 """
 
@@ -46,7 +46,7 @@ class NodeProgress(NamedTuple):
 
 class NodePreview(NamedTuple):
     """
-    An intermediate or side image; only sent where previews were asked for, or by a preview node.
+    An intermediate or side image; only sent where previews are wanted, or by a preview node.
     """
 
     node_id: str
@@ -56,7 +56,7 @@ class NodePreview(NamedTuple):
 
 
 class NodeWarning(NamedTuple):
-    """Something was not done as asked, and why."""
+    """Something was not done as it was wanted, and why."""
 
     node_id: str
     message: str

@@ -1,5 +1,5 @@
 """
-What a run of a graph would compute, told without running it.
+What a run of a graph would compute, found without running it.
 
 A result belongs to a key, and all keys outside of loops can be made from the graph alone. Which
 steps a run would look at is then a walk from the targets up that ends wherever the cache has a
@@ -42,7 +42,7 @@ class NodeForecast(NamedTuple):
 
     outlook: Outlook
     key: Key | None
-    """None where it can't be told before the run."""
+    """None where it isn't known before the run."""
     draws_seed: bool = False
     """Whether the node itself draws a new seed for each run."""
     in_loop: bool = False

@@ -7,7 +7,7 @@ gathered from them depends on besides the loop. So a gathered list is found in t
 item is made.
 
 Such a key is a function of the loops that the step is in beyond those of the frame, in order; it
-says nothing of which loops they are. Whoever takes it says which of its own loops stand for them
+does not name these loops. Whoever takes it states which of its own loops stand for them
 (`at`), so that the pairs of a loop with itself and those of two equal loops differ, while the same
 thing said of two equal loops is the same work.
 """

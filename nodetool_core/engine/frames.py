@@ -4,7 +4,7 @@ The state of a run: one frame per region and item, and the streams whose items t
 A frame is what dataflow machines call a tagged token store: it holds, by slot, what each step of a
 region waits for and what it gave, for one item of the loops that the region is in.
 
-    field            says of a step                        changes when
+    field            states of a step                      changes when
     demanded         somebody needs its result             demand comes up from the targets
     pending_inputs   inputs that have not come             a source settles; at 0, and demanded,
                                                            the step is ready
@@ -67,7 +67,6 @@ class Frame:
     """
 
     __slots__ = (
-        "asked",
         "buckets",
         "demanded",
         "duplicate_of",
@@ -77,6 +76,7 @@ class Frame:
         "index",
         "is_finished",
         "keys",
+        "lazy_demanded",
         "lazy_round",
         "local",
         "number",
@@ -123,10 +123,10 @@ class Frame:
         self.duplicates: dict[int, list[int]] = {}
         """Steps that are the same work as an earlier one, by the earlier one's slot."""
         self.duplicate_of: dict[int, int] = {}
-        self.asked: dict[int, frozenset[str]] = {}
-        """Lazy properties that a step has asked for."""
+        self.lazy_demanded: dict[int, frozenset[str]] = {}
+        """Lazy properties that a step has demanded."""
         self.lazy_round: dict[int, int] = {}
-        """How often it has asked."""
+        """How often it has demanded some."""
         self.skipped: dict[int, frozenset[int]] = {}
         """For a step that gave some of its outputs: those that it did not give."""
 
@@ -223,14 +223,14 @@ class Frames:
         """
         Let a settled step arrive at its rarer takers.
 
-        Steps of other regions, lazy properties that have been asked for, and who waits for a guard.
+        Steps of other regions, lazy properties that have been demanded, and who waits for a guard.
         """
         for region, slot, output, path, _ in step.outer:
             for reader in self.readers(region, path, frame.index):
                 self.arrive(reader, slot, came(values, output, state))
         for region, slot, output, path, name in (*step.lazy, *step.watched):
             for reader in self.readers(region, path, frame.index):
-                if not name or name in reader.asked.get(slot, ()):
+                if not name or name in reader.lazy_demanded.get(slot, ()):
                     self.arrive(reader, slot, came(values, output, state))
 
     def drop_value(self, frame: Frame, slot: int) -> None:
@@ -250,7 +250,7 @@ class Frames:
         """
         Let every frame that the items of a stream go into wait for an inner loop.
 
-        The stream was asked for.
+        The stream was demanded.
         """
         for number in self.plan.opened.get(step.index, ()):
             for parent in self.parents(number, frame):

@@ -103,7 +103,7 @@ class NodeInvoker:
 
     def open(self, stream: Stream) -> None:
         """
-        Prepare a step that streams: it is called when its first item is asked for.
+        Prepare a step that streams: it is called when its first item is wanted.
 
         Raises MisfitError.
         """

@@ -5,9 +5,9 @@ Cache keys, Merkle style.
                  for each input: its name
     key(node)  = blake2b( base, for each input: the key of its source )
 
-A key says what a result is made of and nothing else: it does not depend on ids, positions, the
-order of properties, or the process. A file counts by its content. One hash per node, in topological
-order: no ancestor is ever looked at twice.
+A key stands for what a result is made of and nothing else: it does not depend on ids, positions,
+the order of properties, or the process. A file counts by its content. One hash per node, in
+topological order: no ancestor is ever looked at twice.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _LONGEST_BASE = 256
 
 
 def has_fingerprint(node_class: type[Node]) -> bool:
-    """Return whether a class says for itself what else its result depends on."""
+    """Return whether a class defines what else its result depends on."""
     return any(
         "fingerprint" in vars(base)
         for base in node_class.__mro__
@@ -102,7 +102,7 @@ class KeyMaker:
         """
         Return the version of a class's code as it is now.
 
-        Keys are made with the one that was asked for last.
+        Keys are made with the one that was returned last.
         """
         version = self._versions.get(node_class)
         if version is None or not version.is_current():
@@ -137,7 +137,7 @@ class KeyMaker:
         """
         Return the part of a node's key that does not come from its inputs.
 
-        None where something that it depends on has no content to tell.
+        None where something that it depends on has no content.
 
         Args:
             wiring: The names of the inputs.
@@ -233,7 +233,7 @@ def _canonical(value: Any, sources: Sources) -> str:
 
 def _made_of(value: Any, sources: Sources) -> Any:
     """
-    Return what tells a value of some class from others of it, in plainer terms.
+    Return what distinguishes a value from others of its class, in plainer terms.
 
     Raises TypeError where that is not known.
     """

@@ -2,8 +2,8 @@
 Loops of a run: items in, frames for them, lists out.
 
 When a stream gives an item, a frame is made for each region that runs for it, and the steps of the
-frame are asked for as far as something outside wants them. A frame is finished when nothing asked
-for in it is open; it is then forgotten, and its stream may give another item: that is the
+frame are demanded as far as something outside wants them. A frame is finished when nothing that
+was demanded in it is open; it is then forgotten, and its stream may give another item: that is the
 back-pressure. Where two loops meet in a product, or an item waits for the end of its own loop,
 items can't be bounded and are all kept (`Step.limited`).
 """
@@ -80,19 +80,19 @@ class Loops:
     # -- frames ------------------------------------------------------------------------------------
 
     def prepare(self, frame: Frame) -> None:
-        """Make the keys of a new frame, and demand what of it is asked for."""
+        """Make the keys of a new frame, and demand its targets."""
         self._keys.make(frame)
         if frame.parent is not None:
             self._join(frame)
         for number in frame.region.targets:
-            self._demand.ask_for(frame, self._plan.steps[number])
+            self._demand.add(frame, self._plan.steps[number])
         if frame.parent is None:
             return
         for gather in frame.region.gathered:
-            # Gathers that were asked for before want it of this item too.
+            # Gathers that were demanded before want it of this item too.
             source = self._plan.steps[gather.source]
             if frame.parent.demanded[gather.slot] and not source.streams:
-                self._demand.ask_for(frame, source)
+                self._demand.add(frame, source)
 
     def _announce(self, number: int, parent: Frame, item: int) -> None:
         """Note that a frame is to be made; its parent counts it from now on."""

@@ -1,5 +1,5 @@
 """
-What the scheduler is told, one message for each thing that may happen.
+What the scheduler receives, one message for each thing that may happen.
 
 From threads and event loops they come through the run's inbox; what is known at once (a cached
 result, an equal step that has settled) waits in a queue of the scheduler's own. An answer carries
@@ -77,7 +77,7 @@ class CacheHit:
 
 @dataclass(eq=False, slots=True)
 class DuplicateSettled:
-    """A step is asked for whose earlier equal one has settled, in the slot `first`."""
+    """A step is demanded whose earlier equal one has settled, in the slot `first`."""
 
     frame: Frame
     step: NodeStep

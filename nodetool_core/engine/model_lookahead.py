@@ -1,9 +1,9 @@
 """
-What a run will still use of models, told to the weights manager.
+What a run will still use of models, for the weights manager to plan by.
 
 Of a plan only the steps matter that run models, and which of them come before which. That is found
 once per run, in one pass over the plan: each step passes on the nearest such steps above it. From
-then on, telling what is left costs as much as the manager looks ahead, and happens each time a
+then on, finding what is left costs as much as the manager looks ahead, and happens each time a
 device is given work. A step in a loop counts as one use for all of its items, as they are run one
 after another anyway.
 """
@@ -39,7 +39,7 @@ class ModelLookahead:
             manager: Returns the weights manager, which it may make; None where it plans nothing.
         """
         self.taken: ReadyUse | None = None
-        """The use that was given to the device last, until its lane asks for it."""
+        """The use that was given to the device last, until its lane takes it."""
         self.devices = 1
         """How many devices run models; known once the run has used one."""
         self.calls_at_once = 1

@@ -38,7 +38,7 @@ class NodeInputs:
         values = dict(self.seeded.get(step.index, node.values))
         dynamic = own_copy(node.dynamic)
         for feed in step.feeds:
-            is_demanded = not feed.lazy or feed.property in frame.asked[step.slot]
+            is_demanded = not feed.lazy or feed.property in frame.lazy_demanded[step.slot]
             value = self._frames.value(frame, feed) if is_demanded else SKIPPED
             if value is SKIPPED:
                 _set_default(values, node, feed)

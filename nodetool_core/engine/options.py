@@ -1,7 +1,7 @@
 """
 How a run is to be done; everything has a sensible default.
 
-What can't be meant is refused when it is said.
+What can't be meant is refused when it is given.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Region:
     """Gather steps, one region up, that collect over this region's innermost loop."""
     targets: list[int] = field(default_factory=list)
     """
-    Steps that a frame asks for when it begins: targets, and the openers of the loops they are in.
+    Steps that a frame demands when it begins: targets, and the openers of the loops they are in.
     """
     groups: list[int] = field(default_factory=list)
     """

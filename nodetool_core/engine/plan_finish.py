@@ -1,8 +1,8 @@
 """
-The end of compiling: what can only be said of a step once all that takes it is known.
+The end of compiling: what is only known of a step once all that takes it is known.
 
-Which regions a stream opens, what a frame asks for when it begins, who may be asked late, how often
-values are taken, and which steps are plain.
+Which regions a stream opens, what a frame demands when it begins, who may be demanded late, how
+often values are taken, and which steps are plain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a run gives back, and the error that says which node failed."""
+"""What a run returns, and the error that names the node that failed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class RunResult(Mapping[str, Any]):
 
 
 class RunError(NodetoolError):
-    """A node failed. `failures` says which; `result` holds what was finished all the same."""
+    """A node failed. `failures` names them; `result` holds what was finished all the same."""
 
     def __init__(self, result: RunResult) -> None:
         super().__init__([failure.problem for failure in result.failures])

@@ -4,7 +4,7 @@ A run under way, as whoever started it sees it.
 The parts of a scheduler know one another in rings. When the run ends they are taken apart, and what
 a failed node had in its hands is let go of, so that large values go with the last reference to the
 result and never wait for the garbage collector. For the same reason an error is raised anew for
-each who asks: its traceback holds the frames of the asker, which hold the run.
+each caller: its traceback holds the frames of the caller, which hold the run.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _failure(scheduler: Scheduler) -> BaseException | None:
             scheduler.execute()
         finally:
             scheduler.ready.close(cancelled=scheduler.invoker.cancelled.is_set())
-    except BaseException as error:  # noqa: BLE001 - crosses a thread: it is raised where the result is asked for
+    except BaseException as error:  # noqa: BLE001 - crosses a thread: it is raised where the result is taken
         return error
     return None
 

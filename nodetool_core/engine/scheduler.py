@@ -2,7 +2,7 @@
 The scheduler: runs a plan, on a thread of its own, as one loop over messages.
 
 Policy. A step is ready when all it waits for has come (an in-degree counter per frame, never a
-search) and somebody asked for it. Ready inline steps run here; blocking steps go to worker threads,
+search) and it is demanded. Ready inline steps run here; blocking steps go to worker threads,
 or run here when there is nothing else to do, which saves two hops; coroutines go to the engine's
 event loop; device steps to the one thread of their device. Threads answer through one inbox
 (messages.py), which is the only thing shared.
@@ -16,10 +16,10 @@ State of a step in a frame: WAITING until `pending_inputs` is 0, then RUNNING, t
 DONE, SKIPPED (its branch was not taken) or FAILED. A skipped or failed input settles its readers,
 which settle the same way without running.
 
-A node that adds two numbers takes less time than the questions that an arbitrary step has to be
-asked before and after it. For a plain step (`Region.plain`) they are answered when the plan is
-made: `_run_ready` calls it without a detour. Whatever turns out to be different after all (a value
-of a richer type, a failure, a message from a thread) goes the general way, which gives the same.
+A node that adds two numbers takes less time than all that has to be found out of an arbitrary step
+before and after it. For a plain step (`Region.plain`) that is known when the plan is made:
+`_run_ready` calls it without a detour. Whatever turns out to be different after all (an equal step,
+a skipped input, a message from a thread) goes the general way, which gives the same.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ class Scheduler:
             # The earlier, equal step settles this one with its own result.
             return
         elif step.lazy_rounds > frame.lazy_round.get(slot, 0):
-            self.demand.ask_next(frame, step)
+            self.demand.add_lazy(frame, step)
         elif isinstance(step, GatherStep):
             bucket = frame.buckets.pop(slot, {})
             self.settlement.settle(

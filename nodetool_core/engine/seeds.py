@@ -14,7 +14,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.steps import LOCAL, NodeStep, Step
 
 RANDOM = -1
-"""The seed that asks for a drawn one."""
+"""The seed that stands for a drawn one."""
 
 
 def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
@@ -41,7 +41,7 @@ def draw_seeds(plan: Plan, result: RunResult) -> dict[int, dict[str, Any]]:
                 settle(step, name)
     for step in plan.seed_sources:
         if is_drawn(step):
-            # An input says how large its number may be.
+            # An input states how large its number may be.
             highest = step.node.values.get("max")
             settle(
                 step,

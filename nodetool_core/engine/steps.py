@@ -99,7 +99,7 @@ is, for a property that is declared.
 Reader = tuple[int, int, int, tuple[int, ...], str]
 """
 Who takes an output from elsewhere: region, slot, output, the path from its index to that of the
-step that is read, and the property where it takes the value only once it has asked for it.
+step that is read, and the property where it takes the value only once it has demanded it.
 """
 
 
@@ -129,7 +129,7 @@ class Step:
     outer: Sequence[Reader] = ()
     """Consumers in other regions."""
     lazy: Sequence[Reader] = ()
-    """Consumers that take the value only once they have asked for it."""
+    """Consumers that take the value only once they have demanded it."""
     watched: Sequence[Reader] = ()
     """
     Steps that wait to know whether an output comes, and take no value.
@@ -142,21 +142,21 @@ class Step:
     """Whether the step can be left out because of a branch."""
     guard: Feed | None = None
     """
-    What it waits for before it asks for its inputs.
+    What it waits for before it demands its inputs.
 
-    Says whether all of them come, and brings no value.
+    States whether all of them come, and brings no value.
     """
     implicitly_lazy: frozenset[str] = frozenset()
-    """Properties that it asks for once the guard has come."""
+    """Properties that it demands once the guard has come."""
     lazy_rounds: int = 0
     """
-    How often it asks for lazy feeds.
+    How often it demands lazy feeds.
 
     When the guard has come, and when the node knows which of its lazy properties it wants.
     """
     may_start_late: bool = False
     """
-    Whether somebody may ask for it after its frame has begun.
+    Whether it may be demanded after its frame has begun.
 
     A lazy property, or an item of a loop.
     """

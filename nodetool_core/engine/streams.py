@@ -1,7 +1,7 @@
 """
-Steps that stream: begun, asked for one item after the other, begun again, ended.
+Steps that stream: begun, pulled for one item after the other, begun again, ended.
 
-A stream is asked for its next item where it has room: where fewer of its items are under way than
+A stream is pulled for its next item where it has room: where fewer of its items are under way than
 may be, which is the back-pressure (loops.py).
 """
 
@@ -120,7 +120,7 @@ class Streams:
                         f"{type(error).__name__}: {error}",
                         level="warning",
                     )
-            # One that was not asked for an item holds the run, by its context.
+            # One that was not pulled holds the run, by its context.
             stream.source = None
 
     def _limit(self, step: NodeStep) -> int:
