@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -106,7 +106,7 @@ class BatchRun:
         self._record(item, document, [str(path) for path in saved.paths])
         return "completed" if document["status"] == "completed" else "failed"
 
-    def _record(self, item: Item, document: Mapping[str, Any], files: list[str]) -> None:
+    def _record(self, item: Item, document: Mapping[str, object], files: list[str]) -> None:
         kept = {
             name: document[name]
             for name in ("status", "outputs", "seeds", "models", "errors", "seconds")
@@ -114,7 +114,7 @@ class BatchRun:
         self._manifest.add(item, kept | {"files": files})
         self._print({"item": item.number, "inputs": item.values, **kept, "files": files}, files)
 
-    def _print(self, record: Mapping[str, Any], files: Sequence[str]) -> None:
+    def _print(self, record: Mapping[str, object], files: Sequence[str]) -> None:
         import json
 
         if self._as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 _TOLD_EVERY = 2**30
 """Bytes after which reading files reports how far it is."""
+
+_Part = TypedDict("_Part", {"name": str, "class": str, "bytes": int})
+
+
+class _Description(TypedDict):
+    pipeline: str | None
+    components: list[_Part]
+
 
 app = typer.Typer(
     help="Look at model weights on this machine, fetch them, remove them.",
@@ -345,7 +353,7 @@ def _row(name: str) -> LocalModel:
     return found
 
 
-def _describe(row: LocalModel) -> dict[str, Any]:
+def _describe(row: LocalModel) -> _Description:
     """
     Return the pipeline of a model and its components, by its `model_index.json`; nothing is loaded.
     """
@@ -355,7 +363,7 @@ def _describe(row: LocalModel) -> dict[str, Any]:
     layout = _layout(directory, row.name, None) or _layout(directory, row.name, "fp16")
     if layout is None:
         return {"pipeline": None, "components": []}
-    parts = [
+    parts: list[_Part] = [
         {
             "name": part,
             "class": f"{library}.{cls}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.reference.bounds import bound_texts, place_text
 from nodetool_core.reference.schema import property_schema
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nodetool_core.properties import Property
 
 
-def node_json(node: type[Node]) -> dict[str, Any]:
+def node_json(node: type[Node]) -> dict[str, object]:
     """Return everything that a node declares."""
     spec = node.spec
     return {
@@ -42,8 +42,8 @@ def node_json(node: type[Node]) -> dict[str, Any]:
     }
 
 
-def _property_json(prop: Property) -> dict[str, Any]:
-    described: dict[str, Any] = {
+def _property_json(prop: Property) -> dict[str, object]:
+    described: dict[str, object] = {
         "name": prop.name,
         "type": type_name(prop.annotation),
         "required": prop.required,

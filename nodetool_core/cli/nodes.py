@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -197,7 +197,7 @@ def _echo_listing(chosen: list[type[Node]]) -> None:
         typer.echo("\n\n".join(map(columns, namespaces.values())))
 
 
-def _echo_json(content: Any) -> None:
+def _echo_json(content: object) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -21,7 +21,7 @@ _LISTED_FAILURES = 20
 _MISSING = frozenset({"missing_file", "model_path_missing"})
 
 
-def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str, Any]:
+def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str, object]:
     """
     Return the JSON document about a run that took place.
 
@@ -46,9 +46,9 @@ def report(result: RunResult, saved: Saved, *, debug: bool = False) -> dict[str,
     }
 
 
-def refused(problems: Sequence[Problem]) -> dict[str, Any]:
+def refused(problems: Sequence[Problem]) -> dict[str, object]:
     """Return the JSON document where nothing ran."""
-    nothing: dict[str, Any] = {
+    nothing: dict[str, object] = {
         "outputs": {},
         "seeds": {},
         "models": {},
@@ -61,7 +61,7 @@ def refused(problems: Sequence[Problem]) -> dict[str, Any]:
     return {"status": "invalid", **nothing, "errors": errors, "seconds": 0.0, "run_id": None}
 
 
-def print_json(document: dict[str, Any]) -> None:
+def print_json(document: dict[str, object]) -> None:
     import json
 
     typer.echo(json.dumps(document, indent=2, allow_nan=False))
@@ -154,8 +154,8 @@ def _missing_value(failure: NodeFailure, graph: Graph) -> str:
     return ""
 
 
-def _error(failure: NodeFailure, debug: bool) -> dict[str, Any]:
-    error: dict[str, Any] = failure.problem.to_json() | {
+def _error(failure: NodeFailure, debug: bool) -> dict[str, object]:
+    error: dict[str, object] = failure.problem.to_json() | {
         "node_id": failure.node_id,
         "node_type": failure.node_type,
         "item": list(failure.item),

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ImageError, NodetoolError, Problem
 
@@ -31,7 +31,7 @@ _LONGEST_NAME = 100
 class Saved:
     """What became of a run's outputs."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict)
     """JSON forms by output name; an image as its path and size."""
     lines: list[str] = field(default_factory=list)
     """What is printed: the paths of images, and `name: value` for all else."""
@@ -78,7 +78,7 @@ def check_place(out: Path) -> None:
         raise ImageError(write_problem(folder, OSError(reason, os.strerror(reason), str(above))))
 
 
-def save(outputs: Mapping[str, Any], out: Path) -> Saved:
+def save(outputs: Mapping[str, object], out: Path) -> Saved:
     """
     Write the images among the outputs and describe everything.
 
@@ -101,7 +101,7 @@ def save(outputs: Mapping[str, Any], out: Path) -> Saved:
     return saved
 
 
-def _called(outputs: Mapping[str, Any], file: Path) -> dict[str, str]:
+def _called(outputs: Mapping[str, object], file: Path) -> dict[str, str]:
     """
     Return what the outputs that hold images are called where a file is named.
 
@@ -142,7 +142,7 @@ def file_name(output: str) -> str:
     return name if Path(name).suffix.lower() in SUFFIXES else f"{name}.png"
 
 
-def _images(value: Any, key: str) -> Iterator[tuple[str, ImageData]]:
+def _images(value: object, key: str) -> Iterator[tuple[str, ImageData]]:
     """Yield the images in a value, each under the name that its file gets."""
     from nodetool_core.assets.image_data import ImageData
 
@@ -153,7 +153,7 @@ def _images(value: Any, key: str) -> Iterator[tuple[str, ImageData]]:
             yield from _images(item, inner)
 
 
-def _items(value: Any, key: str) -> list[tuple[str, Any]]:
+def _items(value: Sequence[object] | Mapping[str, object], key: str) -> list[tuple[str, object]]:
     """
     Return the items of a list or mapping with their names.
 
@@ -169,7 +169,7 @@ def _items(value: Any, key: str) -> list[tuple[str, Any]]:
     return [(f"{stem}_{number:0{digits}}{suffix}", item) for number, item in enumerate(value, 1)]
 
 
-def _described(value: Any, key: str, files: Mapping[str, Path]) -> Any:
+def _described(value: object, key: str, files: Mapping[str, Path]) -> object:
     """Return the JSON form of a value."""
     from nodetool_core.assets.image_data import ImageData
 
@@ -193,7 +193,7 @@ def _described(value: Any, key: str, files: Mapping[str, Path]) -> Any:
     return _plain_json(value)
 
 
-def _plain_json(value: Any) -> Any:
+def _plain_json(value: object) -> object:
     import math
 
     from nodetool_core.properties import jsonable
@@ -206,7 +206,7 @@ def _plain_json(value: Any) -> Any:
         return {"type": type(value).__name__, "text": str(value)[:1000]}
 
 
-def _text(described: Any) -> str:
+def _text(described: object) -> str:
     import json
 
     from nodetool_core.cli.messages import plain

@@ -64,7 +64,7 @@ from PIL import Image
 ORANGE = Image.new("RGB", (8, 6), (255, 128, 0))
 
 
-def made(**properties: Any) -> Image.Image:
+def made(**properties: object) -> Image.Image:
     photo = ImageInput(name="photo")
     changed = {title}(image=photo.output, **properties)
     workflow = Workflow(Output(name="image", value=changed.output))

@@ -60,7 +60,7 @@ def validate(
         raise typer.Exit(ExitCode.WRONG_USE)
 
 
-def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, Any]:
+def _checked(file: Path, registry: Registry, *, quiet: bool) -> dict[str, object]:
     """
     Return what is found in one file, as JSON.
 
@@ -133,13 +133,13 @@ def _write(path: Path, text: str) -> None:
         raise NodetoolError(write_problem(path, error)) from error
 
 
-def _echo_json(content: Any) -> None:
+def _echo_json(content: object) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=2))
 
 
-def _described(graph: Graph) -> dict[str, Any]:
+def _described(graph: Graph) -> dict[str, object]:
     return {
         "nodes": len(graph.nodes),
         "inputs": {name: _input_type(node) for name, node in graph.inputs().items()},

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.jobs.celery_dispatch import CANCEL, TASK, model_queue
 from nodetool_core.jobs.job import JobsError
@@ -106,11 +106,11 @@ class CeleryWorker:
                 self._app.control.cancel_consumer(queue, destination=[self._name])
             self._read = held
 
-    def _cancel(self, state: Any, job_id: str = "", **_: Any) -> None:
+    def _cancel(self, state: object, job_id: str = "", **_: object) -> None:
         """Cancel a job if it runs here."""
         self._jobs.heartbeat.poll_now()
 
-    def _begin_to_end(self, **_: Any) -> None:
+    def _begin_to_end(self, **_: object) -> None:
         # Celery now waits for the tickets under way; this makes sure that they end.
         threading.Thread(
             target=self._jobs.runner.drain,
@@ -120,5 +120,5 @@ class CeleryWorker:
         ).start()
 
 
-def _leave_logging_as_it_is(**_: Any) -> None:
+def _leave_logging_as_it_is(**_: object) -> None:
     """Keep Celery from setting up logging, which it does unless somebody listens to this signal."""

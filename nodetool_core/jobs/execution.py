@@ -8,7 +8,7 @@ import threading
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
@@ -136,7 +136,7 @@ class Execution:
         return written
 
     @property
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, object]:
         """What log lines say about the job."""
         return {"job_id": self.claim.job_id, "attempt": self.claim.fence}
 
@@ -205,7 +205,7 @@ class Execution:
         return Outcome(state, problems, _report(result), results, collector.files.keys())
 
 
-def _report(result: RunResult) -> dict[str, Any]:
+def _report(result: RunResult) -> dict[str, object]:
     return {
         "seconds": round(result.seconds, 6),
         "computed": len(result.ran),

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.json_types import Json, JsonObject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ class JobOptions:
     """
     previews: bool = False
     """Whether images of each step are wanted, for who looks on in the process that runs it."""
-    note: Mapping[str, Any] | None = None
+    note: Mapping[str, Json] | None = None
     """
     JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it.
     """
@@ -100,13 +101,13 @@ class JobOptions:
 class JobRequest:
     """What a client requests."""
 
-    workflow: str | WorkflowDocument | Mapping[str, Any]
+    workflow: str | WorkflowDocument | Mapping[str, object]
     """
     The name of a workflow that is served, or a workflow itself.
 
     It is kept as it is now, whatever becomes of its file.
     """
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, object] = field(default_factory=dict)
     """
     JSON values by input name, or by `node.property`.
 
@@ -157,12 +158,12 @@ class Job:
     idempotency_key: str | None = None
     problems: tuple[Problem, ...] = ()
     """Why it did not end well."""
-    report: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Json] = field(default_factory=dict)
     """How the run went: `seeds`, `models`, `warnings`, `seconds`, `computed`, `cached`."""
-    note: Mapping[str, Any] = field(default_factory=dict)
+    note: Mapping[str, Json] = field(default_factory=dict)
     """What was kept with the request by `JobOptions.note`."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return asdict(self) | {
             "state": self.state.value,
             "problems": [problem.to_json() for problem in self.problems],
@@ -180,7 +181,7 @@ class StoredEvent(NamedTuple):
     number: int
     at: float
     attempt: int
-    data: dict[str, Any]
+    data: JsonObject
 
     @property
     def name(self) -> str:
@@ -206,7 +207,7 @@ class StoredFile:
         """Which kind of reference it is behind."""
         return "image" if self.media_type.startswith("image/") else "asset"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a reference as inputs take it and results hold it."""
         known = {
             name: value
@@ -216,7 +217,7 @@ class StoredFile:
         return {"type": self.kind, "asset_id": self.digest, "metadata": known}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self | None:
+    def from_json(cls, value: Mapping[str, object]) -> Self | None:
         """
         Return the file that `to_json` wrote down.
 

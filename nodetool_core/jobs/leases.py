@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, or_, select, update
 
@@ -29,10 +29,10 @@ from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import JobState
 from nodetool_core.jobs.queue import end_job, waiting
-from nodetool_core.jobs.records import TimedEvent, append_events, jobs, to_text
+from nodetool_core.jobs.records import JobRow, TimedEvent, append_events, jobs, to_text
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection
 
     from nodetool_core.jobs.database import Database
 
@@ -58,8 +58,8 @@ class Outcome:
 
     state: JobState
     problems: Sequence[Problem] = ()
-    report: Mapping[str, Any] | None = None
-    results: Mapping[str, Any] | None = None
+    report: Mapping[str, object] | None = None
+    results: Mapping[str, object] | None = None
     files: Collection[str] = ()
     """Digests of the result files."""
 
@@ -212,7 +212,7 @@ class Leases:
                 end_job(connection, row, JobState.EXPIRED, now, [waited_too_long()])
         return [row.id for row in [*lost, *late]]
 
-    def _take_from_dead(self, connection: Connection, row: Row[Any], now: float) -> None:
+    def _take_from_dead(self, connection: Connection, row: JobRow, now: float) -> None:
         lost_attempts = 0 if _got_further(connection, row) else row.losses + 1
         connection.execute(
             update(schema.jobs).where(jobs.number == row.number).values(losses=lost_attempts)
@@ -251,7 +251,7 @@ def ran_too_long() -> Problem:
     )
 
 
-def _held(claim: Claim) -> tuple[Any, ...]:
+def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     """Return the condition under which a claim counts."""
     return (
         jobs.number == claim.number,
@@ -260,7 +260,7 @@ def _held(claim: Claim) -> tuple[Any, ...]:
     )
 
 
-def _got_further(connection: Connection, row: Row[Any]) -> bool:
+def _got_further(connection: Connection, row: JobRow) -> bool:
     """
     Return whether the last attempt computed a node that none before had.
 
@@ -279,7 +279,7 @@ def _got_further(connection: Connection, row: Row[Any]) -> bool:
     return bool(found[True] - found[False])
 
 
-def _put_back(connection: Connection, row: Row[Any], reason: str, now: float) -> None:
+def _put_back(connection: Connection, row: JobRow, reason: str, now: float) -> None:
     """Have a running job wait again, unless it was to end."""
     if row.cancel_requested:
         end_job(connection, row, JobState.CANCELLED, now)

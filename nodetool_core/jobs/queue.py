@@ -23,6 +23,7 @@ from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_file
 from nodetool_core.jobs.records import (
+    JobRow,
     TimedEvent,
     append_events,
     event_of,
@@ -31,9 +32,10 @@ from nodetool_core.jobs.records import (
     row_of,
     to_text,
 )
+from nodetool_core.json_types import Json
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from nodetool_core.jobs.database import Database
 
@@ -173,12 +175,12 @@ class Queue:
             return str(row_of(connection, job_id).results)
 
     def change(
-        self, job_id: str, *, priority: int | None = None, note: Mapping[str, Any] | None = None
+        self, job_id: str, *, priority: int | None = None, note: Mapping[str, Json] | None = None
     ) -> Job:
         """Give a job another priority, and put values into its note."""
         with self.database.write() as connection:
             row = row_of(connection, job_id)
-            values: dict[str, Any] = {}
+            values: dict[str, object] = {}
             if priority is not None:
                 values["priority"] = priority
             if note:
@@ -320,7 +322,7 @@ class Queue:
 
 def end_job(
     connection: Connection,
-    row: Row[Any],
+    row: JobRow,
     state: JobState,
     now: float,
     problems: Sequence[Problem] = (),

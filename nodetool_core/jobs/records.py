@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import insert, select, update
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
+from nodetool_core.json_types import Json
 from nodetool_core.values import json_form
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 jobs = schema.jobs.c
 
-EventData = Mapping[str, Any]
+EventData = Mapping[str, object]
+
+JobRow: TypeAlias = "Row[Any]"
+"""A row of a table of jobs, by the names of its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class TimedEvent:
     data: EventData
 
 
-def job_of(row: Row[Any]) -> Job:
+def job_of(row: JobRow) -> Job:
     """Return the public record of a row of `jobs`."""
     return Job(
         id=row.id,
@@ -56,7 +60,7 @@ def job_of(row: Row[Any]) -> Job:
     )
 
 
-def row_of(connection: Connection, job_id: str) -> Row[Any]:
+def row_of(connection: Connection, job_id: str) -> JobRow:
     """Return the row of a job. Raises JobsError(`unknown_job`)."""
     row = connection.execute(select(schema.jobs).where(jobs.id == job_id)).one_or_none()
     if row is None:
@@ -95,11 +99,11 @@ def append_events(
     connection.execute(insert(schema.events), rows)
 
 
-def event_of(row: Row[Any]) -> StoredEvent:
+def event_of(row: JobRow) -> StoredEvent:
     return StoredEvent(row.number, row.at, row.attempt, json.loads(row.data))
 
 
-def to_text(value: Any) -> str:
+def to_text(value: object) -> str:
     """
     Return JSON as it is stored: compact, in ASCII.
 
@@ -111,5 +115,5 @@ def to_text(value: Any) -> str:
         return json.dumps(json_form(value, _finite), allow_nan=False, separators=(",", ":"))
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: Any) -> Json:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

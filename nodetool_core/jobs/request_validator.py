@@ -15,7 +15,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nodetool_core import inputs as given_inputs
 from nodetool_core.assets.loader import ImageLoader
@@ -122,7 +122,7 @@ class RequestValidator:
         )
         return request.name, document, request.base or Path.cwd()
 
-    def _without_inline(self, graph: Graph, name: str, value: Any) -> Any:
+    def _without_inline(self, graph: Graph, name: str, value: object) -> object:
         """
         Return the value with references into the storage in place of images that came with it.
         """
@@ -133,7 +133,7 @@ class RequestValidator:
             else self._moved(value)
         )
 
-    def _moved(self, value: Any) -> Any:
+    def _moved(self, value: object) -> object:
         if isinstance(value, list):
             return [self._moved(item) for item in value]
         reference = {"uri": value} if isinstance(value, str) else value
@@ -170,9 +170,9 @@ def _check_names(request: JobRequest) -> None:
             )
 
 
-def _json_inputs(given: Mapping[str, Any]) -> dict[str, Any]:
+def _json_inputs(given: Mapping[str, object]) -> dict[str, object]:
     try:
-        values: dict[str, Any] = jsonable(given)
+        values: dict[str, object] = jsonable(given)
         json.dumps(values, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise WorkflowError(

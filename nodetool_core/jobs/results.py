@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobOptions, StoredFile
+from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, FolderRef
 from nodetool_core.values import json_form
@@ -31,11 +32,11 @@ class Collector:
         self._options = options
         self._loader = ImageLoader(base, store=storage, confined=options.confined)
 
-    def collect(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    def collect(self, outputs: Mapping[str, object]) -> JsonObject:
         """Return the JSON form. Raises ImageError where an image can't be encoded or read."""
         return {name: json_form(value, self._kept) for name, value in outputs.items()}
 
-    def _kept(self, value: Any) -> Any:
+    def _kept(self, value: object) -> Json:
         if isinstance(value, ImageData):
             options = self._options
             origin = value.provenance if options.provenance else None
@@ -51,17 +52,18 @@ class Collector:
             # reads the result.
             return self._store(self._loader.read(value))
         try:
-            return jsonable(value)
+            form: Json = jsonable(value)
         except TypeError:
             return {"type": type(value).__name__, "text": str(value)[:_LONGEST_TEXT]}
+        return form
 
-    def _store(self, data: bytes) -> dict[str, Any]:
+    def _store(self, data: bytes) -> JsonObject:
         file = describe(data)
         self.files[file.digest] = (file, data)
         return file.to_json()
 
 
-def revived(value: Any) -> Any:
+def revived(value: object) -> object:
     """Return a stored result with `StoredFile` in place of what stands for one."""
     if isinstance(value, list):
         return [revived(item) for item in value]

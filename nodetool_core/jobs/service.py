@@ -24,7 +24,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.addresses import shown
@@ -51,6 +51,7 @@ from nodetool_core.jobs.runner import Runner
 from nodetool_core.jobs.storage import Storage, open_storage
 from nodetool_core.jobs.workers import Workers
 from nodetool_core.jobs.workflow_cache import WorkflowCache
+from nodetool_core.json_types import Json
 from nodetool_core.registry import Registry
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class Jobs:
         find: Find = lambda name: None,
         settings: JobSettings | None = None,
         dispatch: Dispatch | None = None,
-        storage_options: Mapping[str, Any] | None = None,
+        storage_options: Mapping[str, object] | None = None,
     ) -> Self:
         """
         Return the jobs behind a database and a storage, which are made where they don't exist.
@@ -280,7 +281,7 @@ class Jobs:
         return job
 
     def change(
-        self, job_id: str, *, priority: int | None = None, note: Mapping[str, Any] | None = None
+        self, job_id: str, *, priority: int | None = None, note: Mapping[str, Json] | None = None
     ) -> Job:
         """
         Give a job another priority, and put values into its note.
@@ -315,7 +316,7 @@ class Jobs:
             raise _not_ended(job, "retried")
         return self._accept(spec, retry_of=job_id)
 
-    def results(self, job_id: str) -> dict[str, Any]:
+    def results(self, job_id: str) -> dict[str, object]:
         """
         Return what a job gave, by output name.
 

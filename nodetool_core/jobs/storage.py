@@ -15,7 +15,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from nodetool_core.assets.files import atomic_write
 from nodetool_core.errors import Problem, missing_package
@@ -61,7 +61,7 @@ class Storage(Protocol):
         ...
 
 
-def open_storage(url: str | Path, options: Mapping[str, Any] | None = None) -> Storage:
+def open_storage(url: str | Path, options: Mapping[str, object] | None = None) -> Storage:
     """
     Return the storage at a path or URL.
 
@@ -143,7 +143,7 @@ class RemoteStorage:
     `put` replaces.
     """
 
-    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, url: str, options: Mapping[str, object]) -> None:
         try:
             from fsspec.core import url_to_fs  # type: ignore[import-untyped]
         except ModuleNotFoundError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.properties import Property
@@ -46,7 +46,7 @@ class Input:
     given: str
     """How `inputs.apply` calls it."""
     prop: Property
-    default: Any
+    default: object
     """The value where none is given; `properties.MISSING` where one must be."""
     description: str
     bounds: Mapping[str, float] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class ServedWorkflow:
     document: WorkflowDocument
     base: Path
     inputs: Mapping[str, Input]
-    outputs: Mapping[str, Any]
+    outputs: Mapping[str, object]
     """Output name to the type of its value, as an annotation."""
     model: str = ""
     """The id of the model that is served; empty for a workflow."""
@@ -120,9 +120,9 @@ def served_workflow(
     )
 
 
-def outputs_of(graph: Graph) -> dict[str, Any]:
+def outputs_of(graph: Graph) -> dict[str, object]:
     """Return each output's type: that of what feeds it."""
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for name, node in graph.outputs().items():
         edge = next((edge for edge in node.inputs if edge.property == "value"), None)
         source = None if edge is None else graph.nodes[edge.source]

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -29,7 +29,7 @@ class SettingsError(NodetoolError):
     """The server is set up in a way that can't work, or that is not safe."""
 
 
-def read_file(file: Path) -> dict[str, Any]:
+def read_file(file: Path) -> dict[str, object]:
     """
     Return what a TOML file says, be it a file, a pipe or `/dev/null`.
 

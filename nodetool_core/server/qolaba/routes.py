@@ -46,6 +46,8 @@ from nodetool_core.server.result_files import address
 from nodetool_core.server.served_workflow import ServedWorkflow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nodetool_core.server.runtime.app_state import AppState
 
 _log = logging.getLogger(__name__)
@@ -353,10 +355,7 @@ class QolabaRoutes:
         )
         output: Json = ""
         if status == "SUCCESS":
-            told = [
-                *job.note.get(_WARNINGS, ()),
-                *(str(one.get("message", "")) for one in job.report.get("warnings", ())),
-            ]
+            told = [*_list(job.note.get(_WARNINGS)), *_messages(job.report.get("warnings"))]
             output = {"result": _urls(self._state.jobs.results(job.id), base)} | (
                 {"warnings": told} if told else {}
             )
@@ -393,3 +392,12 @@ def _times(job: Job) -> Json:
         "startup_time": round(job.started - job.created, 3),
         "runtime": round(job.ended - job.started, 3),
     }
+
+
+def _list(value: Json) -> Sequence[Json]:
+    return value if isinstance(value, list) else ()
+
+
+def _messages(warnings: Json) -> list[Json]:
+    """Return the messages of the warnings in the report of a job."""
+    return [str(one.get("message", "")) for one in _list(warnings) if isinstance(one, dict)]
