@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.components.deserialize import read_module
 from nodetool_core.models.components.integrity import load_failure
+from nodetool_core.models.diffusers.deserialize import read_module
 from nodetool_core.models.sources.headers import header_of
 from nodetool_core.models.sources.repository_files import (
     CONFIGS,

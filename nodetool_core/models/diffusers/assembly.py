@@ -14,9 +14,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.components.deserialize import read_module
 from nodetool_core.models.components.integrity import load_failure
 from nodetool_core.models.components.processors import read_processors, stand_ins
+from nodetool_core.models.diffusers.deserialize import read_module
 from nodetool_core.models.sources.priors import PRIOR
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.components.deserialize import ONE_AT_A_TIME
 from nodetool_core.models.components.integrity import (
     check_whole,
     gaps_of,
@@ -22,6 +21,7 @@ from nodetool_core.models.components.integrity import (
     quantized_names,
     quantized_unread,
 )
+from nodetool_core.models.diffusers.deserialize import ONE_AT_A_TIME
 from nodetool_core.models.sources.file_kinds import holds_components, kind_of, no_pipeline
 from nodetool_core.models.sources.headers import Header, StoredTensor, header_of
 
