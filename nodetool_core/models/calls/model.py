@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.models.calls.pipelines import lend, prototype
 from nodetool_core.models.components.integrity import REMARK
 from nodetool_core.models.components.networks import ModelPart
-from nodetool_core.models.components.optimizations import optimize
 from nodetool_core.models.diffusers.decoding import report_out_of_memory
+from nodetool_core.models.diffusers.optimizations import optimize
 from nodetool_core.models.residency.component import ComponentRequest
 from nodetool_core.models.residency.module_state import ModuleState
 from nodetool_core.models.residency.replicas import clone_sharing_storage
