@@ -12,9 +12,9 @@ import torch
 
 from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
-from nodetool_core.models.calls.pipelines import modules_of
 from nodetool_core.models.components.recipes import Precision, recipe_for
 from nodetool_core.models.diffusers import assembly
+from nodetool_core.models.diffusers.modules import modules_of
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.residency.devices import choose_device
 from nodetool_core.models.residency.transfer import module_bytes

@@ -27,8 +27,6 @@ from nodetool_core.models.diffusers.tasks import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import torch
-
     from nodetool_core.context import Pipeline
 
 
@@ -101,14 +99,3 @@ def _copied(pipeline: Pipeline, schedulers: dict[int, object]) -> Pipeline:
         elif is_pipeline(value):
             state[name] = _copied(value, schedulers)
     return made
-
-
-def modules_of(pipeline: Pipeline) -> Mapping[str, torch.nn.Module]:
-    """Return the modules of a pipeline by name."""
-    import torch
-
-    return {
-        name: part
-        for name, part in pipeline.components.items()
-        if isinstance(part, torch.nn.Module)
-    }

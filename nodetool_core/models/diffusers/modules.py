@@ -1,4 +1,4 @@
-"""Clones of modules over the same parameters, for calls that change modules of shared weights."""
+"""The modules of a pipeline, and clones of them for calls that change modules of shared weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import torch
 
+    from nodetool_core.context import Pipeline
+
 _HOOKS = "_diffusers_hook"
 """Where diffusers keeps the hooks of a module, which replace its `forward`."""
+
+
+def modules_of(pipeline: Pipeline) -> Mapping[str, torch.nn.Module]:
+    """Return the modules of a pipeline by name."""
+    import torch
+
+    return {
+        name: part
+        for name, part in pipeline.components.items()
+        if isinstance(part, torch.nn.Module)
+    }
 
 
 def shallow_clone(module: torch.nn.Module) -> torch.nn.Module:

@@ -25,7 +25,7 @@ from nodes.nodetool.output import Output
 from nodetool_core import Context, ModelRef, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.calls.pipelines import modules_of
+from nodetool_core.models.diffusers.modules import modules_of
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.planning.lookahead import PlannedUse
 from nodetool_core.models.residency.transfer import module_bytes
