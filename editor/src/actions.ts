@@ -5,6 +5,7 @@ import * as files from "./app/files.ts";
 import { innerName, openInner } from "./app/inner.ts";
 import { active, closeTab, nextTab, tabs } from "./app/tabs.ts";
 import { go, route } from "./app/route.ts";
+import { SLOTS, fillSlot } from "./app/slots.ts";
 import * as running from "./app/running.ts";
 import { set, settings, toggle } from "./app/settings.ts";
 import { activeRun, dialog, file, leftTab, opened, selectedEdge, selectedFrame, selection, types, status, unsaved } from "./app/store.ts";
@@ -96,6 +97,12 @@ const arrows: [Direction, string, number, number][] = [
 
 const hidden = new Set<string>();
 
+function slotAction(number: number): Action {
+  const id = `slot-${number}`;
+  if (number > 1) hidden.add(id);
+  return { id, name: "Keep the result for comparing, in slot 1 (to 9)", keys: String(number), onCanvas: true, group: "node", when: some, run: () => fillSlot(number) };
+}
+
 function arrow([direction, key, dx, dy]: (typeof arrows)[number]): Action[] {
   const made: Action[] = [
     { id: `go-${direction}`, name: direction, keys: key, onCanvas: true, group: "view", run: () => goTo(direction, false) },
@@ -113,6 +120,7 @@ export const actions: Action[] = [
   { id: "run-first", name: "Run first in the queue", keys: "Ctrl+Shift+Enter", group: "run", run: () => running.runSelection(true) },
   { id: "run-anew", name: t.runAnew, group: "run", run: () => running.run({ anew: true }) },
   { id: "run-seeds", name: t.runSeeds, group: "run", run: () => running.runWithNewSeeds(4) },
+  { id: "run-rows", name: t.runRows, group: "run", run: () => (dialog.value = { kind: "batch" }) },
   { id: "cancel", name: t.cancelRun, keys: "Ctrl+.", group: "run", when: () => activeRun.value !== null, run: () => running.cancelRun() },
   { id: "cancel-all", name: t.cancelAll, group: "run", run: () => running.cancelWaiting() },
 
@@ -151,6 +159,8 @@ export const actions: Action[] = [
   { id: "rename", name: t.rename, keys: "F2", onCanvas: true, group: "node", when: () => selection.value.size === 1 || selectedFrame.value !== null, run: () => (dialog.value = selectedFrame.value ? { kind: "rename-frame", data: selectedFrame.value } : { kind: "rename-node", data: [...selection.value][0] }) },
   { id: "edit", name: "Edit the first field", keys: "Enter", onCanvas: true, group: "node", when: some, run: focusField },
   { id: "view-result", name: "Show the result", keys: "Space", onCanvas: true, group: "node", when: some, run: () => (dialog.value = { kind: "viewer", data: { node: [...selection.value].at(-1) } }) },
+
+  ...Array.from({ length: SLOTS }, (_, at) => slotAction(at + 1)),
 
   { id: "actions", name: t.search, keys: "Ctrl+K", group: "view", run: () => (dialog.value = { kind: "actions" }) },
   { id: "find", name: "Find in the workflow", keys: "/", onCanvas: true, group: "view", run: () => (dialog.value = { kind: "actions", data: "@" }) },

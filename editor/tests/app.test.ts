@@ -4,7 +4,7 @@ import { checkNow } from "../src/app/checking.ts";
 import { addNode, connect, duplicate, renameNode, select, setValue, undo } from "../src/app/editing.ts";
 import { nodeResult, resultOf } from "../src/app/results.ts";
 import { run, take } from "../src/app/running.ts";
-import { check, connected, freshKeys, nodeState, opened, runs, savedTop, selection, server, show, shownRun, toasts, types, unsaved } from "../src/app/store.ts";
+import { check, connected, freshKeys, nodeState, opened, runs, savedTop, selection, server, show, shownRun, status, toasts, types, unsaved } from "../src/app/store.ts";
 import { measure } from "../src/canvas/geometry.ts";
 import { WorkflowDocument } from "../src/model/document.ts";
 import { writeJson } from "../src/model/json.ts";
@@ -64,6 +64,7 @@ beforeEach(() => {
   fake = new Fake();
   server.api = new Api(fake.fetch);
   types.value = new Types(catalogue);
+  status.value = { owner: true } as never;
   runs.value = [];
   shownRun.value = null;
   toasts.value = [];

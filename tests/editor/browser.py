@@ -141,6 +141,12 @@ class EditorBrowser(Browser):
         for kind in ("dragEnter", "dragOver", "drop"):
             self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
+    def choose(self, selector: str, path: Path) -> None:
+        """Choose a file in a file field, as its dialog would."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        field = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=field, files=[str(path)])
+
     def set_field(self, selector: str, value: str) -> None:
         """Replace what stands in a field, as a person would."""
         self.click(selector)

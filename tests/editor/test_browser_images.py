@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from tests.editor.acting import CANVAS, KNOWN, ROOT, run, set_radius
+from tests.editor.acting import CANVAS, IMAGE, KNOWN, ROOT, image_source, run, save, set_radius
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
+from tests.editor.documents import document
 
 
 def test_two_results_are_compared(page: EditorBrowser) -> None:
@@ -74,3 +75,56 @@ def test_fill_in_runs_with_a_painted_mask(
     page.evaluate(CANVAS)
     page.key("Ctrl+Enter")
     page.wait_for_run_text(KNOWN)
+
+
+def test_a_result_is_kept_in_a_slot_and_compared_with_a_later_one(page: EditorBrowser) -> None:
+    """Slots hold results by key: the same node before and after a change."""
+    set_radius(page, "3.25")
+    run(page)
+    page.click("[data-node=blur] .node-title")
+    first = image_source(page)
+    page.evaluate(CANVAS)
+    page.key("2")
+    page.wait_for("document.querySelector('.toast')?.textContent.includes('slot 2')")
+    set_radius(page, "13.25")
+    run(page)
+    page.click("[data-node=blur] .node-title")
+    page.wait_for(f"{IMAGE}?.complete && {IMAGE}.src !== {json.dumps(first)}")
+    page.evaluate(CANVAS)
+    page.key(" ")
+    page.wait_for("document.querySelector('dialog.viewer .stage img')?.complete")
+    page.key("2")
+    page.wait_for("document.querySelectorAll('dialog.viewer .stage img').length === 2")
+    other = page.evaluate("document.querySelector('dialog.viewer .stage img').src")
+    assert other.partition("?")[0] == first.partition("?")[0]
+
+
+def test_a_crop_is_set_on_the_image(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """With the pointer and with keys; one step of undo takes it back."""
+    photo = {"name": "photo", "value": {"type": "image", "uri": "photo.png"}}
+    made = document(
+        {
+            "photo": ("nodetool.input.ImageInput", photo),
+            "crop": ("nodetool.image.Crop", {"right": 48, "bottom": 32}),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["photo.output > crop.image", "crop.output > out.value"],
+    )
+    page = opened("crop", made)
+    page.click("[data-node=crop] .node-title")
+    page.click_text("Crop on the image", "#inspector button")
+    x, y = page.place(".crop-handle.x1.y1")
+    page.drag((x, y), (x - 80, y - 80))
+    page.evaluate("document.querySelector('.crop-handle.x-1.y0').focus()")
+    page.key("Shift+ArrowRight")
+    page.click_text("Done", "dialog button")
+    page.wait_for("!document.querySelector('dialog')")
+    save(page)
+    data = json.loads((editor.graphs / "crop.json").read_text("utf-8"))["graph"]["nodes"][1]["data"]
+    assert data == {"left": 10, "top": 0, "right": 38, "bottom": 22}
+    page.key("Ctrl+Z")
+    save(page)
+    data = json.loads((editor.graphs / "crop.json").read_text("utf-8"))["graph"]["nodes"][1]["data"]
+    assert data == {"right": 48, "bottom": 32}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -164,3 +165,80 @@ def test_a_bypassed_node_is_passed_by(page: EditorBrowser) -> None:
     page.wait_for_run_text("Run 1 of 1")
     run(page)
     assert page.marks() == {"photo": "known", "blur": "known", "invert": "unneeded", "out": "known"}
+
+
+def test_a_workflow_runs_once_for_each_row(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor, tmp_path: Path
+) -> None:
+    """A column that is no input is told before anything runs."""
+    made = document(
+        {
+            "season": ("nodetool.input.StringInput", {"name": "season", "value": "winter"}),
+            "text": ("nodetool.text.FormatText", {"template": "a lake in {{ season }}"}),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["season.output > text.season", "text.output > out.value"],
+    )
+    page = opened("rows", made)
+    page.click(".run-more .menu-button")
+    page.click_text("Run for each row", "[role=menuitem]")
+    page.wait_for("document.querySelector('#rows-file')")
+    table = tmp_path / "rows.csv"
+    table.write_text("saeson\nspring\n", "utf-8")
+    page.choose("#rows-file", table)
+    page.wait_for("document.querySelector('.batch .problem')?.textContent.includes('saeson')")
+    table.write_text('season\nspring\n"late, late summer"\n', "utf-8")
+    page.choose("#rows-file", table)
+    page.click_text("Run 2 times", "dialog button")
+    page.wait_for("!document.querySelector('dialog')")
+    with editor.owner() as client:
+        jobs = client.get("/v1/jobs?limit=2&with=outputs").json()["jobs"]
+        for job in jobs:
+            client.get(f"/v1/jobs/{job['id']}?wait=30")
+        jobs = client.get("/v1/jobs?limit=2&with=outputs").json()["jobs"]
+    found = {job["label"]: job["outputs"]["result"] for job in jobs}
+    assert found == {"1/2": "a lake in spring", "2/2": "a lake in late, late summer"}
+
+
+def test_a_queue_is_reordered_and_cancelled(
+    opened: Callable[..., EditorBrowser],
+) -> None:
+    """The last of five goes first; one is cancelled, then all that wait."""
+    slow = document(
+        {
+            "draw": (
+                "huggingface.text_to_image.TextToImage",
+                {"prompt": "a lake", "num_inference_steps": 100, "seed": -1},
+            ),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["draw.output > out.value"],
+    )
+    page = opened("queue", slow)
+    page.wait_for_run_text("Run 1 of 1")
+    page.evaluate(CANVAS)
+    for _ in range(5):
+        page.key("Ctrl+Enter")
+    page.wait_for("document.querySelector('.strip .tag')?.textContent.startsWith('4')")
+    page.click(".strip-queue")
+    page.wait_for("document.querySelectorAll('.queue .queue-number').length === 4")
+    page.click(".queue li:last-child [aria-label=Sooner]")
+    page.click(".queue li:last-child [aria-label=Cancel]")
+    page.wait_for("document.querySelectorAll('.queue .queue-number').length === 3")
+    page.click_text("Cancel all waiting", ".queue-panel button")
+    page.wait_for("!document.querySelector('.queue .queue-number')")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+.")
+    page.wait_for("!document.querySelector('.run.active')")
+
+
+def test_less_motion_is_moved_where_it_is_wanted(page: EditorBrowser, editor: LiveEditor) -> None:
+    page.call(
+        "Emulation.setEmulatedMedia",
+        features=[{"name": "prefers-reduced-motion", "value": "reduce"}],
+    )
+    set_radius(page, "3.75")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Enter")
+    page.wait_for_run_text(KNOWN)
+    assert page.evaluate("document.getAnimations().length") == 0

@@ -1,6 +1,7 @@
 /** What is painted on, and where the mask goes. */
 import { part, positionOf, textOf } from "../model/document.ts";
-import type { Json, JsonObject } from "../model/json.ts";
+import type { Crop } from "../model/crop.ts";
+import { type Json, type JsonObject, numberOf } from "../model/json.ts";
 import { type MaskStep, writeSteps } from "../model/mask.ts";
 import * as operations from "../model/operations.ts";
 import { freeId } from "../model/ids.ts";
@@ -22,7 +23,7 @@ export function isMask(node: string, property: string): boolean {
 export function groundOf(node: string, property: string): string | null {
   const { document } = opened.peek();
   const own = imageUrl(part(document.nodes.get(node), "data")[property] as Json | undefined);
-  if (!isMask(node, property)) return own;
+  if (!isMask(node, property)) return own ?? above(node, property);
   const users = /mask/i.test(property) ? [node] : document.edgesFrom(node).map((edge) => edge.target);
   for (const user of users) {
     const edge = document.edgeInto(user, "image");
@@ -31,6 +32,15 @@ export function groundOf(node: string, property: string): string | null {
     if (made ?? direct) return made ?? direct;
   }
   return own;
+}
+
+/** The image that comes along a wire: the result of its source, or the one that an input was given. */
+function above(node: string, property: string): string | null {
+  const { document } = opened.peek();
+  const edge = document.edgeInto(node, property);
+  if (!edge) return null;
+  const made = imagesIn(nodeResult(edge.source)?.outputs[edge.sourceHandle])[0]?.url;
+  return made ?? imageUrl(part(document.nodes.get(edge.source), "data").value);
 }
 
 /** Puts the mask where it belongs: into the property that is a mask, or into an input beside the image. */
@@ -68,4 +78,28 @@ function isImageInput(id: string): boolean {
 function maskPortsOf(node: string): { node: string; name: string }[] {
   const users = new Set(opened.peek().document.edgesFrom(node).map((edge) => edge.target));
   return [...users].flatMap((user) => portsOf(user).properties.filter((one) => /^mask(_image)?$/i.test(one.name)).map((one) => ({ node: user, name: one.name })));
+}
+
+// Crops.
+
+const CROP = "nodetool.image.Crop";
+
+export function isCrop(node: string): boolean {
+  return textOf(opened.value.document.nodes.get(node)?.type) === CROP;
+}
+
+/** The edges that a crop has; none where it is made by something else than its edges. */
+export function cropOf(node: string): Crop | null {
+  const data = part(opened.peek().document.nodes.get(node), "data");
+  if (data.by !== undefined && data.by !== "edges") return null;
+  const [left, top, right, bottom] = [data.left, data.top, data.right, data.bottom].map(numberOf);
+  return right === undefined && bottom === undefined && !left && !top ? null : { left: left ?? 0, top: top ?? 0, right: right ?? 512, bottom: bottom ?? 512 };
+}
+
+/** Sets all four edges in one step of undo. */
+export function keepCrop(node: string, crop: Crop): void {
+  const before = opened.peek().document.nodes.get(node);
+  if (!before) return;
+  const { by: _by, ...rest } = part(before, "data");
+  commit(t.crop, [{ kind: "node", id: node, before, after: { ...before, data: { ...rest, ...crop } } }]);
 }

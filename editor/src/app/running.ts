@@ -4,7 +4,7 @@ import { type Run, hasEnded, newRun, runOfJob, takeEvent } from "../model/runs.t
 import { ApiError } from "../net/api.ts";
 import { listen } from "../net/events.ts";
 import type { ServerEvent } from "../net/stream.ts";
-import { RawNumber } from "../model/json.ts";
+import { type JsonObject, RawNumber } from "../model/json.ts";
 import { isBypassed } from "../model/shown.ts";
 import { part } from "../model/document.ts";
 import { propertiesOf } from "../model/ports.ts";
@@ -72,8 +72,8 @@ export function drawnSeed(): number {
 
 async function submit(
   document: WorkflowDocument,
-  options: { targets?: string[] | undefined; use_cache?: boolean; priority?: number },
-): Promise<void> {
+  options: { targets?: string[] | undefined; use_cache?: boolean; priority?: number; inputs?: JsonObject; label?: string },
+): Promise<boolean> {
   // What is typed after a run is another edit than what was typed before it.
   opened.value.history.seal();
   try {
@@ -92,9 +92,16 @@ async function submit(
       announce(opened.value.document.nodes.keys());
     });
     spoken.value = t.runStarted;
+    return true;
   } catch (error) {
     complain(error);
+    return false;
   }
+}
+
+/** Runs once for each row of inputs. */
+export async function submitRows(rows: { inputs: JsonObject; label: string }[]): Promise<void> {
+  for (const row of rows) if (!(await submit(opened.value.document, row))) return;
 }
 
 export async function cancelRun(id?: string): Promise<void> {

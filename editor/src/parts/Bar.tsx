@@ -124,7 +124,7 @@ function Run() {
         <span class="run-text narrow-only">{t.run}</span>
         {errors > 0 && <span class="badge" aria-label={t.cantRun(errors)}>{errors}</span>}
       </button>
-      <Menu label={t.runMenu} class="run-more" items={["run", "run-all", "run-first", "run-anew", "run-seeds", "cancel-all"].map((id) => ({ action: action(id), ...(id === "run" && wanted.length ? { text: t.runSelection } : {}) }))}>
+      <Menu label={t.runMenu} class="run-more" items={["run", "run-all", "run-first", "run-anew", "run-seeds", "run-rows", "cancel-all"].map((id) => ({ action: action(id), ...(id === "run" && wanted.length ? { text: t.runSelection } : {}) }))}>
         <Icon name="down" size={12} />
       </Menu>
       {active && <IconButton icon="stop" label={t.cancelRun} hint={shownKey("Ctrl+.")} onClick={() => void cancelRun(active.id)} class="stop" />}

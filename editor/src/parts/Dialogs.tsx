@@ -51,6 +51,10 @@ export default function Dialogs() {
       return <Lazy load={() => import("./Mask.tsx")} {...(data as object)} />;
     case "calls":
       return <Lazy load={() => import("./Calls.tsx")} {...(data as object)} />;
+    case "crop":
+      return <Lazy load={() => import("./Crop.tsx")} {...(data as object)} />;
+    case "batch":
+      return <Lazy load={() => import("./Batch.tsx")} />;
     case "drop":
       return <Lazy load={() => import("./DropDialog.tsx")} {...(data as object)} />;
     default:

@@ -1,8 +1,9 @@
 /** The right side: values of what is selected, its result, why it will run, help. */
 import { useEffect, useState } from "preact/hooks";
 import { portsOf, renameNode, select, setDynamic, setFrame, setField, setUi, setValues, title } from "../app/editing.ts";
-import { check, checkOf, file, freshKeys, nodeState, opened, problems, revision, selectedFrame, selection, types, versionOf } from "../app/store.ts";
+import { check, checkOf, dialog, file, freshKeys, nodeState, opened, problems, revision, selectedFrame, selection, types, versionOf } from "../app/store.ts";
 import { innerName, openInner } from "../app/inner.ts";
+import { groundOf, isCrop } from "../app/masking.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { takesAny } from "../model/ports.ts";
@@ -74,9 +75,10 @@ function Values({ ids }: { ids: string[] }) {
   if (isFace(type)) common.sort((a, b) => Number(b.name === "value") - Number(a.name === "value"));
   return (
     <div class="fields">
+      {ids.length === 1 && isCrop(first) && !file.value.readOnly && <button type="button" class="button" disabled={!groundOf(first, "image")} onClick={() => (dialog.value = { kind: "crop", data: { node: first } })}>{t.cropOnImage}</button>}
+      {ids.length === 1 && innerName(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
       {common.length === 0 && <p class="muted">{t.nothingFits}</p>}
-      {ids.length === 1 && innerName(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
       {ids.length === 1 && !file.value.readOnly && takesAny(types.value, document, first) && <AddProperty id={first} />}
       {ids.length === 1 && type && (
         <details class="more-fields">

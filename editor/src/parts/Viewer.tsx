@@ -8,6 +8,7 @@ import { textOf } from "../model/document.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ImageValue } from "../net/schema.ts";
 import { t, timeText } from "../text.ts";
+import { slots } from "../app/slots.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon, IconButton } from "./Icon.tsx";
 import { ResultPane } from "./Result.tsx";
@@ -44,7 +45,7 @@ interface Other {
 /** What an image can be compared with: the inputs of its node, other results, earlier ones. */
 function others(node: string | undefined, now: string): Other[] {
   const { document } = opened.value;
-  const found: Other[] = [];
+  const found: Other[] = slots.value.filter((one) => one !== null);
   for (const [id, record] of document.nodes) {
     const type = types.value.node(textOf(record.type));
     const input = type?.role === "input" ? imageUrl((record.data as { value?: never } | undefined)?.value) : null;
@@ -90,6 +91,10 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
     if (next !== "one" && !other) setOther(choices[0] ?? null);
     setMode(mode === next ? "one" : next);
   };
+  const against = (next: Other): void => {
+    setOther(next);
+    if (mode === "one") setMode("wipe");
+  };
   const go = (by: number): void => setAt((at + by + images.length) % images.length);
   const keys = (event: KeyboardEvent): void => {
     if ((event.target as Element).matches("input, select")) return;
@@ -98,7 +103,8 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
       z: oneToOne, f: () => setView(fitted()), c: () => choose("wipe"), d: () => choose("difference"),
       ArrowLeft: () => go(-1), ArrowRight: () => go(1), "+": () => zoomBy(1.25, width / 2, height / 2), "-": () => zoomBy(0.8, width / 2, height / 2), " ": closeDialog,
     };
-    const found = run[event.key];
+    const slot = slots.peek()[Number(event.key) - 1];
+    const found = run[event.key] ?? (slot ? () => against(slot) : undefined);
     if (!found || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     found();
@@ -134,6 +140,7 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
               <button type="button" class="text-button" aria-pressed={mode === "difference"} onClick={() => choose("difference")} title="d">{t.difference}</button>
             </>
           )}
+          {slots.value.map((slot, index) => slot && <button key={index} type="button" class="text-button slot" aria-pressed={mode !== "one" && other?.url === slot.url} title={slot.text} aria-label={t.compareSlot(slot.text)} onClick={() => against(slot)}>{index + 1}</button>)}
           {mode !== "one" && (
             <select class="input select" aria-label={t.chooseOther} value={other?.url} onChange={(event) => setOther(choices.find((one) => one.url === event.currentTarget.value) ?? null)}>
               {choices.map((one) => <option key={one.url} value={one.url}>{one.text}</option>)}
