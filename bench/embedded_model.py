@@ -7,7 +7,9 @@ Images of places no training saw are edited through diffusers' AutoPipelineForIm
 strength 0.6 (25 steps, guidance 7.5) with prompts that name another hour and another season in
 wordings of this file's own. A small network, trained here on other renders, says what hour and
 season the result shows and what is where in it. Images without colour are coloured as
-graphs/colorize.json does it; images shrunk to a quarter are enlarged again.
+graphs/colorize.json does it; images shrunk to a quarter are enlarged again. Each result is also
+carried onto its source by TransferLight, and the judge looks at that; what photographs become is
+measured by `bench/photo_mood.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from PIL import Image
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+import photo_mood  # noqa: E402
 from image_metrics import delta_e, psnr, ssim  # noqa: E402
 
 from nodetool_core import ImageData, Workflow  # noqa: E402
@@ -132,6 +135,25 @@ def adherence(wishes: list[Edit], seen: judge.Verdict) -> list[tuple[str, str]]:
     for index, name in enumerate(scenes.SEASONS):
         rows.append((f"  asked for {name}", percent((seen.season == seasons)[seasons == index])))
     return rows
+
+
+def relighting(
+    referee: judge.Judge, wishes: list[Edit], sources: NDArray[np.uint8], results: NDArray[np.uint8]
+) -> list[tuple[str, str]]:
+    """Return how the sources in the light of the results follow the prompt, and keep detail."""
+    pairs = list(zip(sources, results, strict=True))
+    relit = np.stack(
+        [
+            np.asarray(photo_mood.carried(Image.fromarray(source), Image.fromarray(result)))
+            for source, result in pairs
+        ]
+    )
+    kept = [photo_mood.detail(*pair) for pair in zip(sources, relit, strict=True)]
+    rows = adherence(wishes, judge.verdict(referee, relit))
+    return [
+        *((f"light carried over: {name.strip()}", value) for name, value in rows),
+        ("light carried over: gradients kept", f"{np.mean(kept):.3f}"),
+    ]
 
 
 def composition(wishes: list[Edit], seen: judge.Verdict, name: str) -> list[tuple[str, str]]:
@@ -275,6 +297,7 @@ def main() -> None:
         ("judge on 300 other renders: season", percent(opinion.season == check.season)),
         ("judge on 300 other renders: pixel labels", percent(opinion.labels == check.labels)),
         *adherence(wishes, seen),
+        *relighting(referee, wishes, sources, results),
         *composition(wishes, judge.verdict(referee, sources), "sources themselves"),
         *composition(wishes, seen, "results"),
         *growth(pipe, wishes[: max(8, options.scenes // 10)]),
@@ -283,6 +306,8 @@ def main() -> None:
         ("autoencoder", f"{autoencoder.psnr(pipe.vae, check.images[:100]):.1f} dB"),
         ("image-to-image at strength 0.8, one thread", f"{seconds(pipe, wishes[0]):.2f} s"),
         ("size on disk", f"{size / 1e6:.1f} MB"),
+        *photo_mood.on_photographs(),
+        *photo_mood.costs(),
     ]
     print(
         f"tiny-landscapes, {options.scenes} held-out scenes, strength 0.6, 25 steps, guidance 7.5"
