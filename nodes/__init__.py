@@ -10,6 +10,7 @@ pack = Pack(
         "nodetool/tiny-landscapes": "huggingface/weights/tiny-landscapes",
         "nodetool/tiny-upscaler": "huggingface/weights/tiny-upscaler",
     },
+    found_weights="nodes.huggingface.realesrgan:weights",
     aliases=ALIASES,
     examples="graphs",
     makers={

@@ -51,6 +51,12 @@ class Pack:
     """
     weights: Mapping[str, str] = field(default_factory=dict)
     """Models that ship with the pack: Hub-like id to a directory inside the package."""
+    found_weights: str = ""
+    """
+    Models that other installed packages carry.
+
+    `module:function`, which returns Hub-like ids with their directories. It is called often.
+    """
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     """Renamed types, by the old name."""
     examples: str = ""

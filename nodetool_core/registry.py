@@ -16,7 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
 from nodetool_core.forking import renewed_after_fork
@@ -181,12 +181,13 @@ class Registry:
         )
 
     def weights(self) -> dict[str, Path]:
-        """Return the models that ship with packs: id to directory."""
-        return {
-            name: pack.directory() / path
-            for pack in self.packs
-            for name, path in pack.weights.items()
-        }
+        """Return the models that ship with packs, or that packs have found: id to directory."""
+        found: dict[str, Path] = {}
+        for pack in self.packs:
+            found |= {name: pack.directory() / path for name, path in pack.weights.items()}
+            if pack.found_weights:
+                found |= cast("dict[str, Path]", _function(pack.found_weights)())
+        return found
 
     def examples(self) -> dict[str, Path]:
         """

@@ -23,6 +23,7 @@ from nodes.huggingface.diffusion import (
 )
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
 from nodes.huggingface.pipelines import generate, seed_at
+from nodes.huggingface.realesrgan import check_installed
 from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
 from nodes.huggingface.upscalers import Upscaler, load_upscaler
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
@@ -62,7 +63,11 @@ class Upscale(DiffusionNode):
         default=ImageRef(), description="Image to enlarge; its transparency is enlarged as well."
     )
     model: UpscalerModel = Field(
-        default=UpscalerModel(), description="Network to use; empty for the small one that ships."
+        default=UpscalerModel(),
+        description=(
+            "Network to use; empty for the small one that ships. `realesrgan/x4plus`,"
+            " `realesrgan/x4plus-anime` and `realesrgan/x4-video` come with the extra `realesrgan`."
+        ),
     )
     longest_side: int = Field(
         default=0,
@@ -92,6 +97,7 @@ class Upscale(DiffusionNode):
         source = source_image(context, self.image, "image", "RGBA")
         colours = in_mode(source, "RGB")
         ref = self.model_or_default(self.model)
+        check_installed(ref.repo_id)
         with context.models.use(ref, "tensors", context=context) as lease:
             part = lease.part
             network = load_upscaler(part.tensors, ref.repo_id)
