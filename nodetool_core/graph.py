@@ -138,8 +138,13 @@ class Graph:
         return {node.name: node for node in self.of_role(Role.OUTPUT)}
 
 
-by_property = attrgetter("port.property")
-"""The order of edges in which a node takes them."""
+def in_order(edges: list[Edge]) -> list[Edge]:
+    """Return the edges of a node in the order in which it takes them: by property."""
+    if len(edges) < 2:
+        return edges
+    names = [edge.port.property for edge in edges]
+    # Mostly they come in order, which is found sooner than they are sorted.
+    return edges if names == sorted(names) else sorted(edges, key=attrgetter("port.property"))
 
 
 def is_missing_asset(prop: Property, value: object) -> bool:

@@ -30,12 +30,11 @@ from nodetool_core.engine.steps import (
     NodeStep,
     Reader,
     Step,
-    argument_of,
     given_loops,
     path_between,
 )
 from nodetool_core.engine.targets import find_targets
-from nodetool_core.graph import Edge, Graph, GraphNode, by_property
+from nodetool_core.graph import Edge, Graph, GraphNode, in_order
 from nodetool_core.node import Node
 
 
@@ -102,16 +101,23 @@ class _Compiler:
         self.order = loop_order(graph)
         self.rank: dict[int, int] = {}
         """For each step that streams: how far out its loop is."""
-        self.node_ids: list[str] = []
         self.inputs: list[GraphNode] = []
         self.seeds: list[NodeStep] = []
-        self.classes: set[type[Node]] = set()
+        self.known: dict[type[Node], CompiledNode] = {}
+        """The classes of this graph."""
 
     def compile(self) -> Plan:
-        needed = self._needed()
+        needed, known = self._needed(), self.known
         for position, node in enumerate(self.graph.nodes):
-            if needed[position]:
-                self._add_node(position, node)
+            if not needed[position]:
+                continue
+            compiled = known.get(node.node_class) or self._compiled(node.node_class)
+            if self.is_flat and compiled.is_regular:
+                self._add_flat(position, node, compiled)
+            else:
+                self._add_node(position, node, compiled)
+            if compiled.is_input:
+                self.inputs.append(node)
         for number, outer in self.outer.items():
             self.steps[number].outer = outer
         for number, lazy in self.lazy.items():
@@ -128,12 +134,12 @@ class _Compiler:
             self.regions,
             targets,
             self.by_loops,
-            node_ids=self.node_ids,
+            node_ids=[step.node.id for step in self.steps if isinstance(step, NodeStep)],
             inputs=self.inputs,
             seeds=self.seeds,
             seed_sources=seed_sources(self.steps, self.seeds),
             of_node=self.of_node,
-            code=dict.fromkeys(self.classes, b""),
+            code=dict.fromkeys(known, b""),
         )
         finish(plan, self.unlimited, is_regular=self.is_regular, has_lazy=bool(self.lazy))
         return plan
@@ -156,18 +162,16 @@ class _Compiler:
 
     # -- one node ----------------------------------------------------------------------------------
 
-    def _add_node(self, position: int, node: GraphNode) -> None:
-        node_class, edges, steps = node.node_class, node.inputs, self.steps
+    def _compiled(self, node_class: type[Node]) -> CompiledNode:
+        """Return what is known of a class, also from earlier plans."""
         compiled = self.compiled_nodes.get(node_class)
         if compiled is None:
             compiled = self.compiled_nodes[node_class] = CompiledNode(node_class)
-        self.classes.add(node_class)
-        self.node_ids.append(node.id)
-        if compiled.is_input:
-            self.inputs.append(node)
-        if self.is_flat and compiled.is_regular:
-            self._add_flat(position, node, compiled)
-            return
+        self.known[node_class] = compiled
+        return compiled
+
+    def _add_node(self, position: int, node: GraphNode, compiled: CompiledNode) -> None:
+        node_class, edges, steps = node.node_class, node.inputs, self.steps
         self.is_regular = False
         sources: list[Source] = []
         loops: Loops = ()
@@ -200,6 +204,7 @@ class _Compiler:
             self.rank[step.index] = self.order[position]
         if mutable := mutable_of(node):
             step.mutable = mutable
+        step.wiring = "".join([edge.port.wiring for edge in in_order(edges)])
         lazy = self._lazy(step, edges, sources) if may_drop or node_class.lazy else _NO_NAMES
         for edge, (origin, output) in zip(edges, sources, strict=True):
             if origin.streams or origin.region != step.region or edge.property in lazy:
@@ -232,25 +237,25 @@ class _Compiler:
         step = NodeStep(index, index, node, compiled)
         if not _SIMPLE.issuperset(map(type, node.values.values())):
             step.mutable = mutable_of(node)
-        feeds, sources, arguments = step.feeds, list[int](), list[Argument]()
-        edges = node.inputs if len(node.inputs) < 2 else sorted(node.inputs, key=by_property)
-        for edge in edges:
+        edges = node.inputs
+        sources: list[int] = []
+        arguments: list[Argument] = []
+        for edge in in_order(edges):
             number, port = of_node[edge.source], edge.port
             origin: NodeStep = steps[number]  # type: ignore[assignment]
-            feed = Feed(port.property, number, number, port.output)
-            if port.is_dynamic:
-                feed.is_dynamic = True
-            elif not port.checked:
-                feed.accept = compiled.spec.properties[port.property]
-            if origin.compiled.exact is not None:
-                feed.copied = False
-            feeds.append(feed)
+            feed = None
+            if port.is_dynamic or not port.checked or origin.compiled.exact is None:
+                feed = Feed(port.property, number, number, port.output)
+                feed.is_dynamic, feed.copied = port.is_dynamic, origin.compiled.exact is None
+                if not port.checked:
+                    feed.accept = compiled.spec.properties[port.property]
+            arguments.append((port.property, number, port.output, feed))
             sources.append(number)
-            arguments.append(argument_of(feed))
+            step.wiring += port.wiring
             origin.local.append(index)
-        if feeds:
+        if edges:
             step.sources, step.arguments = tuple(sources), tuple(arguments)
-            step.in_degree = len(feeds)
+            step.in_degree = len(edges)
         if compiled.seeds:
             self.seeds.append(step)
         steps.append(step)

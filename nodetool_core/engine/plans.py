@@ -159,9 +159,10 @@ def _fill_keys(plan: Plan, steps: Iterable[Step]) -> None:
         if not isinstance(step, NodeStep) or step.base is None:
             keys[step.index] = None
             continue
-        inputs = [
-            keys[feed.source] if is_flat or feed.kind == LOCAL else None for feed in step.feeds
-        ]
+        if is_flat:
+            inputs = [keys[source] for source in step.sources]
+        else:
+            inputs = [keys[feed.source] if feed.kind == LOCAL else None for feed in step.feeds]
         keys[step.index] = None if None in inputs else of_node(step.base, inputs)  # type: ignore[arg-type]
     plan.fixed = FixedKeys.of(plan) if is_flat else None
 

@@ -9,10 +9,11 @@ not set.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Self
 
 from nodetool_core.engine.compiled_node import CompiledNode
-from nodetool_core.graph import GraphNode, by_property
+from nodetool_core.graph import GraphNode
 from nodetool_core.properties import Property
 
 LOCAL, OUTER, ITEM = 0, 1, 2
@@ -56,7 +57,9 @@ class Feed:
     """The value is a list of items; with no loop to close, a list of the one."""
     in_loop: bool = False
 
-    def __init__(self, property: str, source: int, slot: int, output: int) -> None:
+    def __init__(
+        self, property: str, source: int, slot: int, output: int, *, copied: bool = True
+    ) -> None:
         """
         Make an input that comes from an output of a step.
 
@@ -69,7 +72,7 @@ class Feed:
         self.output = output
         self.accept: Property | None = None
         """The target property, where arriving values have to be checked."""
-        self.copied = True
+        self.copied = copied
         """Whether the value may be mutable, so that whoever takes it gets a copy of its own."""
         self.is_dynamic = False
 
@@ -112,7 +115,6 @@ class Step:
 
     __slots__ = (
         "__dict__",
-        "feeds",
         "in_degree",
         "index",
         "local",
@@ -168,8 +170,6 @@ class Step:
     def __init__(self, index: int, slot: int) -> None:
         self.index = index
         self.slot = slot
-        self.feeds: list[Feed] = []
-        """By property."""
         self.local: list[int] = []
         """The slots of consumers in the same region, once per edge."""
         self.sources: tuple[int, ...] = ()
@@ -181,6 +181,11 @@ class Step:
         They are there when the frame is.
         """
 
+    @cached_property
+    def feeds(self) -> list[Feed]:
+        """By property."""
+        return []
+
     def placed(self, loops: Loops, region: int) -> Self:
         """Return the step, inside of loops."""
         if loops:
@@ -191,14 +196,21 @@ class Step:
 class NodeStep(Step):
     """A node, and how its class is called."""
 
-    __slots__ = ("arguments", "base", "compiled", "mutable", "node")
+    __slots__ = ("arguments", "base", "compiled", "mutable", "node", "wiring")
 
     def __init__(self, index: int, slot: int, node: GraphNode, compiled: CompiledNode) -> None:
-        Step.__init__(self, index, slot)
+        # What `Step.__init__` does, written out: there is one for every node.
+        self.index = index
+        self.slot = slot
+        self.local = []
+        self.sources = ()
+        self.in_degree = 0
         self.node = node
         self.compiled = compiled
         self.arguments: tuple[Argument, ...] = ()
         """Of a plain step: its feeds, as a call reads them."""
+        self.wiring = ""
+        """The names of the inputs, as a cache key has them."""
         self.mutable: tuple[str, ...] = ()
         """
         Properties whose values may be changed.
@@ -210,17 +222,17 @@ class NodeStep(Step):
         The part of the cache key that is the same in every run; None where it has to be made anew.
         """
 
+    @cached_property
+    def feeds(self) -> list[Feed]:
+        """By property; of a regular step made when something looks at them besides a call."""
+        return [
+            feed or Feed(name, slot, slot, output, copied=False)
+            for name, slot, output, feed in self.arguments
+        ]
+
     @property
     def shareable(self) -> bool:  # type: ignore[override]
         return self.compiled.shareable
-
-    @property
-    def wiring(self) -> str:
-        """The names of the inputs, as a cache key has them."""
-        edges = self.node.inputs
-        if len(edges) == 1:
-            return edges[0].port.wiring
-        return "".join([edge.port.wiring for edge in sorted(edges, key=by_property)])
 
 
 class GatherStep(Step):
