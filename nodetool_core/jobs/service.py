@@ -16,12 +16,8 @@ it says that it waits. In an event loop, call it by `asyncio.to_thread`, and use
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
-import math
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -45,8 +41,8 @@ from nodetool_core.jobs.job import (
 from nodetool_core.jobs.leases import Leases
 from nodetool_core.jobs.notifications import QUEUE, Notifier
 from nodetool_core.jobs.queue import DEFAULT_QUEUE, JobSpec, Queue
+from nodetool_core.jobs.reader import JobReader
 from nodetool_core.jobs.request_validator import Find, RequestValidator
-from nodetool_core.jobs.results import revived
 from nodetool_core.jobs.runner import Runner
 from nodetool_core.jobs.storage import Storage, open_storage
 from nodetool_core.jobs.workers import Workers
@@ -63,7 +59,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Jobs:
+class Jobs(JobReader):
     """A queue of jobs, and the threads that run them here."""
 
     def __init__(
@@ -90,8 +86,11 @@ class Jobs:
         """
         self.settings = settings = settings or JobSettings()
         self.storage = storage
-        self.notifier = Notifier()
-        self.queue = Queue(database, limit=settings.queue_limit, client_limit=settings.client_limit)
+        super().__init__(
+            Queue(database, limit=settings.queue_limit, client_limit=settings.client_limit),
+            Notifier(),
+            settings.poll,
+        )
         self.leases = Leases(database, length=settings.lease, lost_attempts=settings.lost_attempts)
         self.files = Files(database, storage, limit=settings.room, spare=settings.spare)
         self.workers = Workers(
@@ -219,49 +218,6 @@ class Jobs:
         """
         return self._accept(self._validator.validate(request))
 
-    def get(self, job_id: str) -> Job:
-        """Return the job as it is now. Raises JobsError(`unknown_job`)."""
-        return self.queue.get(job_id)
-
-    def list(
-        self,
-        *,
-        client: str | None = None,
-        state: JobState | Sequence[JobState] | None = None,
-        before: str | None = None,
-        limit: int = 100,
-    ) -> Sequence[Job]:
-        """Return jobs, the newest first; with `before`, those older than the job with that id."""
-        states = [state] if isinstance(state, JobState) else state
-        return self.queue.page(client=client, states=states, before=before, limit=limit)
-
-    def counts(self) -> dict[JobState, int]:
-        """Return how many jobs there are in each state."""
-        return self.queue.counts()
-
-    def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """
-        Wait for a job to end, for `timeout` seconds at most. Return it as it is then.
-
-        Raises JobsError(`unknown_job`).
-        """
-        until = None if timeout is None else time.monotonic() + timeout
-        with self.notifier.subscribe(job_id) as subscription:
-            while not (job := self.get(job_id)).state.ended and (pause := self._pause(until)) > 0:
-                subscription.wait(pause)
-        return job
-
-    async def wait_async(self, job_id: str, timeout: float | None = None) -> Job:
-        """Do as `wait` inside an event loop."""
-        until = None if timeout is None else time.monotonic() + timeout
-        with self.notifier.subscribe_async(job_id) as subscription:
-            while (
-                not (job := await asyncio.to_thread(self.get, job_id)).state.ended
-                and (pause := self._pause(until)) > 0
-            ):
-                await subscription.wait(pause)
-        return job
-
     def cancel(self, job_id: str) -> Job:
         """
         End a waiting job, or request that a running one stops at its next step.
@@ -316,50 +272,6 @@ class Jobs:
             raise _not_ended(job, "retried")
         return self._accept(spec, retry_of=job_id)
 
-    def results(self, job_id: str) -> dict[str, object]:
-        """
-        Return what a job gave, by output name.
-
-        JSON values, with a `StoredFile` for each image, in lists and objects too.
-
-        Empty until the job has ended; a failed one has what was finished. Raises
-        JobsError(`unknown_job`).
-        """
-        stored = json.loads(self.queue.results(job_id))
-        return {name: revived(value) for name, value in stored.items()}
-
-    # Events
-
-    def events(self, job_id: str, after: int = 0) -> Iterator[StoredEvent]:
-        """
-        Yield what happened to a job, from event number `after` + 1 on.
-
-        Waits for further events until the job has ended.
-
-        The last one is `job_ended`. Raises JobsError(`unknown_job`).
-        """
-        with self.notifier.subscribe(job_id) as subscription:
-            more = True
-            while more:
-                found, more = self.queue.events(job_id, after)
-                for event in found:
-                    after = event.number
-                    yield event
-                if more and not found:
-                    subscription.wait(self.settings.poll)
-
-    async def events_async(self, job_id: str, after: int = 0) -> AsyncIterator[StoredEvent]:
-        """Do as `events` inside an event loop."""
-        with self.notifier.subscribe_async(job_id) as subscription:
-            more = True
-            while more:
-                found, more = await asyncio.to_thread(self.queue.events, job_id, after)
-                for event in found:
-                    after = event.number
-                    yield event
-                if more and not found:
-                    await subscription.wait(self.settings.poll)
-
     def previews(self, seen: dict[str, int]) -> Sequence[tuple[str, NodePreview]]:
         """
         Return the newest previews of the jobs that run in this process, with the jobs' ids.
@@ -412,11 +324,6 @@ class Jobs:
             self._dispatch.announce(job.id, queue)
         self.notifier.notify(QUEUE)
         return job
-
-    def _pause(self, until: float | None) -> float:
-        """Return how long to wait before looking again; 0 or less when the time is up."""
-        left = math.inf if until is None else until - time.monotonic()
-        return min(self.settings.poll, left)
 
 
 def _not_ended(job: Job, wanted: str) -> JobsError:
