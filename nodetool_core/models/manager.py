@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,11 +21,9 @@ from typing import TYPE_CHECKING
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
-from nodetool_core.models.diffusers.tasks import ANY
 from nodetool_core.models.libraries import import_libraries
-from nodetool_core.models.protocols import NeverCancelled
+from nodetool_core.models.model_table import ModelTable
 from nodetool_core.models.runtime import DeviceRuntime, RuntimeOptions
-from nodetool_core.models.sources.repository_files import part_of
 from nodetool_core.models.sources.resolver import Resolver
 from nodetool_core.models.weights_manager import WeightsManager
 
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from nodetool_core.models.residency.transfer import ModuleCopier
     from nodetool_core.models.sources.allowlist import ModelAllowlist
     from nodetool_core.models.sources.hub import Hub
-    from nodetool_core.models.sources.resolved import ResolvedModel
     from nodetool_core.references import ModelRef
 
 
@@ -125,14 +122,15 @@ class ModelManager(WeightsManager):
             device, budget, host_budget, calls, max(1, batch), copier, meter
         )
         self._runtime: DeviceRuntime | None = None
-        self._models: dict[Hashable, Model] = {}
-        self._known: dict[tuple[ModelRef, str | None], frozenset[Hashable]] = {}
-        self._uses = 0
+        self.table = self._empty_table()
         self._idle_seconds = idle_seconds
         self._timer: threading.Timer | None = None
         self._last_use = time.monotonic()
         self._lock = threading.RLock()
         renewed_after_fork(self)
+
+    def _empty_table(self) -> ModelTable:
+        return ModelTable(self.resolver, self.encoder_cache, lambda: self.runtime)
 
     def after_fork(self) -> None:
         """
@@ -142,8 +140,8 @@ class ModelManager(WeightsManager):
         """
         self._lock = threading.RLock()
         self._runtime, self._timer = None, None
-        self._models, self._known = {}, {}
         self.encoder_cache = EncoderCache(self.encoder_cache.bound)
+        self.table = self._empty_table()
         self.resolver.after_fork()
         if "torch" in sys.modules:
             import torch
@@ -167,9 +165,9 @@ class ModelManager(WeightsManager):
         from nodetool_core.models.calls.lease import Lease
 
         resolved = self.resolver.resolve(ref, context, task)
-        model = self._model(ref, resolved, task)
+        model = self.table.model(ref, resolved, task)
         model.recipe.check(task)
-        self._begin(model)
+        self.table.begin(model)
         try:
             components, lent = self._borrow(model, task, context)
             try:
@@ -265,19 +263,16 @@ class ModelManager(WeightsManager):
             revision = self.resolver.revision(ref)
         except ModelError:
             return False
-        with self._lock:
-            models = list(self._models.values())
         return any(
-            model.recipe.resolved.revision == revision and self._is_placed(model)
-            for model in models
+            model.recipe.resolved.revision == revision and self.table.is_placed(model)
+            for model in self.table.models()
         )
 
     def loaded(self) -> list[LoadedModel]:
         """Return the models whose weights are all on a device, least recently used first."""
         if self._runtime is None:
             return []
-        with self._lock:
-            models = sorted(self._models.values(), key=lambda model: model.used)
+        models = sorted(self.table.models(), key=lambda model: model.used)
         sizes = {(one.key, one.device.name): one.bytes for one in self.runtime.store.components()}
         return [
             LoadedModel(
@@ -288,7 +283,7 @@ class ModelManager(WeightsManager):
                 model.device.name,
             )
             for model in models
-            if self._is_placed(model)
+            if self.table.is_placed(model)
         ]
 
     @property
@@ -325,7 +320,7 @@ class ModelManager(WeightsManager):
         with self._lock:
             if self._runtime is None:
                 import_libraries()
-                self._runtime = DeviceRuntime(self.options, self.keys_of)
+                self._runtime = DeviceRuntime(self.options, self.table.keys_of)
             return self._runtime
 
     # -- letting go --------------------------------------------------------------------------------
@@ -336,19 +331,12 @@ class ModelManager(WeightsManager):
         if self._runtime is None:
             return 0
         freed = self.runtime.store.drop(lambda one: False)
-        with self._lock:
-            self._models = {key: model for key, model in self._models.items() if model.uses}
+        self.table.forget_unused()
         return freed
 
-    def _begin(self, model: Model) -> None:
-        with self._lock:
-            self._uses += 1
-            model.uses += 1
-            model.used = self._uses
-
     def _end(self, model: Model) -> None:
+        self.table.end(model)
         with self._lock:
-            model.uses -= 1
             self._last_use = time.monotonic()
             if self._idle_seconds is not None and self._timer is None:
                 self._start_timer(self._idle_seconds)
@@ -360,56 +348,16 @@ class ModelManager(WeightsManager):
 
     def _look_whether_idle(self) -> None:
         assert self._idle_seconds is not None
+        is_used = any(model.uses for model in self.table.models())
         with self._lock:
             self._timer = None
             left = self._last_use + self._idle_seconds - time.monotonic()
             if left > 0:
                 self._start_timer(left)
                 return
-            if any(model.uses for model in self._models.values()):
-                return
+        if is_used:
+            return
         self.free()
-
-    # -- models ------------------------------------------------------------------------------------
-
-    def _model(self, ref: ModelRef, resolved: ResolvedModel, task: str) -> Model:
-        from nodetool_core.models.calls.model import Model
-        from nodetool_core.models.components.recipes import Precision, recipe_for
-
-        part = part_of(task)
-
-        def key(device: Device) -> Hashable:
-            return (
-                str(resolved.path),
-                resolved.revision,
-                resolved.variant,
-                Precision.of(ref, device.dtype),
-                device.name,
-                part,
-            )
-
-        devices = self.runtime.preferred_devices()
-        with self._lock:
-            known = [(device, self._models.get(key(device))) for device in devices]
-        device, model = next(
-            ((one, found) for one, found in known if found is not None and self._is_placed(found)),
-            known[0],
-        )
-        if model is None:
-            made = Model(
-                recipe_for(resolved, task, Precision.of(ref, device.dtype), self.resolver.hub),
-                device,
-                self.encoder_cache,
-            )
-            with self._lock:
-                model = self._models.setdefault(key(device), made)
-                for part_key, size in model.recipe.estimates.items():
-                    self.runtime.estimates[part_key] = size
-                self.runtime.requests.update(
-                    {one.key: one for one in model.requests(NeverCancelled())}
-                )
-        self._known[_bare(ref), part] = model.keys
-        return model
 
     def _borrow(
         self, model: Model, task: str, context: Context
@@ -427,31 +375,12 @@ class ModelManager(WeightsManager):
                 self.runtime.store.release(components)
                 raise
         except ModelError:
-            self._forget(model)
+            self.table.forget(model)
             raise
-
-    def _forget(self, model: Model) -> None:
-        """
-        Let go of all that is known of a model, and of components that no other one has.
-
-        Nothing happens where somebody else is using it.
-        """
-        with self._lock:
-            if model.uses > 1:
-                return
-            self._models = {key: one for key, one in self._models.items() if one is not model}
-            self._known = {
-                ref: keys for ref, keys in list(self._known.items()) if keys != model.keys
-            }
-            gone = model.keys.difference(*(one.keys for one in self._models.values()))
-            for key in gone:
-                self.runtime.requests.pop(key, None)
-                self.runtime.estimates.pop(key, None)
-        self.runtime.store.drop(lambda one: one.key not in gone)
 
     def _acquire(self, model: Model, context: Context) -> list[Component]:
         requests = model.requests(context)
-        is_here = self._is_placed(model)
+        is_here = self.table.is_placed(model)
         if not is_here:
             context.progress(0, 1, f"Loading {model.name}")
         components, is_read = self.runtime.store.acquire(requests, model.device, context)
@@ -465,33 +394,3 @@ class ModelManager(WeightsManager):
             self.runtime.store.release(components)
             raise
         return components
-
-    def _is_placed(self, model: Model) -> bool:
-        return self.runtime.store.is_placed(model.keys, model.device.name)
-
-    def keys_of(self, ref: ModelRef) -> frozenset[Hashable]:
-        """
-        Return the keys of what a reference needs on a device, without asking the network.
-
-        The reference itself where none is here.
-        """
-        ref = _bare(ref)
-        known = self._known.get((ref, None))
-        if known is not None:
-            return known
-        try:
-            here = self.resolver.here(ref)
-            return frozenset({ref}) if here is None else self._model(ref, here, ANY).keys
-        except ModelError:
-            return frozenset({ref})
-
-
-def _bare(ref: ModelRef) -> ModelRef:
-    """
-    Return a reference without its lists, by which it can be looked up.
-
-    They say what to fetch, not what to load.
-    """
-    if ref.allow_patterns is None and ref.ignore_patterns is None:
-        return ref
-    return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})

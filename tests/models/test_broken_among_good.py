@@ -99,9 +99,7 @@ def test_m1_good_models_do_not_notice_broken_ones(
         assert {one.pins for one in manager.runtime.store.components()} <= {0}
         assert manager.runtime.store.used("cpu") <= budget
     used = {family for family, part, *_ in uses if part is None}
-    assert {one.name for one in manager._models.values()} == {
-        models.good[family] for family in used
-    }
+    assert {one.name for one in manager.table.models()} == {models.good[family] for family in used}
     manager.free()
     assert manager.runtime.store.components() == []
 

@@ -281,7 +281,7 @@ def test_m1_a_broken_model_leaves_the_others_as_they_are(
         with pytest.raises(ModelError, match="mid_block"):
             run(Recorder(models), str(directory))
         assert run(Recorder(models), good, seed=1).tobytes() == expected
-        assert [model.name for model in models._models.values()] == [good]
+        assert [model.name for model in models.table.models()] == [good]
     models.free()
 
 

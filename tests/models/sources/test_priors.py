@@ -207,7 +207,7 @@ def test_the_parts_of_a_prior_are_components(
         (loaded,) = models.loaded()
         assert loaded.bytes == sum(module_bytes(module) for module in modules.values())
         assert models.counts.reads == len(modules)
-        model = next(iter(models._models.values()))
+        model = next(iter(models.table.models()))
         assert 0.98 < sum(model.recipe.estimates.values()) / loaded.bytes <= 1, (
             "budgets know of it before it is read"
         )
