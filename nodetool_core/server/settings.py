@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     dialects: Annotated[tuple[DialectName, ...], NoDecode] = Field(
         default=get_args(DialectName),
         description=(
-            "What the server speaks: those that are left out are switched off. `nodetool` is our"
+            "Dialects of the server; those that are left out are switched off. `nodetool` is our"
             " own API under /v1."
         ),
     )
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="After so long without a use, weights are let go of; 0 keeps them.",
+        description="Seconds without a use after which weights are evicted; 0 keeps them.",
     )
     calls: int = Field(
         default=0,
@@ -308,7 +308,7 @@ class Settings(BaseSettings):
 
     qolaba_apps: Path | None = Field(
         default=None,
-        description="JSON file: Qolaba app ids and the workflow or model each stands for.",
+        description="JSON file: Qolaba app ids and the workflow or model of each.",
     )
     openai_models: Mapping[str, Names] = Field(
         default={},
