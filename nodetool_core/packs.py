@@ -171,7 +171,7 @@ def import_problem(where: str, error: BaseException) -> Problem:
         "import_failed",
         where,
         f"{message} ({place})" if place else message,
-        "Mend the module, or uninstall the pack.",
+        "Fix the module, or uninstall the pack.",
     )
 
 

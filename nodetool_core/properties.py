@@ -234,7 +234,9 @@ class Property:
             names = ", ".join(repr(choice) for choice in allowed)
             hint = near_miss(str(value), map(str, allowed))
             return [
-                Problem("invalid_value", where, f"{value!r} is none of the choices: {names}.", hint)
+                Problem(
+                    "invalid_value", where, f"{value!r} is not one of the choices: {names}.", hint
+                )
             ]
         expected = type_name(self.annotation)
         if not isinstance(value, (dict, list)):

@@ -255,7 +255,7 @@ class Secrets:
                     "unreadable_settings",
                     str(path),
                     f"can't be read: {reason}.",
-                    "Mend or remove the file.",
+                    "Fix or remove the file.",
                 )
             ) from None
         values: dict[str, str] = {}

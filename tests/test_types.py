@@ -126,5 +126,5 @@ def test_an_enum_is_given_by_its_value_or_itself() -> None:
 
     assert Paint(colour="red", shade="dark").colour is Colour.RED  # type: ignore[arg-type]
     assert Paint(shade=Shade.DARK).shade is Shade.DARK
-    with pytest.raises(Exception, match="is none of the choices: 'red'"):
+    with pytest.raises(Exception, match="is not one of the choices: 'red'"):
         Paint(colour="blue")  # type: ignore[arg-type]

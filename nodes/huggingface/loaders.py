@@ -32,7 +32,10 @@ class LoadLora(Node):
     repo_id: str = Field(description=_REPO)
     path: str = Field(default="", description=_FILE, place="file")
     scale: float = Field(
-        default=1.0, ge=-10.0, le=10.0, description="How much of the LoRA is applied; 0 is none."
+        default=1.0,
+        ge=-10.0,
+        le=10.0,
+        description="How much of the LoRA is applied; 0 applies nothing.",
     )
     loras: list[LoraModel] = Field(default=[], description="LoRAs that are there already.")
 

@@ -85,7 +85,10 @@ class LoraModel(ModelRef):
 
     type: str = "hf.lora"
     scale: float = Field(
-        default=1.0, ge=-10.0, le=10.0, description="How much of the change is applied; 0 is none."
+        default=1.0,
+        ge=-10.0,
+        le=10.0,
+        description="How much of the change is applied; 0 applies nothing.",
     )
 
     @model_validator(mode="before")

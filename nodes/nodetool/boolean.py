@@ -85,7 +85,7 @@ class LogicalOperator(Node):
     boolean, logic, and, or, xor
 
     Use cases:
-    - Go on only where two things hold
+    - Continue only where two things hold
     - Choose a way where one of two options is set
     """
 
@@ -110,7 +110,7 @@ class All(Node):
     boolean, all, and, list
 
     Use cases:
-    - Go on only where every check passed
+    - Continue only where every check passed
     - Check all items of a loop at once
     """
 

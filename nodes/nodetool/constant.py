@@ -240,7 +240,7 @@ class Select(Node):
     def process(self) -> Annotated[str, "The chosen option."]:
         if self.options and self.value not in self.options:
             raise NodeError(
-                f"{self.value!r} is none of the options.",
+                f"{self.value!r} is not one of the options.",
                 f"Choose one of {', '.join(map(repr, self.options))}.",
             )
         return self.value

@@ -52,7 +52,7 @@ class Merge(Node):
     control, merge, join, branch
 
     Use cases:
-    - Go on with an image, whether it was upscaled or not
+    - Continue with an image, whether it was upscaled or not
     - End both ways of an If in one output
     """
 
@@ -90,13 +90,13 @@ class Collect(Node):
     """
     Gathers one value of every round of a loop into a list, in the order of the items. Rounds whose
     branch was not taken are left out. A round that failed fails the list, unless it is to be
-    skipped or to leave its place empty; the run then goes on and warns.
+    skipped or to leave its place empty; the run then continues and warns.
     control, loop, collect, gather, list
 
     Use cases:
     - Make a list of the images of a loop
     - Show all results of a loop side by side
-    - Go on with the images of a folder that could be worked on
+    - Continue with the images of a folder that could be worked on
     """
 
     lane = Lane.INLINE

@@ -22,7 +22,7 @@ from nodetool_core import (
 Number = TypeVar("Number", int, float)
 
 NAME = "Name of the input, by which a run sets its value."
-DESCRIPTION = "What the input is for; shown to whoever runs the workflow."
+DESCRIPTION = "What the input is for; shown to the person who runs the workflow."
 
 
 class ImageInput(Node):
@@ -230,7 +230,7 @@ class SelectInput(Node):
                 else f"Choose one of {', '.join(map(repr, self.options))}."
             )
             raise NodeError(
-                f"The input {self.name!r} is {self.value!r}, which is none of its options.", hint
+                f"The input {self.name!r} is {self.value!r}, which is not one of its options.", hint
             )
         return self.value
 

@@ -72,7 +72,7 @@ class GetElement(Node):
     list, get, element, index, pick
 
     Use cases:
-    - Go on with one of several images that a model made
+    - Continue with one of several images that a model made
     - Work on one tile of an image
     """
 
@@ -101,7 +101,7 @@ class Slice(Node):
     list, slice, part, range, reverse
 
     Use cases:
-    - Go on with the first images of a folder only
+    - Continue with the first images of a folder only
     - Take every second tile of an image
     """
 

@@ -15,7 +15,7 @@ class Output(Node):
     output, result, sink
 
     Use cases:
-    - Give an image back to whoever runs the workflow
+    - Return an image to the person who runs the workflow
     - Name several results of one graph
     """
 
@@ -24,7 +24,7 @@ class Output(Node):
     name: str = Field(default="", description="Name of the output, by which the result is found.")
     value: Any = Field(default=None, description="The result.")
     description: str = Field(
-        default="", description="What the result is; shown to whoever runs the workflow."
+        default="", description="What the result is; shown to the person who runs the workflow."
     )
 
     def process(self, context: Context) -> Annotated[Any, "The value as it came."]:

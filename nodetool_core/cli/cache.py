@@ -57,7 +57,7 @@ def info(as_json: AsJson = False) -> None:
 @app.command()
 def clear(as_json: AsJson = False) -> None:
     """
-    Remove all results. Runs that are under way go on, and compute what they miss.
+    Remove all results. Runs that are under way continue, and compute what they miss.
 
     \b
     Example:

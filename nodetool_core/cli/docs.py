@@ -47,7 +47,7 @@ def build(
         typer.Option("--images", help="Run the examples and workflows whose images are missing."),
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="With --images: make all of them anew.")
+        bool, typer.Option("--again", help="With --images: make all of them again.")
     ] = False,
 ) -> None:
     """
@@ -173,7 +173,7 @@ def explain(
         list[str] | None,
         typer.Argument(
             metavar="[CODE]...",
-            help="What stands in brackets after `error`.",
+            help="The word in brackets after `error`.",
             autocompletion=_codes,
         ),
     ] = None,

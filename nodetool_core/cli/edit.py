@@ -59,7 +59,7 @@ def _folder_and_name(place: Path | None) -> tuple[Path, str | None]:
                 "unreadable_file",
                 str(place),
                 "is neither a folder nor a workflow's JSON file.",
-                "Name a .json file; one that does not exist is begun anew.",
+                "Name a .json file; one that does not exist is created.",
             )
         )
     if not place.parent.is_dir():

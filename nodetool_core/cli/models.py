@@ -114,7 +114,7 @@ def pull(
 
     Of a decoder also its prior.
 
-    A stopped fetch goes on where it was.
+    A stopped fetch continues where it was.
 
     \b
     Examples:

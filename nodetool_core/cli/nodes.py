@@ -116,7 +116,7 @@ def new(
     Write a new node with a test that passes, to be changed into what you want.
 
     In a copy of this project's repository, the node goes into nodes/. Elsewhere, the first part of
-    TYPE is the package of your own pack, which is made where there is none. Nothing is overwritten.
+    TYPE is the package of your own pack, which is made if needed. Nothing is overwritten.
 
     \b
     Examples:

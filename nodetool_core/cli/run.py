@@ -120,8 +120,8 @@ def run(
     called so. Other results are printed as NAME: value.
 
     A pattern for an image, or a table of inputs, makes a batch: one run after the other, recorded
-    in DIR/manifest.jsonl. A batch that was stopped goes on where it was when the same command is
-    given again.
+    in DIR/manifest.jsonl. A batch that was stopped continues when the same command is given
+    again.
 
     \b
     Examples:

@@ -53,7 +53,7 @@ def set_secret(name: Name) -> None:
     """
     Write a key into the settings file.
 
-    It is asked for, or read from stdin: what stands in a command, the shell keeps.
+    It is asked for, or read from stdin: the shell keeps what is written in a command.
 
     \b
     Examples:

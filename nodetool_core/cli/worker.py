@@ -71,7 +71,9 @@ def worker(
     ] = 1,
     drain: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="SECONDS", help="How long jobs may go on when it is to end."),
+        typer.Option(
+            min=0.0, metavar="SECONDS", help="How long jobs may run on after a signal to end."
+        ),
     ] = None,
     lease: Annotated[
         float,

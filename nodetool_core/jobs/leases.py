@@ -247,7 +247,7 @@ def ran_too_long() -> Problem:
         "deadline_passed",
         "deadline",
         "passed while the job ran.",
-        "Give it more time; a retry goes on where it was.",
+        "Give it more time; a retry continues where it was.",
     )
 
 

@@ -25,7 +25,7 @@ class VAEEncode(DiffusionNode):
 
     Use cases:
     - See what an autoencoder keeps of an image
-    - Prepare latents for nodes that go on from them
+    - Prepare latents for nodes that continue from them
     """
 
     default_model = DEFAULT_MODEL

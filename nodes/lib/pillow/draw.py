@@ -112,7 +112,7 @@ class RenderText(Node):
         default=ColorRef(), description="Colour of the text; its alpha lets the image show through."
     )
     align: Literal["left", "center", "right"] = Field(
-        default="left", description="How the lines of a text stand to each other."
+        default="left", description="How the lines of a text are aligned."
     )
     wrap: int = Field(
         default=0,

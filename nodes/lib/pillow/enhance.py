@@ -135,7 +135,7 @@ class AutoContrast(Node):
     image, enhance, contrast, levels, automatic
 
     Use cases:
-    - Mend a flat, hazy image
+    - Correct a flat, hazy image
     - Bring images of a series to the same range
     """
 
@@ -272,7 +272,7 @@ class Sharpen(Node):
     image, enhance, sharpen, clarity
 
     Use cases:
-    - Mend an image that is a little out of focus
+    - Sharpen an image that is a little out of focus
     - Sharpen an image before it is printed
     """
 

@@ -146,7 +146,7 @@ class Canny(Node):
 
     image: ImageRef = Field(description="Image whose edges are looked for.")
     low_threshold: int = Field(
-        default=100, ge=0, le=255, description="Change of tone from which an edge goes on."
+        default=100, ge=0, le=255, description="Change of tone from which an edge continues."
     )
     high_threshold: int = Field(
         default=200, ge=0, le=255, description="Change of tone from which there is an edge."
@@ -191,7 +191,7 @@ class Expand(Node):
 
     Use cases:
     - Frame an image
-    - Make room around an image that a model fills in
+    - Add a border around an image that a model fills in
     """
 
     image: ImageRef = Field(description="Image to put a border around.")

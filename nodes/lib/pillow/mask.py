@@ -181,19 +181,19 @@ class Padded(NamedTuple):
 
 class PadForOutpainting(Node):
     """
-    Makes room around an image, and the mask for a model that fills it in.
+    Adds a border around an image, and the mask for a model that fills it in.
     image, mask, pad, outpaint, extend, canvas
 
     Use cases:
-    - Let a model go on with a landscape beyond its edge
+    - Let a model continue a landscape beyond its edge
     - Bring an image to another shape without cutting it
     """
 
-    image: ImageRef = Field(description="Image to make room around.")
-    left: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the left, in pixels.")
-    top: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room above, in pixels.")
-    right: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room on the right, in pixels.")
-    bottom: int = Field(default=0, ge=0, le=MAX_SIDE, description="Room below, in pixels.")
+    image: ImageRef = Field(description="Image to extend.")
+    left: int = Field(default=0, ge=0, le=MAX_SIDE, description="Border on the left, in pixels.")
+    top: int = Field(default=0, ge=0, le=MAX_SIDE, description="Border above, in pixels.")
+    right: int = Field(default=0, ge=0, le=MAX_SIDE, description="Border on the right, in pixels.")
+    bottom: int = Field(default=0, ge=0, le=MAX_SIDE, description="Border below, in pixels.")
     feather: int = Field(
         default=40,
         ge=0,

@@ -102,7 +102,7 @@ class Resize(Node):
         description="Whether a smaller image is enlarged; otherwise it keeps its size.",
     )
     anchor: Anchor = Field(
-        default="center", description="What stays when it is cropped, or where it goes on the room."
+        default="center", description="What stays when it is cropped, or where it lies in the room."
     )
     fill: Fill = Field(default="color", description=f"For `pad`. {FILL}")
     color: ColorRef = Field(

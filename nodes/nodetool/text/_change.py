@@ -155,7 +155,7 @@ class CollapseWhitespace(Node):
         default=False,
         description="Whether line breaks stay; spaces are then collapsed line by line.",
     )
-    replacement: str = Field(default=" ", description="What stands between the words.")
+    replacement: str = Field(default=" ", description="The text between the words.")
     trim_edges: bool = Field(default=True, description="Whether spaces at the ends are removed.")
 
     def process(self) -> Annotated[str, "The cleaned text."]:

@@ -23,7 +23,7 @@ class LoadTextFolder(Node):
     text, load, folder, directory, batch, stream
 
     Use cases:
-    - Run a workflow over prompts that stand in files
+    - Run a workflow over prompts in files
     - Read the captions that lie beside images
     """
 

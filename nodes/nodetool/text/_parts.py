@@ -22,14 +22,14 @@ class Split(Node):
 
     text: str = Field(default="", description="Text to cut.")
     delimiter: str = Field(
-        default=",", description="What stands between the parts; it is not part of them."
+        default=",", description="The text between the parts; it is not part of them."
     )
 
     def process(self) -> Annotated[list[str], "The parts, in order."]:
         if not self.delimiter:
             raise NodeError(
                 "The delimiter is empty.",
-                "Give the text that stands between the parts, such as a comma.",
+                "Give the text between the parts, such as a comma.",
             )
         return self.text.split(self.delimiter)
 
@@ -51,7 +51,7 @@ class Chunk(Node):
     overlap: int = Field(
         default=0, ge=0, description="Words at the end of a piece that begin the next one as well."
     )
-    separator: str = Field(default=" ", description="What stands between words.")
+    separator: str = Field(default=" ", description="The text between words.")
 
     def process(self) -> Annotated[list[str], "The pieces, in order."]:
         if self.overlap >= self.length:
@@ -62,7 +62,7 @@ class Chunk(Node):
         if not self.separator:
             raise NodeError(
                 "The separator is empty.",
-                "Give the text that stands between words, such as a space.",
+                "Give the text between words, such as a space.",
             )
         words = self.text.split(self.separator)
         last = max(1, len(words) - self.overlap)
@@ -160,7 +160,7 @@ class Length(Node):
 
 class IndexOf(Node):
     """
-    Says where a text stands in another one.
+    Returns where a text is in another one.
     text, index, find, position
 
     Use cases:

@@ -195,7 +195,7 @@ class FilterString(Node):
 
     Use cases:
     - Leave items of a loop out
-    - Go on with prompts that name a lake
+    - Continue with prompts that name a lake
     """
 
     lane = Lane.INLINE

@@ -78,7 +78,7 @@ class RegexMatch(Node):
 
     Use cases:
     - Collect the names of all settings in a text
-    - Collect what stands behind a mark
+    - Collect what follows a mark
     """
 
     text: str = Field(default="", description="Text to search.")
@@ -114,7 +114,7 @@ class RegexReplace(Node):
         default="", description="The regular expression, as Python's `re` reads it."
     )
     replacement: str = Field(
-        default="", description=r"What is put in its place; \1 stands for the first group."
+        default="", description=r"What is put in its place; \1 is the first group."
     )
     count: int = Field(
         default=0, ge=0, le=2**31 - 1, description="How many places are replaced; 0 for all."
@@ -193,7 +193,7 @@ class FilterRegexString(Node):
 
     Use cases:
     - Leave items of a loop out
-    - Go on with file names of a certain form
+    - Continue with file names of a certain form
     """
 
     branches = True

@@ -26,7 +26,7 @@ class WorkflowNode(Node):
     path: str = Field(
         place="file",
         default="",
-        description="The workflow's file, relative to the file that this node stands in.",
+        description="The workflow's file, relative to the file that has this node.",
     )
     workflow_json: dict[str, Any] = Field(
         default={}, description="The workflow itself, where it has no file of its own."
@@ -34,6 +34,6 @@ class WorkflowNode(Node):
 
     def process(self) -> None:
         raise NodeError(
-            "A workflow node stands for the nodes of its workflow.",
+            "A workflow node is replaced by the nodes of its workflow.",
             "Load it with Workflow.load, which puts them in its place.",
         )

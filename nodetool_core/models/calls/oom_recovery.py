@@ -69,7 +69,7 @@ class OomRecovery:
                         raise
                 context.warn(
                     f"{name} ran out of memory on {device.name}: weights that are not in use were"
-                    " let go of, and it is done again."
+                    " evicted, and it is done again."
                 )
                 self.store.make_room(device, self.store.budgets[device.name])
                 return_memory()

@@ -249,7 +249,7 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
             Problem(
                 "task_unknown",
                 task,
-                f"is none of the tasks {', '.join(sorted(tasks))}.",
+                f"is not one of the tasks {', '.join(sorted(tasks))}.",
                 near_miss(task, tasks),
             )
         )

@@ -202,7 +202,7 @@ class HuggingFaceRoutes:
                     "no_image_returned",
                     output,
                     f"{served.name} returned no image.",
-                    "Ask the operator to mend the workflow.",
+                    "Ask the operator to fix the workflow.",
                 ),
             )
         if call.starts_as not in (None, image.image.size):

@@ -74,7 +74,7 @@ class Answers:
         image = result.outputs.get(served.image_outputs[0])
         if not isinstance(image, ImageData):
             message = f"{served.name} returned no image."
-            hint = "Ask the operator to mend the workflow."
+            hint = "Ask the operator to fix the workflow."
             raise HttpError(500, Problem("no_image_returned", "", message, hint))
         notes = [problem.message for problem in result.warnings]
         pixels = image.image

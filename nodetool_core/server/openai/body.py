@@ -46,7 +46,7 @@ class ImagesBody(BaseModel):
     n: int = Field(default=1, ge=1, le=10, description="Images to make, each another.")
     size: str = Field(default="auto", description="`auto`, or width and height as `512x512`.")
     response_format: Literal["url", "b64_json"] | None = Field(
-        default=None, description="Both stand in the answer unless given."
+        default=None, description="Both are in the answer unless given."
     )
     quality: Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"] = Field(
         default="auto", description="Fewer steps for `low`, more for `high` and above."

@@ -216,7 +216,7 @@ class QolabaRoutes:
             raise HttpError(
                 503,
                 Problem(
-                    "app_not_served", "app_id", f"No workflow stands behind {app.name} here.", hint
+                    "app_not_served", "app_id", f"No workflow is mapped to {app.name} here.", hint
                 ),
             )
         served = self._state.catalog.tasks(app.serves).get("image-to-image")
@@ -226,7 +226,7 @@ class QolabaRoutes:
                 Problem(
                     "app_not_served",
                     "app_id",
-                    f"What stands behind {app.name} makes no image from an image.",
+                    f"What is mapped to {app.name} makes no image from an image.",
                     hint,
                 ),
             )

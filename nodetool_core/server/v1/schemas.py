@@ -50,7 +50,7 @@ class RunRequest(BaseModel):
     inline: bool = Field(
         default=False,
         description=(
-            "With `wait`: whether images stand in the answer, as base64 in `data`, instead of being"
+            "With `wait`: whether images are in the answer, as base64 in `data`, instead of being"
             " kept and named by `url`."
         ),
     )

@@ -168,7 +168,7 @@ class Exposure(Node):
     image, color grading, exposure, contrast, highlights, shadows
 
     Use cases:
-    - Mend a photo that was exposed too long or too short
+    - Correct a photo that was exposed too long or too short
     - Win back the clouds of a bright sky
     """
 
