@@ -12,12 +12,10 @@ from nodetool_core.cli.messages import say
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from nodetool_core.models.sources.local_models import LocalModel
     from nodetool_core.models.sources.repository_layout import Layout
-    from nodetool_core.references import ModelRef
 
 _TOLD_EVERY = 2**30
 """Bytes after which reading files reports how far it is."""
@@ -124,6 +122,7 @@ def pull(
     import threading
 
     from nodetool_core.context import Context
+    from nodetool_core.models.sources.local_models import ref_of
     from nodetool_core.models.sources.resolver import Resolver
     from nodetool_core.registry import Registry
 
@@ -140,7 +139,7 @@ def pull(
             )
 
     context = Context("models pull", report=report, cancelled=stopped, images=None, models=None)  # type: ignore[arg-type]
-    ref = _ref(name, variant=variant, path=path, revision=revision)
+    ref = ref_of(name, variant=variant, path=path, revision=revision)
     found = Resolver(Registry.installed().weights()).resolve(ref, context)
     if as_json:
         typer.echo(
@@ -227,6 +226,8 @@ def rm(
     Example:
       nodetool models rm owner/name --yes
     """
+    from nodetool_core.models.sources.local_models import removal
+
     row = _row(name)
     if row.source == "pack":
         problem = Problem(
@@ -244,7 +245,7 @@ def rm(
                 "model_revision_missing", name, f"has no revision {revision!r} in the cache.", hint
             )
         )
-    size, remove = _removal(row, revisions)
+    size, remove = removal(row, revisions, _cache_dir())
     if not is_sure and not typer.confirm(f"Remove {name} ({size_text(size)}) from {row.path}?"):
         say("Nothing was removed.")
         return
@@ -253,26 +254,6 @@ def rm(
         typer.echo(json.dumps({"name": name, "revisions": revisions, "bytes": size}))
         return
     say(f"Removed {name}: {size_text(size)}.")
-
-
-def _removal(row: LocalModel, revisions: list[str]) -> tuple[int, Callable[[], None]]:
-    """
-    Return the bytes that removing revisions frees, and what removes them.
-
-    A model that is damaged goes as a whole.
-    """
-    import shutil
-
-    from nodetool_core.models.sources.local_models import scan
-
-    cache = scan(_cache_dir())
-    known = cache is not None and any(
-        repo.repo_id == row.name and repo.repo_type == "model" for repo in cache.repos
-    )
-    if cache is None or not known:
-        return row.bytes, lambda: shutil.rmtree(row.path)
-    plan = cache.delete_revisions(*revisions)
-    return plan.expected_freed_size, plan.execute
 
 
 @app.command()
@@ -307,25 +288,6 @@ def size_text(size: float) -> str:
     return f"{size:.1f} GB"
 
 
-def _ref(name: str, **fields: str | None) -> ModelRef:
-    """
-    Return the model that a name or the address of its page stands for.
-
-    Raises NodetoolError for the page of something else.
-    """
-    from pydantic import ValidationError
-
-    from nodetool_core.references import ModelRef
-
-    try:
-        return ModelRef(repo_id=name, **fields)  # type: ignore[arg-type]
-    except ValidationError as error:
-        said = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise NodetoolError(
-            Problem("model_id_malformed", name, f"{said}.", "Give a Hub id such as owner/name.")
-        ) from error
-
-
 def _rows() -> list[LocalModel]:
     from nodetool_core.models.sources.local_models import local_models
     from nodetool_core.registry import Registry
@@ -342,7 +304,9 @@ def _cache_dir() -> Path:
 
 
 def _row(name: str) -> LocalModel:
-    rows, name = _rows(), _ref(name).repo_id
+    from nodetool_core.models.sources.local_models import ref_of
+
+    rows, name = _rows(), ref_of(name).repo_id
     found = next((row for row in rows if row.name == name), None)
     if found is None:
         hint = (

@@ -12,8 +12,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.encode import encode_image
@@ -29,9 +28,6 @@ _LOOK_SECONDS: Final = 0.1
 PREVIEW_SIDE: Final = 256
 """Pixels of the square that previews are made to fit."""
 
-_FILES_SECONDS: Final = 1.0
-"""How often the files of workflows are looked at: another program may write them."""
-
 _COMMENT_SECONDS: Final = 15.0
 _JOBS: Final = 50
 """Newest jobs that are looked at; a queue that is longer shows the rest as they come up."""
@@ -40,8 +36,16 @@ _OVERLAP_SECONDS: Final = 5.0
 """How far back a resumed stream begins, as clocks and writes are not quite in order."""
 
 
+Watch = Callable[[], list[Mapping[str, object]]]
+"""Returns what is new of something since it was called last, as events. Blocks."""
+
+
 async def stream(
-    state: AppState, after: float, *, client: str | None = None
+    state: AppState,
+    after: float,
+    *,
+    client: str | None = None,
+    watches: Sequence[Watch] = (),
 ) -> AsyncIterator[bytes]:
     """
     Yield server-sent events until the server ends.
@@ -49,21 +53,19 @@ async def stream(
     Args:
         after: Unix time in seconds of the last event that was seen; 0 for a new stream.
         client: Whose jobs are seen; all where None.
+        watches: What is looked at besides.
     """
     since = after - _OVERLAP_SECONDS if after else time.time()
     seen: dict[str, int] = {}
     ended: set[str] = set()
     previewed: dict[str, int] = {}
-    files = await asyncio.to_thread(_files, state)
-    spoken = looked = time.monotonic()
+    spoken = time.monotonic()
     yield b": welcome\n\n"
     while not state.draining.is_set():
         found = await asyncio.to_thread(_news, state, seen, ended, since, client)
         found += await asyncio.to_thread(_previews, state, previewed, seen)
-        if time.monotonic() - looked > _FILES_SECONDS:
-            before, files = files, await asyncio.to_thread(_files, state)
-            found += _changed(before, files)
-            looked = time.monotonic()
+        for watch in watches:
+            found += [_message(event) for event in await asyncio.to_thread(watch)]
         for line in found:
             yield line
         if found:
@@ -72,24 +74,6 @@ async def stream(
             yield b": still here\n\n"
             spoken = time.monotonic()
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _files(state: AppState) -> dict[str, float]:
-    """Return when each workflow's file was written, as a Unix time, without those that are gone."""
-    catalog, folder = state.catalog, state.settings.graphs
-    found = {}
-    for name in (*catalog.workflows, *catalog.problems):
-        with suppress(OSError):
-            found[name] = (folder / f"{name}.json").stat().st_mtime
-    return found
-
-
-def _changed(before: Mapping[str, float], now: Mapping[str, float]) -> list[bytes]:
-    names = [name for name in before.keys() | now.keys() if before.get(name) != now.get(name)]
-    if not names:
-        return []
-    shown = {"event": "workflows_changed", "names": sorted(names)}
-    return [f"event: workflows_changed\ndata: {json.dumps(shown)}\n\n".encode()]
 
 
 def _news(
@@ -134,13 +118,17 @@ def _previews(state: AppState, previewed: dict[str, int], seen: Mapping[str, int
             "total": preview.total,
             "image": f"data:image/webp;base64,{encoded}",
         }
-        text = json.dumps(shown, separators=(",", ":"))
-        lines.append(f"event: node_preview\ndata: {text}\n\n".encode())
+        lines.append(_message(shown))
     return lines
 
 
 def _is_old(job: Job, since: float) -> bool:
     return job.state.ended and (job.ended or 0.0) < since
+
+
+def _message(event: Mapping[str, object]) -> bytes:
+    text = json.dumps(event, separators=(",", ":"))
+    return f"event: {event['event']}\ndata: {text}\n\n".encode()
 
 
 def _line(job: Job, number: int, name: str, at: float, data: Mapping[str, object]) -> bytes:

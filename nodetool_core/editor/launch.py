@@ -44,7 +44,7 @@ def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
     data = data_directory(folder)
     settings = Settings(graphs=folder, host="127.0.0.1", port=port, data=data, rate=0)
     return_freed_memory()
-    sessions = Sessions(is_required=True)
+    sessions = Sessions(is_required=True, kept=data / "sessions.json")
     with (
         to_stderr("WARNING", settings.log_format),
         listen(settings) as listening,

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -21,6 +20,7 @@ from nodetool_core.editor.events import stream
 from nodetool_core.editor.job_routes import JobRoutes
 from nodetool_core.editor.known_results import KnownResults
 from nodetool_core.editor.layout import positions
+from nodetool_core.editor.model_routes import ModelRoutes
 from nodetool_core.editor.ports import ports_of
 from nodetool_core.editor.reading import read_file
 from nodetool_core.editor.routing import (
@@ -37,6 +37,7 @@ from nodetool_core.editor.schemas import (
     SessionRequest,
 )
 from nodetool_core.editor.sessions import COOKIE, Sessions
+from nodetool_core.editor.watching import FolderWatch
 from nodetool_core.editor.workflow_routes import WorkflowRoutes
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
@@ -44,6 +45,7 @@ from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.app import DIALECTS
 from nodetool_core.server.http.files import FileAnswer
 from nodetool_core.server.http.http_errors import HttpError, busy
+from nodetool_core.server.http.images import looks_like_image
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of
 from nodetool_core.server.http.thumbnails import Side
 from nodetool_core.server.qolaba.apps import read_apps
@@ -98,9 +100,9 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
             ("GET", "/results/{key}/{output}/{index}", own.image, 200),
             ("POST", "/read", own.read, 200),
             ("POST", "/layout", own.layout, 200),
-            ("GET", "/models/local", own.models, 200),
             *own.files.table,
             *own.jobs.table,
+            *own.models.table,
         ],
     )
     # The server's own of this address is for workflows of clients.
@@ -121,6 +123,8 @@ class EditorRoutes:
         self.files = WorkflowRoutes(state)
         self._results = KnownResults(state.engine)
         self.jobs = JobRoutes(state)
+        self.models = ModelRoutes(state)
+        self._folder = FolderWatch(state.catalog)
         self._types = Catalogue(state.registry)
         self._catalogue: tuple[bytes, str] | None = None
         self._streams = Counter[str]()
@@ -270,8 +274,10 @@ class EditorRoutes:
         if self._streams[client_of(request)] >= _STREAMS:
             raise busy(f"{_STREAMS} streams of this client are open already.", "Close a page.")
         client = jobs_seen_by(request, self._state.settings)
+        watches = [self._folder.begin(), self.models.begin()] if self._is_owner(request) else []
+        events = stream(self._state, begin, client=client, watches=watches)
         return StreamingResponse(
-            self._bounded(stream(self._state, begin, client=client), client_of(request)),
+            self._bounded(events, client_of(request)),
             media_type="text/event-stream",
             headers=_STREAM,
         )
@@ -302,7 +308,8 @@ class EditorRoutes:
 
     def _read(self, content: bytes, name: str) -> JsonObject:
         found = read_file(content, name, self._state.registry)
-        if found["kind"] == "image":
+        # An image that brings a workflow can be used as an image all the same.
+        if found["kind"] == "image" or looks_like_image(content):
             kept = self._state.jobs.put(content)
             found["upload"] = FileAnswer.of(kept, "").model_dump(exclude_none=True)
         return found
@@ -310,26 +317,6 @@ class EditorRoutes:
     def layout(self, wanted: LayoutRequest) -> JsonObject:
         """Return places for nodes, from left to right along the wires."""
         return {"positions": dict(positions(wanted))}
-
-    def models(self) -> JsonObject:
-        """Return the models on this machine, for a task or for all."""
-        from huggingface_hub import constants
-
-        from nodetool_core.models.sources.local_models import local_models
-
-        loaded = set(self._state.engine.loaded_models())
-        weights = self._state.registry.weights()
-        rows: list[Json] = [
-            {
-                "id": model.name,
-                "tasks": [],
-                "on_disk": not model.gaps,
-                "loaded": model.name in loaded,
-                "size": model.bytes,
-            }
-            for model in local_models(weights, Path(constants.HF_HUB_CACHE))
-        ]
-        return {"models": rows}
 
     def _is_owner(self, request: Request) -> bool:
         return client_of(request) == OWNER

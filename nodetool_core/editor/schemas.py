@@ -60,6 +60,17 @@ class JobChange(BaseModel):
     kept: bool | None = Field(default=None, description="Whether it stays however old it is.")
 
 
+class PullRequest(BaseModel):
+    """A model that is to be fetched from the Hub."""
+
+    model_config = _strict
+
+    id: str = Field(min_length=1, max_length=300, description="`owner/name`, or its page.")
+    variant: str | None = Field(default=None, max_length=100, description="Such as `fp16`.")
+    path: str | None = Field(default=None, max_length=500, description="A single file of it.")
+    revision: str | None = Field(default=None, max_length=200, description="Branch, tag, commit.")
+
+
 class DraftRequest(BaseModel):
     """What the page has not saved yet."""
 

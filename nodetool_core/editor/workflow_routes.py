@@ -11,11 +11,10 @@ from starlette.responses import Response
 
 from nodetool_core.editor.checking import check_document
 from nodetool_core.editor.documents import Documents
+from nodetool_core.editor.places import listing
 from nodetool_core.editor.routing import Row
 from nodetool_core.editor.schemas import DraftRequest, MoveRequest
-from nodetool_core.errors import Problem
 from nodetool_core.json_types import JsonObject
-from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.thumbnails import Side, image_beside
 from nodetool_core.workflow import WorkflowDocument
 
@@ -125,27 +124,6 @@ class WorkflowRoutes:
         """Return one of the versions."""
         return Response(self._documents.version(name, version), media_type="application/json")
 
-    def places(self, path: Annotated[str, Query(max_length=4000)] = "") -> Any:
-        """Return folders and files below the folder of workflows."""
-        root = self._state.settings.graphs.resolve()
-        here = (root / path).resolve()
-        if not here.is_relative_to(root) or not here.is_dir():
-            raise HttpError(
-                404,
-                Problem(
-                    "missing_file",
-                    "path",
-                    f"{path[:200]!r} is no folder below that of the workflows.",
-                    "Choose one that is listed.",
-                ),
-            )
-        shown = here.relative_to(root).as_posix()
-        inside = sorted(one for one in here.iterdir() if not one.name.startswith("."))
-        return {
-            "path": "" if shown == "." else shown,
-            "parent": None if here == root else here.parent.relative_to(root).as_posix(),
-            "folders": [one.name for one in inside if one.is_dir()],
-            "files": [
-                {"name": one.name, "size": one.stat().st_size} for one in inside if one.is_file()
-            ],
-        }
+    def places(self, path: Annotated[str, Query(max_length=4000)] = "") -> JsonObject:
+        """Return folders and files below the folder of workflows, at most 2,000 of each folder."""
+        return listing(self._state.settings.graphs, path)

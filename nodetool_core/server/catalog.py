@@ -9,10 +9,11 @@ alone.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 from nodetool_core.models.sources.allowlist import ModelAllowlist
@@ -36,6 +37,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MOST_FILES: Final = 10_000
+"""JSON files of a folder that are looked at, by their paths in order."""
+
+_MOST_FOLDERS: Final = 20_000
+"""Folders that are looked into: somebody may open the editor in their home."""
+
+_LARGEST: Final = 32 * 2**20
+"""Bytes of a file that may be a workflow: those that are larger are data."""
+
+_NOT_LOOKED_INTO: Final = frozenset({"node_modules", "__pycache__", "site-packages"})
+"""Folders of programs; nor are those whose names begin with a dot."""
+
 
 class Catalog:
     """Everything that is served."""
@@ -51,6 +64,10 @@ class Catalog:
         self._folder = folder
         self._read: dict[str, tuple[int, int]] = {}
         """When each file was changed last, and its bytes, as it was read."""
+        self._changed: dict[str, int] = {}
+        """By name, the number of the last refresh that found the file changed, new, or gone."""
+        self.version = 0
+        """Counts up with each refresh that found a change."""
         self._refreshing = threading.Lock()
         self.listed = ModelAllowlist([*models, *registry.weights()])
         """The models that may be used at all."""
@@ -64,7 +81,8 @@ class Catalog:
         """
         Read what has changed in the folder. Blocks.
 
-        Whoever looks at the workflows meanwhile goes on seeing those from before.
+        A file is read where its time or size is another than before. Whoever looks at the workflows
+        meanwhile goes on seeing those from before.
         """
         with self._refreshing:
             found: dict[str, tuple[int, int]] = {}
@@ -80,12 +98,24 @@ class Catalog:
                 found[name] = (status.st_mtime_ns, status.st_size)
                 known = self.workflows.get(name) or self.problems.get(name)
                 if known is None or self._read.get(name) != found[name]:
-                    known = self._served_file(name, path, status.st_mtime)
+                    known = self._served_file(name, path, status)
                 if isinstance(known, ServedWorkflow):
                     workflows[name] = known
                 else:
                     problems[name] = known
+            changed = {
+                name
+                for name in found.keys() | self._read.keys()
+                if found.get(name) != self._read.get(name)
+            }
+            if changed:
+                self.version += 1
+                self._changed |= dict.fromkeys(changed, self.version)
             self.workflows, self.problems, self._read = workflows, problems, found
+
+    def changed_since(self, version: int) -> list[str]:
+        """Return the names of files that refreshes after the one of that number found changed."""
+        return sorted(name for name, number in [*self._changed.items()] if number > version)
 
     def __iter__(self) -> Iterator[ServedWorkflow]:
         yield from self.workflows.values()
@@ -120,9 +150,12 @@ class Catalog:
         )
 
     def _served_file(
-        self, name: str, path: Path, modified: float
+        self, name: str, path: Path, status: os.stat_result
     ) -> ServedWorkflow | tuple[Problem, ...]:
         """Return the workflow of a file, or why it is not served."""
+        if status.st_size > _LARGEST:
+            message = f"has {status.st_size / 2**20:.0f} MiB, and {_LARGEST // 2**20} are the most."
+            return (Problem("invalid_document", "workflow", message, "Is it a workflow?"),)
         try:
             document = WorkflowDocument.load(path)
             graph = build_graph(
@@ -132,7 +165,7 @@ class Catalog:
         except NodetoolError as error:
             _log.warning("The workflow %s is not served: %s", name, error)
             return error.problems
-        served = served_workflow(name, document, graph, path.absolute().parent, modified)
+        served = served_workflow(name, document, graph, path.absolute().parent, status.st_mtime)
         for ref in served.models:
             self.listed.add(ref)
         return served
@@ -173,6 +206,15 @@ def _without_dots(name: str) -> str:
 
 
 def _files(folder: Path | None) -> list[Path]:
-    return (
-        [] if folder is None else sorted(path for path in folder.rglob("*.json") if path.is_file())
-    )
+    """Return the JSON files below a folder, sorted, as far as the limits go."""
+    found: list[Path] = []
+    walked = os.walk(folder) if folder is not None else iter(())
+    for number, (place, folders, files) in enumerate(walked):
+        folders[:] = sorted(
+            name for name in folders if name[0] != "." and name not in _NOT_LOOKED_INTO
+        )
+        found += (Path(place, name) for name in files if name.endswith(".json"))
+        if len(found) > _MOST_FILES or number >= _MOST_FOLDERS:
+            _log.warning("%s has more than is looked at; what comes later is left out.", folder)
+            break
+    return sorted(path for path in found[:_MOST_FILES] if path.is_file())

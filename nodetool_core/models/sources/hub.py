@@ -55,6 +55,13 @@ class Hub:
         self._cache_dir = cache_dir
         self._endpoint = endpoint
 
+    @property
+    def cache_dir(self) -> Path:
+        """Where it keeps what it has fetched."""
+        from huggingface_hub import constants
+
+        return Path(self._cache_dir or constants.HF_HUB_CACHE)
+
     def pipeline(
         self, ref: ModelRef, context: Context, task: str | None = None
     ) -> tuple[Path, str]:
@@ -207,12 +214,9 @@ class Hub:
 
     def _folder(self, repo_id: str) -> Path:
         """Return where the cache has a repository."""
-        from huggingface_hub import constants
         from huggingface_hub.file_download import repo_folder_name
 
-        return Path(self._cache_dir or constants.HF_HUB_CACHE) / repo_folder_name(
-            repo_id=repo_id, repo_type="model"
-        )
+        return self.cache_dir / repo_folder_name(repo_id=repo_id, repo_type="model")
 
     def _cached(
         self, repo_id: str, revision: str | None, probes: list[str]

@@ -6,18 +6,21 @@ Those that ship with packs and those in the cache of the Hub, whole or not.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodetool_core.errors import ModelError
+from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.sources.component_files import missing_files, weight_variants
 from nodetool_core.models.sources.repository_layout import read_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from huggingface_hub import HFCacheInfo
+
+    from nodetool_core.references import ModelRef
 
 _PREFIX = "models--"
 """Begins the names of the cache's folders of models; `--` stands for the slash of an id."""
@@ -67,6 +70,43 @@ def local_models(shipped: Mapping[str, Path], cache_dir: Path) -> list[LocalMode
         else {}
     )
     return [*packs, *(_fetched(folder, sizes) for folder in sorted(cache_dir.glob(f"{_PREFIX}*")))]
+
+
+def removal(
+    model: LocalModel, revisions: Sequence[str], cache_dir: Path
+) -> tuple[int, Callable[[], None]]:
+    """
+    Return the bytes that removing revisions of a model frees, and what removes them.
+
+    Files that other revisions share stay; a model that is damaged goes as a whole.
+    """
+    cache = scan(cache_dir)
+    known = cache is not None and any(
+        repo.repo_id == model.name and repo.repo_type == "model" for repo in cache.repos
+    )
+    if cache is None or not known:
+        return model.bytes, lambda: shutil.rmtree(model.path)
+    plan = cache.delete_revisions(*revisions)
+    return plan.expected_freed_size, plan.execute
+
+
+def ref_of(name: str, **fields: str | None) -> ModelRef:
+    """
+    Return the model that a name or the address of its page stands for.
+
+    Raises ModelError for the page of something else.
+    """
+    from pydantic import ValidationError
+
+    from nodetool_core.references import ModelRef
+
+    try:
+        return ModelRef(repo_id=name, **fields)  # type: ignore[arg-type]
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ModelError(
+            Problem("model_id_malformed", name, f"{said}.", "Give a Hub id such as owner/name.")
+        ) from error
 
 
 def scan(cache_dir: Path) -> HFCacheInfo | None:

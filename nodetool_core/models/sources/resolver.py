@@ -87,6 +87,12 @@ class Resolver:
         assert found is not None
         return found
 
+    def forget(self, repo_id: str) -> None:
+        """Look anew for a model of the Hub: its files were removed."""
+        with self._lock:
+            for key in [key for key in self._fetched if key[0] == repo_id]:
+                del self._fetched[key]
+
     def here(self, ref: ModelRef) -> ResolvedModel | None:
         """
         Return the files of a pipeline that are on this machine already.
