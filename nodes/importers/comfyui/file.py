@@ -25,7 +25,8 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 _WANTED: Final = (
     "Save it in ComfyUI with `Save` or `Export (API)`, or give a PNG that ComfyUI wrote."
 )
-_PNG: Final = b"\x89PNG\r\n\x1a\n"
+_IMAGES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+"""How PNG, JPEG and WEBP begin."""
 
 _MODES: Final = {2: "muted", 4: "bypassed"}
 """Modes of a node in the editor, besides the usual one."""
@@ -136,7 +137,7 @@ def load(path: Path) -> list[ComfyNode]:
             raise _refused(where, "is larger than 64 MiB, which no workflow is.")
         data = path.read_bytes()
         content = json.loads(
-            _text_in_image(path) if data.startswith(_PNG) else data.decode("utf-8-sig")
+            _text_in_image(path) if data.startswith(_IMAGES) else data.decode("utf-8-sig")
         )
     except FileNotFoundError:
         raise WorkflowError(
@@ -148,7 +149,7 @@ def load(path: Path) -> list[ComfyNode]:
         ) from None
     except UnicodeDecodeError:
         raise _refused(
-            where, "is neither a text in UTF-8 nor a PNG, so it holds no workflow."
+            where, "is neither a text in UTF-8 nor a PNG, JPEG or WEBP, so it holds no workflow."
         ) from None
     except (ValueError, RecursionError) as error:
         raise _refused(where, f"is no JSON: {error}.") from None
@@ -278,12 +279,20 @@ def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
         raise _refused(where, f"runs in a circle: {path}.") from None
 
 
+_IN_EXIF: Final = "prompt:"
+"""Begins the text of EXIF that holds the workflow, in files that have no texts of their own."""
+
+
 def _text_in_image(path: Path) -> str:
-    """Return the workflow that ComfyUI writes into its PNG files."""
+    """Return the workflow that ComfyUI writes into its PNG files, and into the EXIF of others."""
     from nodetool_core.assets.decode import identify
 
     with path.open("rb") as file:
-        text = identify(file, str(path)).info.get("prompt")
+        image = identify(file, str(path))
+        text = image.info.get("prompt")
+        for value in () if isinstance(text, str) else image.getexif().values():
+            if isinstance(value, str) and value.lower().startswith(_IN_EXIF):
+                text = value[len(_IN_EXIF) :]
     if not isinstance(text, str):
         raise _refused(str(path), "is an image that holds no workflow of ComfyUI.")
     return text

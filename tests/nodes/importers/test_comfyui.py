@@ -285,6 +285,22 @@ def test_a_image_that_comfyui_wrote(tmp_path: Path) -> None:
         import_file(tmp_path / "photo.png", REGISTRY)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_an_image_that_has_the_workflow_in_its_exif(tmp_path: Path, kind: str) -> None:
+    """As nodes of ComfyUI write it that save other files than PNG."""
+    exif = Image.Exif()
+    exif[0x010F] = "workflow:{}"
+    exif[0x0110] = f"prompt:{(FILES / 'text_to_image.json').read_text()}"
+    Image.new("RGB", (4, 4)).save(tmp_path / "made", kind, exif=exif)
+    assert (
+        import_file(tmp_path / "made", REGISTRY).document.graph
+        == imported("text_to_image").document.graph
+    )
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo", kind)
+    with pytest.raises(WorkflowError, match="holds no workflow of ComfyUI"):
+        import_file(tmp_path / "photo", REGISTRY)
+
+
 def test_an_alpha_mask_is_what_is_transparent() -> None:
     content = content_of("inpainting")
     content["6"]["inputs"]["mask"] = ["2", 1]
