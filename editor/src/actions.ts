@@ -126,6 +126,7 @@ export const actions: Action[] = [
 
   { id: "save", name: t.save, keys: "Ctrl+S", group: "file", run: () => files.save() },
   { id: "save-as", name: t.saveAs, keys: "Ctrl+Shift+S", group: "file", when: () => status.value?.owner ?? false, run: () => (dialog.value = { kind: "save-as" }) },
+  { id: "open", name: t.openFile, keys: "Ctrl+O", group: "file", when: () => status.value?.owner ?? false, run: () => (dialog.value = { kind: "open" }) },
   { id: "new", name: t.newWorkflow, group: "file", run: () => files.newWorkflow() },
   { id: "versions", name: t.versions, group: "file", when: () => file.value.name !== "", run: () => (dialog.value = { kind: "versions" }) },
   { id: "next-tab", name: t.nextTab, keys: "Alt+PageDown", group: "file", when: () => tabs.value.length > 1, run: () => switchTo(1) },

@@ -173,6 +173,8 @@ def test_the_texts_for_programs_do_what_they_say(
     }
     for what, text in found.items():
         language = what.partition(" ")[2]
+        if not language:
+            continue  # What the dialect says of itself in general.
         program = programs[language]
         if shutil.which(program[0]) is None or what == "huggingface JavaScript":
             continue  # The package of the latter is not installed here.

@@ -20,7 +20,9 @@ export async function loadWorkflows(changed?: string[]): Promise<void> {
   try {
     const answer = await server.api.workflows();
     workflows.value = answer.workflows;
-    brokenWorkflows.value = answer.problems;
+    // JSON that is no workflow at all is somebody else's.
+    const own = Object.entries(answer.problems).filter(([, [first]]) => !(first?.code === "invalid_document" && first.where === "workflow"));
+    brokenWorkflows.value = Object.fromEntries(own);
     if (changed?.includes(file.value.name)) await lookAgain(file.value.name);
   } catch (error) {
     if (error instanceof OfflineError) connected.value = false;

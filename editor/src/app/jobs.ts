@@ -49,15 +49,25 @@ export async function removeJob(job: Job): Promise<void> {
   await loadHistory();
 }
 
-/** Moves a waiting job before (-1) or after (1) its neighbour. */
+/** Moves a waiting job before (-1) or after (1) its neighbour. Those of one priority go by their age. */
 export async function moveJob(id: string, by: number): Promise<void> {
-  const waiting = runs.value.filter((run) => run.state === "queued").sort((a, b) => b.priority - a.priority);
+  const waiting = runs.value.filter((run) => run.state === "queued").sort((a, b) => b.priority - a.priority || a.created - b.created);
   const at = waiting.findIndex((run) => run.id === id);
-  const other = waiting[at + by];
-  const run = waiting[at];
+  const [run, other] = [waiting[at], waiting[at + by]];
   if (!run || !other) return;
-  const priority = Math.max(-100, Math.min(100, other.priority - Math.sign(by)));
-  await server.api.changeJob(id, { priority });
-  run.priority = priority;
+  [waiting[at], waiting[at + by]] = [other, run];
+  // From the last one up, each is raised where it would not come before the one that follows it.
+  const raised: [typeof run, number][] = [];
+  for (let index = waiting.length - 1, next = { priority: -Infinity, created: Infinity }; index >= 0; index--) {
+    const one = waiting[index]!;
+    const least = next.priority + (one.created <= next.created ? 0 : 1);
+    const priority = Math.min(100, Math.max(one.priority, least));
+    if (priority !== one.priority) raised.push([one, priority]);
+    next = { priority, created: one.created };
+  }
+  for (const [one, priority] of raised) {
+    await server.api.changeJob(one.id, { priority });
+    one.priority = priority;
+  }
   runs.value = [...runs.value];
 }

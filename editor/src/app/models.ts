@@ -2,6 +2,8 @@
 import { signal } from "@preact/signals";
 import type { Model } from "../net/schema.ts";
 import type { ServerEvent } from "../net/stream.ts";
+import { t } from "../text.ts";
+import { complain } from "./running.ts";
 import { say, server, status } from "./store.ts";
 
 export const models = signal<Model[] | null>(null);
@@ -23,17 +25,28 @@ async function servedModels(): Promise<Model[]> {
 
 export function pulling(event: Extract<ServerEvent, { event: "models_changed" }>): void {
   if (!event.id) return;
-  if (event.problem) say(`${event.problem.message} ${event.problem.hint}`.trim(), "error");
+  if (event.problem) say(`${event.id}: ${event.problem.message} ${event.problem.hint}`.trim(), "error");
+  else if (event.state === "done") say(t.fetched(event.id));
   if (event.bytes === undefined) {
     const { [event.id]: _gone, ...rest } = pulls.value;
     pulls.value = rest;
   } else pulls.value = { ...pulls.value, [event.id]: { bytes: event.bytes, total: event.total ?? 0 } };
 }
 
+export async function pullModel(name: string): Promise<void> {
+  try {
+    const id = await server.api.pull(name);
+    if (!pulls.value[id]) pulls.value = { ...pulls.value, [id]: { bytes: 0, total: 0 } };
+  } catch (error) {
+    complain(error);
+  }
+}
+
 /** Models for a type such as `hf.image_to_image`, those on disk first. */
 export function modelsFor(typeName: string): Model[] {
   const task = typeName.replace(/^hf\./, "").replace(/ \| none$/, "");
   const all = models.value ?? [];
-  const fitting = all.filter((model) => task === "model" || model.tasks.some((one) => one.replaceAll("-", "_") === task));
+  // Of what is no pipeline nothing says what it is for.
+  const fitting = all.filter((model) => task === "model" || model.tasks.length === 0 || model.tasks.some((one) => one.replaceAll("-", "_") === task));
   return [...fitting].sort((a, b) => Number(b.on_disk) - Number(a.on_disk) || (a.id < b.id ? -1 : 1));
 }

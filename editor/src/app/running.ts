@@ -140,6 +140,8 @@ export function take(event: ServerEvent): void {
   }
   if (event.event === "workflows_changed") {
     void loadWorkflows(event.names);
+    // One of them may be inside of the open one.
+    checkSoon();
     return;
   }
   let found = runs.value.find((one) => one.id === event.job);

@@ -172,17 +172,18 @@ export class Api {
     await this.call("/jobs/cancel", { method: "POST" });
   }
 
-  models = (): Promise<wire.ModelsAnswer> => this.fast("/models/local");
+  models = (): Promise<wire.ModelsAnswer> => this.fast("/local-models");
 
   servedModels = (): Promise<wire.ServedModels> => this.fast("/models");
 
-  async pull(id: string): Promise<void> {
-    await this.call("/models/pull", { method: "POST", json: { id } });
+  /** Returns the id that the model is fetched under: a page's address stands for it, too. */
+  pull = async (id: string): Promise<string> => (await this.fast<{ id: string }>("/local-models/pull", { method: "POST", json: { id } })).id;
+
+  async stopPull(id: string): Promise<void> {
+    await this.call(`/local-models/pull/${path(id)}`, { method: "DELETE" });
   }
 
-  async deleteModel(id: string): Promise<void> {
-    await this.call(`/models/${path(id)}`, { method: "DELETE" });
-  }
+  deleteModel = (id: string): Promise<{ bytes: number }> => this.fast(`/local-models/${path(id)}`, { method: "DELETE" });
 
   free = (): Promise<{ freed_bytes: number }> => this.fast("/free", { method: "POST" });
 

@@ -342,10 +342,15 @@ export interface Model {
   size: number | null;
   family?: string;
   licence?: string;
-  last_used?: number | null;
+  /** What lacks of it, a sentence each. */
+  gaps?: string[];
+  /** Whether it came with a pack: then it can't be removed. */
+  ships?: boolean;
+  /** Workflows of the folder that name it. */
+  used_by?: string[];
 }
 
-/** GET /v1/models/local */
+/** GET /v1/local-models */
 export interface ModelsAnswer {
   models: Model[];
 }
@@ -360,5 +365,7 @@ export interface PlacesAnswer {
   path: string;
   parent: string | null;
   folders: string[];
-  files: { name: string; size: number }[];
+  files: { name: string; size: number; modified: number }[];
+  /** Entries beyond those that are listed. */
+  left_out: number;
 }

@@ -71,7 +71,7 @@ function Title() {
   const text = state === "offline" ? t.offline(opened.value.history.length) : t[state];
   return (
     <div class="doc-title">
-      <Menu label={t.more} class="doc-menu" items={["new", "save", "save-as", "versions", "theme", "keys"].map((id) => ({ action: action(id) }))}>
+      <Menu label={t.more} class="doc-menu" items={["new", "open", "save", "save-as", "versions", "theme", "keys"].map((id) => ({ action: action(id) }))}>
         <span class="folder">{folder}</span>
         <strong>{short}</strong>
         <Icon name="down" size={12} />

@@ -3,14 +3,12 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { listed } from "../actions.ts";
 import { setFrame, setUi, setValue, title } from "../app/editing.ts";
-import { openWorkflow, renameWorkflow, saveMine, saveTo, showCopy } from "../app/files.ts";
+import { openWorkflow, renameWorkflow, saveMine, showCopy } from "../app/files.ts";
 import { complain } from "../app/running.ts";
-import { dialog, file, opened, server, workflows } from "../app/store.ts";
+import { dialog, file, opened, server } from "../app/store.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { isNote } from "../canvas/geometry.ts";
 import { readFrames } from "../model/frames.ts";
-import { textOf } from "../model/document.ts";
-import { snake } from "../model/ids.ts";
 import type { VersionsAnswer } from "../net/schema.ts";
 import { bytesText, t, timeText } from "../text.ts";
 import { ActionSearch } from "./ActionSearch.tsx";
@@ -32,7 +30,9 @@ export default function Dialogs() {
     case "connect":
       return <ConnectDialog {...(data as { node: string })} />;
     case "save-as":
-      return <SaveAs />;
+      return <Lazy key="save" load={() => import("./Places.tsx").then(({ SaveDialog }) => ({ default: SaveDialog as never }))} />;
+    case "open":
+      return <Lazy key="open" load={() => import("./Places.tsx").then(({ OpenDialog }) => ({ default: OpenDialog as never }))} />;
     case "rename-file":
       return <OneLine label={t.rename} field={t.nameOfFile} initial={data} button={t.rename} onDone={(to) => { closeDialog(); if (to !== data) void renameWorkflow(data, to); }} />;
     case "rename-node":
@@ -49,6 +49,8 @@ export default function Dialogs() {
       return <Lazy load={() => import("./Viewer.tsx")} {...(data as object)} />;
     case "mask":
       return <Lazy load={() => import("./Mask.tsx")} {...(data as object)} />;
+    case "remove-model":
+      return <Lazy load={() => import("./Models.tsx").then(({ RemoveModel }) => ({ default: RemoveModel as never }))} {...(data as object)} />;
     case "calls":
       return <Lazy load={() => import("./Calls.tsx")} {...(data as object)} />;
     case "crop":
@@ -93,16 +95,6 @@ function OneLine({ label, field, initial, button, onDone, children }: FormProps)
       </form>
     </Dialog>
   );
-}
-
-function SaveAs() {
-  const { name, label } = file.value;
-  const first = name || snake(label || textOf(opened.value.document.fields.name)) || "untitled";
-  const done = async (text: string): Promise<void> => {
-    const there = workflows.value.some((one) => one.name === text);
-    if (await saveTo(text.replace(/\.json$/, ""), there && text === name ? file.value.etag : "")) closeDialog();
-  };
-  return <OneLine label={t.saveAs} field={t.nameOfFile} initial={first} button={t.save} onDone={done} />;
 }
 
 function frameTitle(id: string): string {

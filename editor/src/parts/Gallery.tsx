@@ -45,7 +45,7 @@ export default function Gallery() {
 }
 
 function JobRow({ job }: { job: Job }) {
-  const [shown, setShown] = useState(24);
+  const [shown, setShown] = useState(12);
   const images = imagesOf(job);
   const { computed, cached, seconds } = job.report as { computed?: number; cached?: number; seconds?: number };
   const [problem] = job.problems;
@@ -57,7 +57,7 @@ function JobRow({ job }: { job: Job }) {
     }
   };
   return (
-    <section class={`job is-${job.state}`} aria-label={`${job.workflow || t.untitled}, ${timeText(job.ended ?? job.created)}`}>
+    <article class={`job is-${job.state}`} aria-label={`${job.workflow || t.untitled}, ${timeText(job.ended ?? job.created)}`}>
       <header>
         <strong>{job.label || job.workflow || t.untitled}</strong>
         <span class="muted small">
@@ -81,7 +81,7 @@ function JobRow({ job }: { job: Job }) {
         ))}
       </div>
       {images.length > shown && <button type="button" class="button" onClick={() => setShown(shown + 48)}>{t.loadMore} ({images.length - shown})</button>}
-    </section>
+    </article>
   );
 }
 

@@ -1,0 +1,102 @@
+/** Folders and files of the owner: where to save, what to open. */
+import { useEffect, useState } from "preact/hooks";
+import { openWorkflow, saveTo } from "../app/files.ts";
+import { complain } from "../app/running.ts";
+import { file, opened, server } from "../app/store.ts";
+import { textOf } from "../model/document.ts";
+import { snake } from "../model/ids.ts";
+import type { PlacesAnswer } from "../net/schema.ts";
+import { bytesText, t, timeText } from "../text.ts";
+import { Dialog, closeDialog } from "./Dialog.tsx";
+import { Icon } from "./Icon.tsx";
+
+interface Props {
+  /** The folder that is shown first, below that of the workflows. */
+  at: string;
+  /** How the names of files that can be chosen end. */
+  ends: RegExp;
+  onFolder: (path: string) => void;
+  onFile: (path: string) => void;
+}
+
+const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("/")));
+const below = (folder: string, name: string): string => (folder ? `${folder}/${name}` : name);
+
+/** A list of one folder; Backspace goes up. */
+export function PlaceList({ at, ends, onFolder, onFile }: Props) {
+  const [shown, setShown] = useState<PlacesAnswer | null>(null);
+  const go = (path: string): void => {
+    server.api.places(path).then((answer) => {
+      setShown(answer);
+      onFolder(answer.path);
+    }, (error) => (path ? go("") : complain(error)));
+  };
+  useEffect(() => go(at), []);
+  if (!shown) return <p class="loading" role="status">{t.loading}</p>;
+  const files = shown.files.filter((one) => ends.test(one.name));
+  const keys = (event: KeyboardEvent): void => {
+    if (event.key !== "Backspace" || shown.parent === null) return;
+    event.preventDefault();
+    go(shown.parent);
+  };
+  return (
+    <section class="places" aria-label={t.folder} onKeyDown={keys}>
+      <p class="muted small mono places-path">{shown.path || t.topFolder}</p>
+      <ul class="list">
+        {shown.parent !== null && <li><button type="button" class="list-button" onClick={() => go(shown.parent!)}><Icon name="up" /> {t.folderAbove}</button></li>}
+        {shown.folders.map((name) => <li key={`${name}/`}><button type="button" class="list-button" onClick={() => go(below(shown.path, name))}><Icon name="folder" /> <span class="file-name">{name}</span></button></li>)}
+        {files.map((one) => (
+          <li key={one.name}>
+            <button type="button" class="list-button" onClick={() => onFile(below(shown.path, one.name))}>
+              <Icon name="file" /> <span class="file-name">{one.name}</span><span class="spring" /><span class="muted small">{bytesText(one.size)} · {timeText(one.modified)}</span>
+            </button>
+          </li>
+        ))}
+        {files.length + shown.folders.length === 0 && <li class="muted pad">{t.emptyFolder}</li>}
+      </ul>
+      {shown.left_out > 0 && <p class="muted small">{t.leftOut(shown.left_out)}</p>}
+    </section>
+  );
+}
+
+const WORKFLOWS = /\.json$/i;
+
+export function OpenDialog() {
+  return (
+    <Dialog label={t.open}>
+      <div class="dialog-form">
+        <PlaceList at={folderOf(file.value.name)} ends={WORKFLOWS} onFolder={() => undefined} onFile={(path) => { closeDialog(); void openWorkflow(path.replace(WORKFLOWS, "")); }} />
+      </div>
+    </Dialog>
+  );
+}
+
+export function SaveDialog() {
+  const { name, label, etag } = file.value;
+  const first = name || snake(label || textOf(opened.value.document.fields.name)) || "untitled";
+  const [text, setText] = useState(first);
+  const [there, setThere] = useState<ReadonlySet<string>>(new Set());
+  const wanted = text.trim().replace(WORKFLOWS, "");
+  const taken = there.has(wanted) && wanted !== name;
+  const save = async (): Promise<void> => {
+    if (wanted && (await saveTo(wanted, wanted === name ? etag : ""))) closeDialog();
+  };
+  const entered = (folder: string): void => {
+    setText((before) => below(folder, before.slice(before.lastIndexOf("/") + 1)));
+    void server.api.places(folder).then((answer) => setThere(new Set(answer.files.map((one) => below(folder, one.name.replace(WORKFLOWS, ""))))), () => undefined);
+  };
+  return (
+    <Dialog label={t.saveAs}>
+      <form class="dialog-form" onSubmit={(event) => { event.preventDefault(); void save(); }}>
+        <label for="one-line">{t.nameOfFile}</label>
+        <input id="one-line" class="input large" value={text} autocomplete="off" spellcheck={false} autofocus aria-invalid={taken || undefined} aria-describedby="save-about" onFocus={(event) => event.currentTarget.select()} onInput={(event) => setText(event.currentTarget.value)} />
+        <p id="save-about" class={taken ? "bad small" : "muted small"}>{taken ? t.exists : t.saveHint}</p>
+        <PlaceList at={folderOf(name)} ends={WORKFLOWS} onFolder={entered} onFile={(path) => setText(path.replace(WORKFLOWS, ""))} />
+        <footer>
+          <button type="button" class="button" onClick={closeDialog}>{t.cancel}</button>
+          <button type="submit" class="button primary" disabled={!wanted || taken}>{t.save}</button>
+        </footer>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,1 +1,0 @@
-import{a as e}from"./vendor-BFGpP8Xf.js";import{Fn as t,Nt as n,_n as r,jt as i,k as a,pn as o}from"./checking-CixDN1CG.js";var s=e(Array(9).fill(null));function c(e){let c=[...r.peek()].at(-1),l=c===void 0?void 0:i(n(c))[0];c===void 0||!l?o(t.noResult):(s.value=s.peek().with(e-1,{url:l.url,text:`${e}: ${a(c)}`}),o(t.inSlot(a(c),e)))}export{s as n,c as t};
