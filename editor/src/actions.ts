@@ -88,6 +88,13 @@ function focusField(): void {
   else document.querySelector<HTMLElement>("#inspector :is(input, textarea, select)")?.focus();
 }
 
+/** What is still being fetched, or drawn, gets the focus when it is there. */
+function focusSoon(selector: string, frames = 120): void {
+  const found = document.querySelector<HTMLElement>(selector);
+  if (found) found.focus();
+  else if (frames > 0) requestAnimationFrame(() => focusSoon(selector, frames - 1));
+}
+
 const arrows: [Direction, string, number, number][] = [
   ["left", "ArrowLeft", -1, 0],
   ["right", "ArrowRight", 1, 0],
@@ -177,7 +184,7 @@ export const actions: Action[] = [
   { id: "left", name: "Left side", keys: "Ctrl+B", group: "view", run: () => toggle("left") },
   { id: "right", name: t.inspector, keys: "Ctrl+I", group: "view", run: () => toggle("right") },
   { id: "bottom", name: t.queue, keys: "Ctrl+J", group: "view", run: () => toggle("bottom") },
-  { id: "outline", name: t.outline, keys: "Ctrl+Shift+O", group: "view", run: () => { set("left", true); leftTab.value = "outline"; requestAnimationFrame(() => document.querySelector<HTMLElement>("[role=tree]")?.focus()); } },
+  { id: "outline", name: t.outline, keys: "Ctrl+Shift+O", group: "view", run: () => { set("left", true); leftTab.value = "outline"; focusSoon("[role=tree], .outline .button"); } },
   { id: "minimap", name: t.minimap, group: "view", run: () => toggle("minimap") },
   { id: "theme", name: t.theme, group: "view", run: () => { set("theme", settings.value.theme === "auto" ? "dark" : settings.value.theme === "dark" ? "light" : "auto"); invalidate(); } },
   { id: "single-keys", name: "Turn single-letter keys on or off", group: "view", run: () => set("singleKeys", !settings.value.singleKeys) },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser(editor: LiveEditor) -> Iterator[EditorBrowser]:
-    program = installed()
-    assert program is not None
+@pytest.fixture(scope="module", autouse=True)
+def results(editor: LiveEditor) -> None:
     make_results(editor)
-    with EditorBrowser(program) as found:
-        yield found
 
 
 def violations(page: EditorBrowser) -> list[str]:

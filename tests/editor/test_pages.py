@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,34 +26,6 @@ RADIUS = "#n-blur-radius"
 SAVED = "document.querySelector('.save-state.saved')"
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="needs a Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser(editor: LiveEditor) -> Iterator[EditorBrowser]:
-    program = installed()
-    assert program is not None
-    with EditorBrowser(program) as found:
-        yield found
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """Return what a test expects the browser to complain of; none unless it says so."""
-    return []
-
-
-@pytest.fixture
-def page(
-    editor: LiveEditor, browser: EditorBrowser, complaints: list[str]
-) -> Iterator[EditorBrowser]:
-    """Return the page, with the workflow `blur` open; at the end nothing was complained of."""
-    (editor.graphs / "blur.json").write_bytes(blur().to_bytes())
-    browser.start(editor.address())
-    browser.wait_for("document.querySelector('[data-node=blur]')")
-    yield browser
-    found = [one for one in browser.complaints() if not any(text in one for text in complaints)]
-    assert found == []
-    assert browser.hosts() == {editor.url.removeprefix("http://")}
 
 
 def radius(page: EditorBrowser, value: str) -> None:
@@ -81,38 +52,6 @@ def test_a_workflow_is_saved_into_a_folder_and_opened_from_it(
         page.click_text("Folder above", "dialog .list-button")
     page.click_text("blur.json", "dialog .list-button")
     page.wait_for("location.hash === '#/g/blur'")
-
-
-def test_a_file_that_somebody_else_changes_is_read_again(
-    page: EditorBrowser, editor: LiveEditor
-) -> None:
-    """23: without changes of one's own it is read, with some the page asks."""
-    page.wait_for("!document.querySelector('.mark-unchecked')")
-    (editor.graphs / "blur.json").write_bytes(blur(6.5).to_bytes())
-    radius(page, "6.5")
-    page.set_field(RADIUS, "7")
-    (editor.graphs / "blur.json").write_bytes(blur(11.25).to_bytes())
-    page.wait_for("document.querySelector('dialog')?.textContent.includes('changed')")
-    page.click_text("Reload", "dialog button")
-    radius(page, "11.25")
-
-
-def test_of_two_tabs_one_edits(page: EditorBrowser, editor: LiveEditor) -> None:
-    """22: the second one looks on, until it takes over."""
-    context = page.call("Target.getTargetInfo")["targetInfo"]["browserContextId"]
-    first = page._session
-    target = page.call(
-        "Target.createTarget", url=f"{editor.url}/editor/#/g/blur", browserContextId=context
-    )["targetId"]
-    attached = page.call("Target.attachToTarget", targetId=target, flatten=True)
-    page._session = attached["sessionId"]
-    page.ready()
-    page.wait_for("document.querySelector('.save-state')?.textContent === 'Read only'")
-    assert page.evaluate(f"document.querySelector('{RADIUS}').disabled")
-    page.click_text("Edit here", ".toast button")
-    page.wait_for(f"!document.querySelector('{RADIUS}').disabled")
-    page._session = first
-    page.wait_for("document.querySelector('.save-state')?.textContent === 'Read only'")
 
 
 SLOW = document(

@@ -47,7 +47,9 @@ OF_THE_OWNER = [
     ("DELETE", "/v1/jobs/a"),
     ("GET", "/v1/jobs/a/document"),
     ("POST", "/v1/jobs/cancel"),
-    ("GET", "/v1/models"),
+    ("GET", "/v1/local-models"),
+    ("POST", "/v1/local-models/pull"),
+    ("DELETE", "/v1/local-models/a/b"),
     ("GET", "/v1/places"),
 ]
 BODIES: dict[str, Any] = {
@@ -58,6 +60,7 @@ BODIES: dict[str, Any] = {
     "/v1/workflows/blur/draft": {"document": {}, "etag": ""},
     "/v1/workflows/blur/move": {"to": "b"},
     "/v1/layout": {"nodes": [], "edges": []},
+    "/v1/local-models/pull": {"id": "a/b"},
 }
 
 

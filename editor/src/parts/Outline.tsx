@@ -155,7 +155,7 @@ export default function Outline() {
   return (
     <div class="outline">
       <input class="input filter" type="search" placeholder={t.filter} aria-label={t.filter} value={filter} onInput={(event) => { setFilter(event.currentTarget.value); setAt(0); }} />
-      {document.nodes.size === 0 ? <p class="muted pad">{t.emptyOutline}</p> : (
+      {document.nodes.size === 0 ? <p class="muted pad">{t.emptyOutline} <button type="button" class="button" onClick={() => perform("add")}>{t.addNode}</button></p> : (
         <div ref={tree} class="tree" role="tree" tabIndex={0} data-canvas-keys="" aria-label={t.outline} aria-describedby="outline-help" aria-multiselectable="true" aria-activedescendant={current ? `o-${current.key}` : undefined} onKeyDown={keys} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
           <div class="tree-space" style={{ height: `${rows.length * ROW_HEIGHT}px` }} role="presentation">
             {rows.slice(first, first + count).map((row, offset) => (
