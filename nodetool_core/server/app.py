@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from anyio import to_thread
@@ -20,6 +22,7 @@ from nodetool_core.server.http.dialect import Dialect, Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.huggingface import routes as huggingface
+from nodetool_core.server.mcp import routes as mcp
 from nodetool_core.server.openai import routes as openai
 from nodetool_core.server.qolaba import routes as qolaba
 from nodetool_core.server.runtime.collector import AppStateCollector
@@ -30,15 +33,18 @@ from nodetool_core.server.security.middleware import (
     SessionCheck,
     body_too_large,
 )
-from nodetool_core.server.settings import DialectName
+from nodetool_core.server.settings import DialectName, Settings
 from nodetool_core.server.v1 import dialect as v1
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
 
+_log = logging.getLogger(__name__)
+
 DIALECTS: Final[Mapping[DialectName, Callable[[AppState], Dialect]]] = {
     "openai": openai.dialect,
+    "mcp": mcp.dialect,
     "huggingface": huggingface.dialect,
     "qolaba": qolaba.dialect,
     "nodetool": v1.dialect,
@@ -66,13 +72,22 @@ def create_app(
         sessions: Says whose requests are the owner's.
     """
 
+    settings = state.settings
+    dialects = Dialects(
+        [DIALECTS[name](state) for name in DIALECTS if _is_spoken(name, settings)],
+        rest=Dialect("server", "The server itself", [], ()),
+    )
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Routes that only block run there: as many at once as other blocking work.
         to_thread.current_default_thread_limiter().total_tokens = state.threads.count
         AppStateCollector(state).register()
         state.start()
-        yield
+        async with AsyncExitStack() as running:
+            for one in dialects.all:
+                await running.enter_async_context(one.running())
+            yield
         state.draining.set()
         await asyncio.to_thread(state.jobs.drain, state.settings.drain_seconds)
         state.close()
@@ -89,11 +104,6 @@ def create_app(
     )
     for more in routers:
         app.include_router(more)
-    settings = state.settings
-    dialects = Dialects(
-        [make(state) for name, make in DIALECTS.items() if name in settings.dialects],
-        rest=Dialect("server", "The server itself", [], ()),
-    )
     for dialect in dialects.all:
         for routes in dialect.routers:
             app.include_router(routes)
@@ -112,6 +122,16 @@ def create_app(
         open_prefixes=(result_files.PREFIX,),
         sessions=sessions,
     )
+
+
+def _is_spoken(name: DialectName, settings: Settings) -> bool:
+    """Return whether a dialect is switched on, and what it needs is installed."""
+    if name not in settings.dialects:
+        return False
+    if name == "mcp" and find_spec("mcp") is None:
+        _log.warning("MCP is not spoken: install the extra `mcp`, or leave it out of `dialects`.")
+        return False
+    return True
 
 
 def _show_failures(app: FastAPI, dialects: Dialects) -> None:

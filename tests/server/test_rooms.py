@@ -18,6 +18,7 @@ ROOMS = [
     "served_workflow",
     "seeds",
     "translation",
+    "input_schemas",
     "catalog",
     "security",
     "settings_sources",
@@ -28,6 +29,7 @@ ROOMS = [
     "result_files",
     "v1",
     "openai",
+    "mcp",
     "huggingface",
     "qolaba",
     "operations",
@@ -36,7 +38,7 @@ ROOMS = [
 ]
 """From the bottom up: a room imports those before it and itself."""
 
-DIALECTS = {"v1", "openai", "huggingface", "qolaba"}
+DIALECTS = {"v1", "openai", "mcp", "huggingface", "qolaba"}
 
 
 def imported(path: Path) -> Iterator[str]:

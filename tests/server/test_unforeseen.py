@@ -76,7 +76,15 @@ def shown(path: str, response: httpx2.Response) -> str:
     return str(body["error"])
 
 
-ANSWER_ALL_THE_SAME = {"/", "/livez", "/v1/openapi.json", "/docs", "/redoc", "/openapi.json"}
+ANSWER_ALL_THE_SAME = {
+    "/",
+    "/mcp",
+    "/livez",
+    "/v1/openapi.json",
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+}
 
 
 def test_every_route_shows_it_in_its_dialect(

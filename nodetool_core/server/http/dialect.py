@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,6 +48,8 @@ class Dialect:
     show_failure: Callable[[HttpError], Response] = plain_failure
     token_of: Callable[[Headers], str] = bearer_token
     """Returns the token that a request carries; empty where it carries none."""
+    running: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    """What lasts as long as the server runs."""
     how_to_call: str = ""
     """Text on how a client is pointed at it; `{url}` stands for the address of the server."""
 

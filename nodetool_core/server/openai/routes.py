@@ -62,7 +62,7 @@ def dialect(state: AppState) -> Dialect:
         (f"{PREFIX}/images/", _MODELS, f"{_MODELS}/"),
         show_failure,
         token_of,
-        _HOW_TO_CALL,
+        how_to_call=_HOW_TO_CALL,
     )
 
 

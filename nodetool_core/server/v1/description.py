@@ -1,4 +1,4 @@
-"""What a workflow takes and gives, as JSON Schema."""
+"""What a workflow takes and gives, as our own API says it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,15 @@ from urllib.parse import quote
 
 from nodetool_core.errors import NodetoolError
 from nodetool_core.json_types import JsonObject
-from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
-from nodetool_core.server.parameters import Input
+from nodetool_core.server.input_schemas import inputs_schema
 from nodetool_core.server.served_workflow import ServedWorkflow
-from nodetool_core.server.v1.examples import example_of, given_image
+from nodetool_core.server.v1.examples import example_of
 from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
 
 DEFAULT_IMAGE: Final = "x-default-image"
 """JSON Schema key of an input that has an image: where that is, on this server."""
-
-_IMAGE_IN: Final[JsonObject] = {
-    "anyOf": [
-        {"type": "string", "format": "uri", "description": "A data: URI, or an http(s) address."},
-        {
-            "type": "object",
-            "properties": {
-                "type": {"const": "image"},
-                "asset_id": {"type": "string", "description": "Of an upload, or of a result."},
-            },
-            "required": ["type", "asset_id"],
-        },
-    ]
-}
 
 _IMAGE_OUT: Final[JsonObject] = {
     "type": "object",
@@ -55,22 +40,12 @@ _IMAGE_OUT: Final[JsonObject] = {
 def describe(served: ServedWorkflow) -> WorkflowAnswer:
     """Return a workflow's name, meaning, inputs and outputs."""
     address = f"/v1/workflows/{quote(served.name)}"
-    inputs = {name: _input_schema(given) for name, given in served.inputs.items()}
-    for name in inputs:
-        if given_image(served, name) is not None:
-            inputs[name][DEFAULT_IMAGE] = f"{address}/inputs/{quote(name, safe='')}"
-    required = [
-        name
-        for name, given in served.inputs.items()
-        if given.default is MISSING or _is_empty_image(given)
-    ]
-    schema: JsonObject = {"type": "object", "properties": inputs, "additionalProperties": False}
     return WorkflowAnswer(
         name=served.name,
         title=served.document.name or served.name,
         description=served.document.description,
         task=served.task,
-        inputs=schema | ({"required": required} if required else {}),
+        inputs=inputs_schema(served),
         outputs={
             "type": "object",
             "properties": {
@@ -79,28 +54,6 @@ def describe(served: ServedWorkflow) -> WorkflowAnswer:
         },
         modified=served.modified,
         thumbnail=f"{address}/example" if example_of(served) is not None else None,
-    )
-
-
-def _input_schema(given: Input) -> JsonObject:
-    described: JsonObject = {"description": given.description} if given.description else {}
-    if given.prop.annotation is ImageRef:
-        return _IMAGE_IN | described
-    if given.prop.annotation == list[ImageRef]:
-        return {"type": "array", "items": _IMAGE_IN, **described}
-    declared: dict[str, Any] = given.prop.json_schema()
-    schema: JsonObject = {**declared, **given.bounds, **described}
-    schema.pop("default", None)
-    if given.default is not MISSING:
-        schema["default"] = jsonable(given.default)
-    return schema
-
-
-def _is_empty_image(given: Input) -> bool:
-    return (
-        isinstance(given.default, ImageRef)
-        and given.default.is_empty()
-        and given.prop.annotation is ImageRef
     )
 
 

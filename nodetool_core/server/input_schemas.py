@@ -1,0 +1,70 @@
+"""What clients can set of a workflow, as JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from nodetool_core.json_types import JsonObject
+from nodetool_core.properties import MISSING, jsonable
+from nodetool_core.references import ImageRef
+from nodetool_core.server.parameters import Input
+from nodetool_core.server.served_workflow import ServedWorkflow
+
+_IMAGE_IN: Final[JsonObject] = {
+    "anyOf": [
+        {"type": "string", "format": "uri", "description": "A data: URI, or an http(s) address."},
+        {
+            "type": "object",
+            "properties": {
+                "type": {"const": "image"},
+                "asset_id": {"type": "string", "description": "Of an upload, or of a result."},
+            },
+            "required": ["type", "asset_id"],
+        },
+    ]
+}
+
+
+def inputs_schema(
+    served: ServedWorkflow,
+    *,
+    image: JsonObject = _IMAGE_IN,
+    shows: Callable[[Input], bool] = lambda given: True,
+) -> JsonObject:
+    """
+    Return the schema of an object with the inputs of a workflow.
+
+    Args:
+        image: The schema of an image.
+        shows: Says whether an input is in it.
+    """
+    shown = {name: given for name, given in served.inputs.items() if shows(given)}
+    inputs = {name: _input_schema(given, image) for name, given in shown.items()}
+    required = [
+        name for name, given in shown.items() if given.default is MISSING or _is_empty_image(given)
+    ]
+    schema: JsonObject = {"type": "object", "properties": inputs, "additionalProperties": False}
+    return schema | ({"required": required} if required else {})
+
+
+def _input_schema(given: Input, image: JsonObject) -> JsonObject:
+    described: JsonObject = {"description": given.description} if given.description else {}
+    if given.prop.annotation is ImageRef:
+        return image | described
+    if given.prop.annotation == list[ImageRef]:
+        return {"type": "array", "items": image, **described}
+    declared: dict[str, Any] = given.prop.json_schema()
+    schema: JsonObject = {**declared, **given.bounds, **described}
+    schema.pop("default", None)
+    if given.default is not MISSING:
+        schema["default"] = jsonable(given.default)
+    return schema
+
+
+def _is_empty_image(given: Input) -> bool:
+    return (
+        isinstance(given.default, ImageRef)
+        and given.default.is_empty()
+        and given.prop.annotation is ImageRef
+    )

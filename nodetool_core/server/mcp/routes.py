@@ -1,0 +1,101 @@
+"""
+`POST /mcp`: the Model Context Protocol over streamable HTTP, in both of its eras.
+
+Who asks with a version from 2026-07-28 on has no session; a request stands by itself, and is
+cancelled by closing its answer. Who shakes hands has a session, by which a later message cancels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from nodetool_core.json_types import JsonObject
+from nodetool_core.server.http.dialect import Dialect
+from nodetool_core.server.http.openapi import failures
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from nodetool_core.server.runtime.app_state import AppState
+
+PATH: Final = "/mcp"
+MOST_SESSIONS: Final = 1000
+"""Sessions at once; the next gets 503."""
+
+_HOW_TO_CALL: Final = """\
+{"mcpServers": {"nodetool": {"type": "http", "url": "{url}/mcp",
+  "headers": {"Authorization": "Bearer the token"}}}}
+"""
+
+_MESSAGE: Final[JsonObject] = {
+    "type": "object",
+    "properties": {"jsonrpc": {"const": "2.0"}, "method": {"type": "string"}, "id": {}},
+    "required": ["jsonrpc"],
+}
+
+
+def dialect(state: AppState) -> Dialect:
+    """Return this dialect of a server. Needs the extra `mcp`."""
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+
+    from nodetool_core.server.mcp.calls import over_http, server_of
+
+    manager = StreamableHTTPSessionManager(
+        server_of(state, over_http(state)),
+        max_request_body_size=state.settings.max_body_bytes,
+        max_sessions=MOST_SESSIONS,
+    )
+    return Dialect(
+        "mcp",
+        "Model Context Protocol",
+        [router(manager)],
+        (PATH,),
+        running=manager.run,
+        how_to_call=_HOW_TO_CALL,
+    )
+
+
+class McpAnswer(Response):
+    """An answer that the SDK writes."""
+
+    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
+        super().__init__()
+        self._manager = manager
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the SDK read the request and send the answer."""
+        await self._manager.handle_request(scope, receive, send)
+
+
+def router(manager: StreamableHTTPSessionManager) -> APIRouter:
+    """Return the routes of this dialect."""
+    routes = APIRouter(tags=["Model Context Protocol"])
+    content: JsonObject = {"application/json": {"schema": _MESSAGE}}
+    streamed: JsonObject = content | {"text/event-stream": {"schema": {"type": "string"}}}
+    answers: dict[int | str, JsonObject] = {
+        200: {"description": "The answer, or a stream that ends with it.", "content": streamed},
+        202: {"description": "A notification was taken."},
+        406: {"description": "`Accept` names neither JSON nor events."},
+    }
+
+    async def message() -> Response:
+        """Take a message of the Model Context Protocol."""
+        return McpAnswer(manager)
+
+    # No GET: nothing is sent but answers. A stream that waits for nothing would only hold up the
+    # end of the server.
+    routes.add_api_route(
+        PATH,
+        message,
+        methods=["POST"],
+        operation_id="mcp",
+        response_class=Response,
+        responses=answers | failures(400, 401, 404, 413, 415, 421, 429, 503),
+        openapi_extra={"requestBody": {"required": True, "content": content}},
+    )
+    routes.add_api_route(PATH, message, methods=["DELETE"], include_in_schema=False)
+    return routes
