@@ -14,7 +14,8 @@ from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 from nodetool_core.jobs.event_buffer import EventBuffer
 from nodetool_core.jobs.job import JobOptions, JobsError, JobState
-from nodetool_core.jobs.leases import Outcome, ran_too_long
+from nodetool_core.jobs.leases import Outcome
+from nodetool_core.jobs.lost_workers import ran_too_long
 from nodetool_core.jobs.results import Collector
 
 if TYPE_CHECKING:

@@ -18,18 +18,18 @@ ends once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import insert, or_, select, update
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import JobState
-from nodetool_core.jobs.queue import end_job, waiting
-from nodetool_core.jobs.records import JobRow, TimedEvent, append_events, jobs, to_text
+from nodetool_core.jobs.lost_workers import requeue, requeue_lost
+from nodetool_core.jobs.queue import end_job
+from nodetool_core.jobs.records import TimedEvent, append_events, jobs, to_text
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
@@ -187,7 +187,7 @@ class Leases:
             if row is None:
                 return False
             append_events(connection, claim.number, claim.fence, happened)
-            _put_back(connection, row, reason, self.database.now(connection))
+            requeue(connection, row, reason, self.database.now(connection))
             return True
 
     def sweep(self, dead: Collection[str] = ()) -> list[str]:
@@ -198,39 +198,13 @@ class Leases:
         """
         with self.database.write() as connection:
             now = self.database.now(connection)
-            over = (
-                jobs.state == JobState.RUNNING.value,
-                or_(jobs.lease < now, jobs.worker.in_(dead)),
-            )
-            lost = connection.execute(select(schema.jobs).where(*over).order_by(jobs.number)).all()
+            lost = requeue_lost(connection, now, dead, self.lost_attempts)
             late = connection.execute(
                 select(schema.jobs).where(jobs.state == JobState.QUEUED.value, jobs.deadline <= now)
             ).all()
-            for row in lost:
-                self._take_from_dead(connection, row, now)
             for row in late:
                 end_job(connection, row, JobState.EXPIRED, now, [waited_too_long()])
-        return [row.id for row in [*lost, *late]]
-
-    def _take_from_dead(self, connection: Connection, row: JobRow, now: float) -> None:
-        lost_attempts = 0 if _got_further(connection, row) else row.losses + 1
-        connection.execute(
-            update(schema.jobs).where(jobs.number == row.number).values(losses=lost_attempts)
-        )
-        if lost_attempts < self.lost_attempts or row.cancel_requested:
-            _put_back(connection, row, "worker_lost", now)
-            return
-        message = (
-            f"{lost_attempts} workers died while they ran it and got no further; it is taken for"
-            " the cause."
-        )
-        problem = Problem(
-            "worker_lost",
-            "worker",
-            message,
-            "Look into the workers' logs; memory is the usual reason. Then retry.",
-        )
-        end_job(connection, row, JobState.FAILED, now, [problem])
+        return [*lost, *(row.id for row in late)]
 
 
 def waited_too_long() -> Problem:
@@ -242,68 +216,12 @@ def waited_too_long() -> Problem:
     )
 
 
-def ran_too_long() -> Problem:
-    return Problem(
-        "deadline_passed",
-        "deadline",
-        "passed while the job ran.",
-        "Give it more time; a retry continues where it was.",
-    )
-
-
 def _held(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     """Return the condition under which a claim counts."""
     return (
         jobs.number == claim.number,
         jobs.fence == claim.fence,
         jobs.state == JobState.RUNNING.value,
-    )
-
-
-def _got_further(connection: Connection, row: JobRow) -> bool:
-    """
-    Return whether the last attempt computed a node that none before had.
-
-    There are only so many nodes, so no job goes on like this for ever.
-    """
-    found: dict[bool, set[str]] = {True: set(), False: set()}
-    events = schema.events.c
-    query = select(events.attempt, events.data).where(
-        events.job == row.number, events.data.contains('"node_finished"')
-    )
-    for attempt, text in connection.execute(query):
-        data = json.loads(text)
-        if data["event"] != "node_finished":
-            continue
-        found[attempt == row.fence].add(to_text([data.get("node_id"), data.get("item")]))
-    return bool(found[True] - found[False])
-
-
-def _put_back(connection: Connection, row: JobRow, reason: str, now: float) -> None:
-    """Have a running job wait again, unless it was to end."""
-    if row.cancel_requested:
-        end_job(connection, row, JobState.CANCELLED, now)
-        return
-    if row.deadline is not None and row.deadline <= now:
-        end_job(connection, row, JobState.EXPIRED, now, [ran_too_long()])
-        return
-    # Into the round that is being served: its old number makes it the first there. An old round
-    # would set everybody back.
-    served = connection.execute(
-        select(func.min(jobs.round)).where(*waiting(row.priority))
-    ).scalar_one()
-    values = {
-        "state": JobState.QUEUED.value,
-        "lease": None,
-        "worker": None,
-        "round": row.round if served is None else served,
-    }
-    connection.execute(update(schema.jobs).where(jobs.number == row.number).values(values))
-    append_events(
-        connection,
-        row.number,
-        row.fence,
-        [TimedEvent(now, {"event": "job_requeued", "reason": reason})],
     )
 
 
