@@ -138,11 +138,11 @@ class Models(Protocol):
 class Images(Protocol):
     """What a node may ask of the asset room."""
 
-    def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
+    def open(self, ref: ImageRef, warn: Callable[[str], None]) -> Image.Image:
         """
         Return the pixels behind a reference, decoded under the limits. Raises ImageError.
 
-        `tell` takes what is lost or guessed in reading them.
+        `warn` takes what is lost or guessed in reading them.
         """
         ...
 

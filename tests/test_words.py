@@ -50,6 +50,7 @@ RETIRED = {
     r"OwnJobs": "JobRoutes",
     r"read_foreign": "read_client_workflow",
     r"lent_inputs": "exposed_inputs",
+    r"untold": "ignore_warning; who takes what an image lost is called `warn`",
     r"copied_(?:document|inputs|outputs)": "fan_out_document, fan_out_inputs, fan_out_outputs",
 }
 """

@@ -19,7 +19,7 @@ from importlib import import_module
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, Tell, standard_mode, untold
+from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, Warn, ignore_warning, standard_mode
 from nodetool_core.errors import ImageError, Problem, nearest_file
 
 if TYPE_CHECKING:
@@ -88,26 +88,26 @@ _FOLDER_HINT: Final = (
 
 
 def decode_file(
-    path: Path, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold
+    path: Path, limits: ImageLimits = DEFAULT_LIMITS, warn: Warn = ignore_warning
 ) -> Image.Image:
     """
     Return the first frame of an image file, upright and fully loaded, with the file closed.
 
     Raises ImageError.
 
-    `tell` takes what is lost or guessed in reading it: further frames, bits, colours without a
+    `warn` takes what is lost or guessed in reading it: further frames, bits, colours without a
         profile.
     """
     where = str(path)
     with open_image_file(path, limits) as file:
-        return _decode(file, where, limits, tell)
+        return _decode(file, where, limits, warn)
 
 
 def decode_bytes(
-    data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS, tell: Tell = untold
+    data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS, warn: Warn = ignore_warning
 ) -> Image.Image:
     """Do as `decode_file` for an encoded image; `where` names it in errors. Raises ImageError."""
-    return _decode(_opened(data, where, limits), where, limits, tell)
+    return _decode(_opened(data, where, limits), where, limits, warn)
 
 
 class ImageHeader(NamedTuple):
@@ -240,16 +240,16 @@ def _has_plugin(module: str) -> bool:
     return True
 
 
-def _decode(file: IO[bytes], where: str, limits: ImageLimits, tell: Tell) -> Image.Image:
+def _decode(file: IO[bytes], where: str, limits: ImageLimits, warn: Warn) -> Image.Image:
     opened = identify(file, where)
     name = opened.format or "image"
     _check_pixels(opened, where, limits)
     lost = [note for note in (_further_frames(opened), _lost_bits(opened)) if note]
     _guarded(opened.load, where, name)
-    image = _guarded(lambda: standard_mode(_known_scale(_upright(opened), name), tell), where, name)
+    image = _guarded(lambda: standard_mode(_known_scale(_upright(opened), name), warn), where, name)
     opened.close()
     for note in lost:
-        tell(note)
+        warn(note)
     image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
     image.format = "JPEG" if name == "MPO" else name
     return image

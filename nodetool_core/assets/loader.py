@@ -20,7 +20,7 @@ from nodetool_core.assets.decode import (
     open_image_file,
 )
 from nodetool_core.assets.image_data import ImageData
-from nodetool_core.assets.modes import Tell, standard_mode, untold
+from nodetool_core.assets.modes import Warn, ignore_warning, standard_mode
 from nodetool_core.errors import ImageError, Problem
 from nodetool_core.references import FolderRef
 
@@ -73,22 +73,22 @@ class ImageLoader:
         self._store = store
         self._digests: dict[tuple[str, int, int, int, int], str] = {}
 
-    def open(self, ref: ImageRef, tell: Tell = untold) -> Image.Image:
+    def open(self, ref: ImageRef, warn: Warn = ignore_warning) -> Image.Image:
         """
         Return the pixels behind a reference, decoded under the limits.
 
         The image is the caller's own. Raises ImageError.
 
-        `tell` takes what is lost or guessed in reading them.
+        `warn` takes what is lost or guessed in reading them.
         """
         if isinstance(ref, ImageData):
             for note in ref.notes:
-                tell(note)
-            return standard_mode(ref.image, tell)
+                warn(note)
+            return standard_mode(ref.image, warn)
         source = self._source(ref)
         if isinstance(source, Path):
-            return decode_file(source, self.limits, tell)
-        return decode_bytes(*source, self.limits, tell)
+            return decode_file(source, self.limits, warn)
+        return decode_bytes(*source, self.limits, warn)
 
     def digest(self, ref: AssetRef) -> str:
         """

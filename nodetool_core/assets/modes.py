@@ -17,7 +17,7 @@ from nodetool_core.assets.profiles import fits, in_srgb, profile_of, without_pro
 if TYPE_CHECKING:
     from PIL import Image
 
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 """Takes what a user should know of how an image was read."""
 
 DEEP_MODES: Final = frozenset({"I;16", "I;16L", "I;16B", "I;16N", "I", "F"})
@@ -36,19 +36,19 @@ _OVERSHOOT: Final = 1.25
 """What resampling may add to the brightest tone, as a factor."""
 
 
-def untold(_: str) -> None:
+def ignore_warning(_: str) -> None:
     """Drop what a user should know, where nobody listens."""
 
 
-def standard_mode(image: Image.Image, tell: Tell = untold) -> Image.Image:
+def standard_mode(image: Image.Image, warn: Warn = ignore_warning) -> Image.Image:
     """
     Return the image in a mode that nodes are given; as it is where it has one.
 
-    Calls `tell` with what had to be guessed.
+    Calls `warn` with what had to be guessed.
     """
     mode = image.mode
     if mode in ("I", "F"):
-        return _fixed_scale(image, tell)
+        return _fixed_scale(image, warn)
     if mode == "I;16" or (
         mode in _STANDARD_MODES and (mode.endswith("A") or not image.has_transparency_data)
     ):
@@ -58,7 +58,7 @@ def standard_mode(image: Image.Image, tell: Tell = untold) -> Image.Image:
     if mode in ("1", "L", "La"):
         return image.convert("LA")
     if mode == "CMYK" and profile_of(image) is None:
-        tell(
+        warn(
             "The image is made for printing (CMYK) and has no colour profile that can be used: its"
             " colours are approximate."
         )
@@ -138,7 +138,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     return image.convert("F").point(lambda value: value * (255.0 / white) + 0.5).convert("L")
 
 
-def _fixed_scale(image: Image.Image, tell: Tell) -> Image.Image:
+def _fixed_scale(image: Image.Image, warn: Warn) -> Image.Image:
     """
     Return an image of mode `I` or `F` as `L`, `I;16` or `F` from 0 to 1.
 
@@ -158,7 +158,7 @@ def _fixed_scale(image: Image.Image, tell: Tell) -> Image.Image:
     brightest = float(np.max(numbers, where=np.isfinite(numbers), initial=0))
     white = _white(image.mode, brightest)
     if brightest > 1.0 or image.mode == "I":
-        tell(
+        warn(
             f"The image's tones are numbers up to {brightest:g}, which don't state how bright they"
             f" are: {white:g} is taken as white."
         )

@@ -240,11 +240,11 @@ def test_m21_further_frames_are_not_left_out_without_a_word(name: str, says: str
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     told: list[str] = []
     decode_bytes(
-        encoded(frames[0], name, save_all=True, append_images=frames[1:]), name, tell=told.append
+        encoded(frames[0], name, save_all=True, append_images=frames[1:]), name, warn=told.append
     )
     assert len(told) == 1 and says in told[0] and "first" in told[0]
     told.clear()
-    decode_bytes(SAMPLES[name], name, tell=told.append)
+    decode_bytes(SAMPLES[name], name, warn=told.append)
     assert not told
 
 
@@ -312,7 +312,7 @@ def deep(channels: int, kind: str = "PNG") -> bytes:
 )
 def test_i13_bits_are_not_lost_without_a_word(data: bytes, lost: int) -> None:
     told: list[str] = []
-    image = decode_bytes(data, "deep", tell=told.append)
+    image = decode_bytes(data, "deep", warn=told.append)
     assert len(told) == lost and all("8 bits" in note for note in told)
     assert image.mode == "I;16" or abs(image.getpixel((0, 0))[0] - 156) <= 1  # type: ignore[index]
 
@@ -322,13 +322,13 @@ def test_i13_printing_colours_are_converted_by_their_profile() -> None:
     for name in ("JPEG", "TIFF"):
         told: list[str] = []
         image = decode_bytes(
-            encoded(cyan, name, icc_profile=printing_colours()), name, tell=told.append
+            encoded(cyan, name, icc_profile=printing_colours()), name, warn=told.append
         )
         assert (
             image.mode == "RGB" and difference(image, Image.new("RGB", (4, 4), (36, 126, 186))) < 3
         )
         assert not told and image.info["icc_profile"] == srgb_profile()
-        decode_bytes(encoded(cyan, name), name, tell=told.append)
+        decode_bytes(encoded(cyan, name), name, warn=told.append)
         assert len(told) == 1 and "approximate" in told[0]
 
 
@@ -339,7 +339,7 @@ def test_i13_printing_colours_are_converted_by_their_profile() -> None:
 def test_i1_a_guess_of_the_scale_is_told(number: float, white: str | None) -> None:
     told: list[str] = []
     image = decode_bytes(
-        encoded(Image.new("F", (4, 4), number), "TIFF"), "floats", tell=told.append
+        encoded(Image.new("F", (4, 4), number), "TIFF"), "floats", warn=told.append
     )
     assert image.mode == "F"
     assert image.getpixel((0, 0)) == pytest.approx(min(1.0, number / float(white or 1)))
@@ -351,7 +351,7 @@ def test_i1_a_guess_of_the_scale_is_told(number: float, white: str | None) -> No
 def test_i1_sixteen_bits_that_come_as_32_need_no_guess() -> None:
     told: list[str] = []
     image = decode_bytes(
-        b"P5 2 1 65535\n" + np.array([100, 65_535], ">u2").tobytes(), "grey", tell=told.append
+        b"P5 2 1 65535\n" + np.array([100, 65_535], ">u2").tobytes(), "grey", warn=told.append
     )
     assert (image.mode, image.getpixel((0, 0)), told) == ("I;16", 100, [])
 

@@ -30,9 +30,9 @@ class Recorder:
             "node", report=self._report, cancelled=self.cancelled, images=self, models=models
         )
 
-    def open(self, ref: ImageRef, tell: Callable[[str], None]) -> Image.Image:
+    def open(self, ref: ImageRef, warn: Callable[[str], None]) -> Image.Image:
         assert isinstance(ref, ImageData)
-        return standard_mode(ref.image, tell)
+        return standard_mode(ref.image, warn)
 
     def digest(self, ref: AssetRef) -> str:
         assert isinstance(ref, ImageData)
