@@ -33,6 +33,18 @@ def test_n2_an_example_runs_from_any_folder(nodetool: Command, tmp_path: Path) -
         assert after.size == (before.width * 4, before.height * 4)
 
 
+def test_a_folder_that_is_named_starts_here(nodetool: Command, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("one", "two"):
+        Image.new("RGB", (60, 40), "teal").save(tmp_path / "photos" / f"{name}.png")
+    done = nodetool(
+        "run", "example:folder_sheet", "--set", "folder=photos", "--out", "s.png", "--quiet"
+    )
+    assert done.code == 0, done.err
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width > 2 * 320
+
+
 def test_n2_an_example_is_validated_and_drawn(nodetool: Command) -> None:
     assert nodetool("validate", "example:enlarge").code == 0
     assert nodetool("graph", "example:enlarge").out.startswith("flowchart")
