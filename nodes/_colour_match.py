@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SAMPLES: Final = 512
 """Longest side of the image that colours are measured on, in pixels."""
-_SPREAD: Final = (0.25, 4.0)
+_SPREAD: Final = (0.1, 10.0)
 """How much the spread of colours is changed at most."""
 _BAND_PIXELS: Final = 1 << 18
 

@@ -67,6 +67,13 @@ def plain(image: Image.Image) -> Image.Image:
     return in_mode(image, f"{mode}A" if image.has_transparency_data else mode)
 
 
+def in_colours(image: Image.Image) -> Image.Image:
+    """Return the image as RGB, or as RGBA where it has alpha."""
+    from nodetool_core.assets.modes import in_mode
+
+    return in_mode(plain(image), "RGBA" if image.has_transparency_data else "RGB")
+
+
 def colours(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """
     Return the colours as L or RGB, and the alpha as L; None where there is no alpha.
@@ -250,9 +257,7 @@ def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
     import numpy as np
     from PIL import Image as Pillow
 
-    from nodetool_core.assets.modes import in_mode
-
-    image = in_mode(plain(image), "RGBA" if image.has_transparency_data else "RGB")
+    image = in_colours(image)
     colour, alpha = colours(image)
     source = np.asarray(colour)
     result = np.empty_like(source)
@@ -272,9 +277,7 @@ def toned(image: Image.Image, curves: Band) -> Image.Image:
         curves: New tones from 0 to 1 in a column for all channels, or in one for each, (256, 1 or
             3).
     """
-    from nodetool_core.assets.modes import in_mode
-
-    image = in_mode(plain(image), "RGBA" if image.has_transparency_data else "RGB")
+    image = in_colours(image)
     columns = [as_bytes(curves[:, index % curves.shape[1]]).tolist() for index in range(3)]
     return on_colours(
         image, lambda colour: colour.point([tone for column in columns for tone in column])

@@ -12,6 +12,7 @@ import colorsys
 from typing import TYPE_CHECKING, Any
 
 from nodes._pixels import luma
+from nodetool_core import NodeError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,6 +97,66 @@ def along(curves: Band, band: Band) -> Band:
         for index in range(band.shape[2])
     ]
     return np.stack(channels, axis=2).astype(np.float32)
+
+
+def through(points: list[list[float]], tones: Band) -> Band:
+    """
+    Return tones by a curve through points [tone, new tone]; as they are where there is none.
+
+    It is level beyond the first and the last point, and between two it neither overshoots nor
+    waves (F. N. Fritsch and J. Butland, 1984: harmonic means of the slopes).
+
+    Raises:
+        NodeError: For points that are none, or two above each other.
+    """
+    import numpy as np
+
+    if not points:
+        return np.array(tones)
+    if len(points) < 2 or any(len(point) != 2 for point in points):
+        raise NodeError(
+            "A curve needs two points or more, each of a tone and a new tone.",
+            "Give points such as [[0, 0], [0.5, 0.6], [1, 1]].",
+        )
+    x, y = np.array(sorted(points), np.float64).T
+    steps = np.diff(x)
+    if not np.isfinite([x, y]).all() or (steps <= 0).any():
+        raise NodeError(
+            "Two points of the curve have the same tone, or a number is none.",
+            "Give each point a tone of its own.",
+        )
+    slopes = np.diff(y) / steps
+    bends = np.zeros(len(x))
+    before, behind = steps[:-1], steps[1:]
+    weights = (2 * behind + before, behind + 2 * before)
+    same = slopes[:-1] * slopes[1:] > 0
+    with np.errstate(divide="ignore"):
+        means = (weights[0] + weights[1]) / (weights[0] / slopes[:-1] + weights[1] / slopes[1:])
+    bends[1:-1] = np.where(same, means, 0.0)
+    bends[0], bends[-1] = _end_slope(steps, slopes), _end_slope(steps[::-1], slopes[::-1])
+    place = np.clip(tones, x[0], x[-1])
+    cell = np.clip(np.searchsorted(x, place, "right") - 1, 0, len(steps) - 1)
+    width = steps[cell]
+    share = (place - x[cell]) / width
+    curved: Band = (
+        y[cell] * (1 + 2 * share) * (1 - share) ** 2
+        + bends[cell] * width * share * (1 - share) ** 2
+        + y[cell + 1] * share**2 * (3 - 2 * share)
+        + bends[cell + 1] * width * share**2 * (share - 1)
+    )
+    return curved
+
+
+def _end_slope(steps: Band, slopes: Band) -> float:
+    """Return the slope at the first point, by three points, kept from turning the curve around."""
+    if len(slopes) == 1:
+        return float(slopes[0])
+    slope = ((2 * steps[0] + steps[1]) * slopes[0] - steps[0] * slopes[1]) / (steps[0] + steps[1])
+    if slope * slopes[0] <= 0:
+        return 0.0
+    if slopes[0] * slopes[1] <= 0 and abs(slope) > 3 * abs(slopes[0]):
+        return float(3 * slopes[0])
+    return float(slope)
 
 
 def in_range(band: Band) -> Band:

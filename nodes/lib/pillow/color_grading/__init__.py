@@ -1,5 +1,5 @@
 """
-Colour grading: exposure, curves, balance, saturation, looks.
+Colour grading: exposure, curves, balance, saturation, tables, looks.
 
 Grey images become RGB; the alpha is kept.
 """
@@ -11,6 +11,8 @@ from nodes.lib.pillow.color_grading._creative import (
     SplitToning,
     Vignette,
 )
+from nodes.lib.pillow.color_grading._match import MatchColor
+from nodes.lib.pillow.color_grading._mixing import ChannelMixer, WhiteBalance
 from nodes.lib.pillow.color_grading._primary import (
     CDL,
     ColorBalance,
@@ -18,16 +20,23 @@ from nodes.lib.pillow.color_grading._primary import (
     Exposure,
     LiftGammaGain,
 )
+from nodes.lib.pillow.color_grading._tables import ApplyLut, GradientMap, Levels
 
 __all__ = [
     "CDL",
+    "ApplyLut",
+    "ChannelMixer",
     "ColorBalance",
     "Curves",
     "Exposure",
     "FilmLook",
+    "GradientMap",
     "HSLAdjust",
+    "Levels",
     "LiftGammaGain",
+    "MatchColor",
     "SaturationVibrance",
     "SplitToning",
     "Vignette",
+    "WhiteBalance",
 ]

@@ -80,10 +80,18 @@ class HSLAdjust(Node):
     - Turn green leaves into autumn leaves
     """
 
+    synonyms = ("Hue/Saturation", "Hue Saturation Lightness", "HSL", "HSV Adjust", "Hue Shift")
+
     image: ImageRef = Field(description=IMAGE)
     color_range: ColorRange = Field(default="all", description="Which colours are changed.")
     hue_shift: float = Field(
         default=0.0, ge=-1.0, le=1.0, description="Turn of the colour circle: 1 is half a turn."
+    )
+    hue: float = Field(
+        default=0.0,
+        ge=-180.0,
+        le=180.0,
+        description="The same in degrees, added to it: 60 turns red to yellow, -60 to magenta.",
     )
     saturation: float = Field(
         default=0.0,
@@ -99,7 +107,7 @@ class HSLAdjust(Node):
             weight = _belonging(hue, saturation, self.color_range)
             room = 1 - lightness if self.luminance > 0 else lightness
             return grading.from_hsl(
-                (hue + weight * (self.hue_shift / 2)) % 1.0,
+                (hue + weight * (self.hue_shift / 2 + self.hue / 360)) % 1.0,
                 (saturation * (1 + weight * self.saturation)).clip(0.0, 1.0),
                 lightness + weight * self.luminance * room,
             )

@@ -107,13 +107,17 @@ class ColorBalance(Node):
 class Curves(Node):
     """
     Bends the tone curve of an image: the ends, the shadows, midtones and highlights, and the
-    midtones of each channel. What was brighter stays so.
+    midtones of each channel, so that what was brighter stays so; and through points, without a
+    wave between them (monotone cubic). `Levels` has the ends and a gamma alone.
     image, color grading, curves, levels, tones
 
     Use cases:
     - Set black and white points
     - Lift the shadows without touching the sky
+    - Use the points of a curve from another program
     """
+
+    synonyms = ("Curves Adjustment", "Tone Curve", "RGB Curves", "Point Curve", "S-Curve")
 
     image: ImageRef = Field(description=IMAGE)
     black_point: float = Field(default=0.0, ge=0.0, le=0.5, description="Tone that becomes black.")
@@ -136,6 +140,23 @@ class Curves(Node):
     blue_midtones: float = Field(
         default=0.0, ge=-0.5, le=0.5, description="What is added to the midtones of blue."
     )
+    points: list[list[float]] = Field(
+        default=[],
+        max_length=64,
+        description=(
+            "Points [tone, new tone] of the curve of all channels, from 0 to 1, such as"
+            " [[0, 0], [0.25, 0.2], [1, 1]]; empty for a straight line."
+        ),
+    )
+    red_points: list[list[float]] = Field(
+        default=[], max_length=64, description="Points of the curve of red, after that of all."
+    )
+    green_points: list[list[float]] = Field(
+        default=[], max_length=64, description="Points of the curve of green."
+    )
+    blue_points: list[list[float]] = Field(
+        default=[], max_length=64, description="Points of the curve of blue."
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         if self.black_point >= self.white_point:
@@ -157,9 +178,11 @@ class Curves(Node):
         )
         curves = grading.rising(bent + middles * grading.in_midtones(tones))
 
-        return context.image_from_pil(
-            toned(opened(context, self.image), curves[:: len(curves) // 255])
-        )
+        table = grading.through(self.points, curves[:: len(curves) // 255])
+        channels = (self.red_points, self.green_points, self.blue_points)
+        for index, points in enumerate(channels):
+            table[:, index] = grading.through(points, table[:, index])
+        return context.image_from_pil(toned(opened(context, self.image), table))
 
 
 class Exposure(Node):
