@@ -20,6 +20,11 @@ from nodetool_core.importing.draft import Handle, Unsupported
 
 Rule = Callable[[Reading], tuple[object, ...]]
 
+_BLEND_MODES: Final = {
+    **{name: name for name in ("normal", "multiply", "screen", "overlay", "soft_light")},
+    # What it calls difference cuts off what is below black.
+    "difference": "subtract",
+}
 _METHODS: Final = {"nearest-exact": "nearest"}
 """Names of methods of resampling that are others here."""
 """Ways of resampling that are ours as well."""
@@ -210,10 +215,13 @@ def latent_upscale_by(reading: Reading) -> tuple[object, ...]:
 
 
 def blend(reading: Reading) -> tuple[object, ...]:
-    if (mode := reading.take("blend_mode", "normal")) != "normal":
+    mode = str(reading.take("blend_mode", "normal"))
+    if mode not in _BLEND_MODES:
         raise Unsupported(f"blend_mode {mode!r} has no counterpart")
     return Step(
-        "lib.pillow.Blend", {"image1": "image1", "image2": "image2", "blend_factor": "alpha"}
+        "lib.pillow.Blend",
+        {"image1": "image1", "image2": "image2", "blend_factor": "alpha"},
+        added=lambda _: {} if mode == "normal" else {"blend_mode": _BLEND_MODES[mode]},
     )(reading)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from nodes._blending import BLEND_MODE, BlendMode, blend_onto
 from nodes._geometry import covering
 from nodes._pixels import alike, on_weighted, opened, with_profile
 from nodetool_core import Context, Field, ImageRef, Node
@@ -14,16 +15,32 @@ if TYPE_CHECKING:
 
 class Blend(Node):
     """
-    Mixes two images evenly over their whole area. A second image of another size is cropped to the
-    shape of the first and resized.
+    Mixes two images over their whole area, or where a mask is white, by a blend mode. A second
+    image of another size is cropped to the shape of the first and resized. `Paste` puts it at a
+    place, in its own size.
     image, blend, mix, fade, crossfade
 
     Use cases:
     - Soften an edit by mixing in the original
     - Fade from one image to another
+    - Multiply a texture onto a photo
     """
 
-    image1: ImageRef = Field(description="First image; its size is kept.")
+    synonyms = (
+        "ImageBlend",
+        "Blend Mode",
+        "Layer Blend",
+        "Image Blending Mode",
+        "Multiply",
+        "Screen",
+        "Overlay",
+        "Soft Light",
+        "Linear Dodge",
+        "Add",
+        "Subtract",
+    )
+
+    image1: ImageRef = Field(description="First image, the lower one; its size is kept.")
     image2: ImageRef = Field(description="Second image.")
     alpha: float = Field(
         default=0.5,
@@ -31,12 +48,40 @@ class Blend(Node):
         le=1.0,
         description="Share of the second image: 0 gives the first, 1 the second.",
     )
+    blend_mode: BlendMode = Field(default="normal", description=BLEND_MODE)
+    mask: ImageRef | None = Field(
+        default=None,
+        description=(
+            "Where the second image is mixed in: white; cropped to the shape of the first image and"
+            " resized. Without one, everywhere."
+        ),
+    )
+    linear_light: bool = Field(
+        default=False,
+        description="Whether colours are mixed as light (by the curve of sRGB), not as tones.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mixture."]:
         from PIL import Image
 
         one = opened(context, self.image1)
         first, second = alike(one, covering(opened(context, self.image2), one.size))
+        if self.blend_mode != "normal" or self.mask is not None or self.linear_light:
+            mask = None
+            if self.mask is not None:
+                mask = covering(context.image(self.mask, "L"), one.size)
+            whole = first.copy()
+            blend_onto(
+                whole,
+                second,
+                (0, 0),
+                self.blend_mode,
+                self.alpha,
+                mask,
+                context,
+                linear_light=self.linear_light,
+            )
+            return context.image_from_pil(with_profile(whole, first))
         if "A" not in first.mode:
             return context.image_from_pil(
                 with_profile(Image.blend(first, second, self.alpha), first)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._geometry import check_size
+from nodes._light import as_tones, light_of_bytes
 from nodes._pixels import (
+    LUMA,
     colours,
     filtered,
     on_colours,
@@ -165,7 +167,8 @@ class Canny(Node):
 
 class ConvertToGrayscale(Node):
     """
-    Removes the colours of an image; each becomes as bright as it looks (the luma of Rec. 601).
+    Removes the colours of an image; each becomes as bright as it looks. Wherever a node needs
+    grey, such as for a mask, it takes the luma of Rec. 601, as here unless said otherwise.
     image, filter, grayscale, grey, black and white
 
     Use cases:
@@ -173,7 +176,17 @@ class ConvertToGrayscale(Node):
     - Prepare an image to be coloured by a model
     """
 
+    synonyms = ("Desaturate", "Black & White", "Monochrome", "Grayscale", "Luminance", "Luma")
+
     image: ImageRef = Field(description="Image to convert.")
+    method: Literal["rec601", "rec709", "luminance", "average", "lightness"] = Field(
+        default="rec601",
+        description=(
+            "How bright a colour is: luma with the shares of Rec. 601 or Rec. 709; `luminance`,"
+            " those of Rec. 709 in linear light; `average` of the channels; `lightness`, the middle"
+            " between the highest and the lowest (HSL)."
+        ),
+    )
 
     def process(
         self, context: Context
@@ -181,7 +194,35 @@ class ConvertToGrayscale(Node):
         from nodetool_core.assets.modes import in_mode
 
         image = opened(context, self.image)
+        if self.method != "rec601" and not image.mode.startswith("L"):
+            image = on_colours(image, self._grey)
         return context.image_from_pil(in_mode(image, "LA" if image.has_transparency_data else "L"))
+
+    def _grey(self, colour: Image.Image) -> Image.Image:
+        from PIL import ImageChops
+
+        if self.method == "lightness":
+            red, green, blue = colour.split()
+            high = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+            low = ImageChops.darker(ImageChops.darker(red, green), blue)
+            return ImageChops.add(high, low, 2)
+        if self.method == "luminance":
+            return _luminance(colour)
+        shares = LUMA if self.method == "rec709" else (1 / 3, 1 / 3, 1 / 3)
+        return colour.convert("L", (*shares, 0.5))
+
+
+def _luminance(colour: Image.Image) -> Image.Image:
+    """Return the luminance of an image (RGB) in linear light, stored as tones (L)."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    light = light_of_bytes()
+    planes = [
+        (light * np.float32(share))[np.asarray(channel)]
+        for channel, share in zip(colour.split(), LUMA, strict=True)
+    ]
+    return Pillow.fromarray(as_tones(planes[0] + planes[1] + planes[2]))
 
 
 class Expand(Node):

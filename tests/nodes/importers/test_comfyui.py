@@ -408,6 +408,15 @@ def test_images_and_masks_without_a_model_run(tmp_path: Path) -> None:
     assert made["preview"].image.getpixel((0, 0)) == (128, 128, 128)
 
 
+@pytest.mark.parametrize(
+    ("mode", "ours"), [("soft_light", "soft_light"), ("difference", "subtract")]
+)
+def test_blend_modes_are_kept(mode: str, ours: str) -> None:
+    content = json.loads(json.dumps(MASKS))
+    content["8"]["inputs"]["blend_mode"] = mode
+    assert values(from_api(content), "8")["blend_mode"] == ours
+
+
 def test_every_rule_survives_a_node_without_inputs() -> None:
     """A damaged node is told, and loses itself and what needs it, nothing else."""
     for class_type in RULES:
