@@ -43,6 +43,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "nodetool.image.Crop": {"right": 4, "bottom": 3},
     "lib.grid.MergeTiles": {"boxes": [[0, 0, 40, 24]] * 2},
     "nodetool.image.LoadImageFile": {"path": "lake.png"},
+    "lib.pillow.color_grading.ApplyLut": {"path": "look.cube"},
     "nodetool.image.PasteBack": {"box": [0, 0, 1, 1]},
     "nodetool.list.GetElement": {"values": [1, 2]},
     "nodetool.image.SaveImageFile": {"folder": "out", "filename": "a.png"},
@@ -56,8 +57,10 @@ GIVEN: dict[str, dict[str, Any]] = {
 DEPENDS_ON_OTHERS = {
     "lib.grid.SliceImageGrid",
     "lib.grid.SplitTiles",
+    "lib.pillow.color_grading.Levels",
     "lib.pillow.enhance.RankFilter",
     "lib.pillow.filter.Canny",
+    "lib.pillow.stylize.AdaptiveThreshold",
     "nodetool.constant.Date",
     "nodetool.constant.DateTime",
     "nodetool.image.Crop",
@@ -149,6 +152,7 @@ def check(node: type[Node], result: Any) -> None:
 def runner(tmp_path: Path) -> NodeRunner:
     scene().save(tmp_path / "lake.png")
     (tmp_path / "note.txt").write_text("a lake")
+    (tmp_path / "look.cube").write_text("LUT_1D_SIZE 2\n0 0 0\n1 0.9 0.8\n")
     return NodeRunner(tmp_path)
 
 

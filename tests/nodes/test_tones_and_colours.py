@@ -36,7 +36,9 @@ WHITES = {"F": (1.0, 255.0, 65_535.0), "I": (255.0, 65_535.0)}
 
 MEASURES = {"nodetool.image.GetMetadata", "nodetool.image.SaveImageFile"}
 """Nodes whose result is no image, or the one that was given."""
-NODES = [node for node in WITH_IMAGES if node.spec.node_type not in MEASURES]
+NEEDS_FILE = {"lib.pillow.color_grading.ApplyLut"}
+"""Nodes that read a file beside their image; `test_colour.py` tests them."""
+NODES = [node for node in WITH_IMAGES if node.spec.node_type not in MEASURES | NEEDS_FILE]
 SENSITIVE = {
     "lib.pillow.filter.Canny",
     "lib.pillow.filter.FindEdges",
