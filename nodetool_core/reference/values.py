@@ -32,6 +32,9 @@ SAMPLE_FOLDER = "graphs/assets"
 SAMPLE_TEXTS = "graphs"
 """A folder with files of text."""
 
+SAMPLE_TABLE = "graphs/assets/warm_evening.cube"
+"""A look-up table of colours."""
+
 SAMPLE_SEED = 7
 
 _TEXTS = {
@@ -74,11 +77,14 @@ _INSTEAD = {
     "corners": [[24, 16], [112, 4], [104, 92], [8, 72]],
     "condition": True,
     "day": 21,
+    "gamma": 1.6,
     "height": 96,
     "left": 24,
     "month": 6,
     "right": 96,
+    "monochrome": True,
     "scale": 0.5,
+    "temperature": 4000.0,
     "tile_height": 80,
     "tile_width": 80,
     "top": 16,
@@ -88,6 +94,11 @@ _INSTEAD = {
 """
 What is given instead of defaults that are made for larger images than the sample, or show nothing.
 """
+
+_SECOND = frozenset({"image2", "reference"})
+"""Images beside the example's own."""
+
+_COLOURS = ("#0b3d2e", "#2f6f9f", "#f4d58d", "#ffffff")
 
 _VALUES: dict[Any, Any] = {bool: True, int: 3, float: 0.6}
 
@@ -107,6 +118,8 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
         and not prop.misfit(_INSTEAD[prop.name])
     ):
         return _INSTEAD[prop.name]
+    if prop.name in _SECOND and prop.annotation is ImageRef:
+        return {"type": "image", "uri": OTHER_IMAGE}
     if not _has_to_be_given(prop):
         return NOTHING
     if prop.annotation is Any:
@@ -143,6 +156,8 @@ def _text(prop: Property, spec: NodeSpec) -> Any:
         return "out"
     if prop.name == "folder" and "text" in spec.tags:
         return SAMPLE_TEXTS
+    if prop.name == "path" and "cube" in spec.tags:
+        return SAMPLE_TABLE
     if prop.name == "text" and "json" in spec.tags:
         return '{"season": "winter"}'
     if prop.name == "pattern" and "regex" in spec.tags:
@@ -194,6 +209,8 @@ def _of_class(kind: object) -> Any:
 def _items(item: object, prop: Property) -> list[Any]:
     if isinstance(item, type) and issubclass(item, ImageRef):
         return [{"type": "image", "uri": uri} for uri in (SAMPLE_IMAGE, OTHER_IMAGE)]
+    if isinstance(item, type) and issubclass(item, ColorRef):
+        return [{"type": "color", "value": value} for value in _COLOURS]
     if item is Any or str in union_members(item):
         return list(WORDS)
     return [_of_type(item, prop)]
