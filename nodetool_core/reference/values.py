@@ -83,6 +83,7 @@ _INSTEAD = {
     "month": 6,
     "right": 96,
     "monochrome": True,
+    "points": [[0.0, 0.0], [0.3, 0.2], [0.7, 0.85], [1.0, 1.0]],
     "scale": 0.5,
     "temperature": 4000.0,
     "tile_height": 80,
@@ -137,6 +138,9 @@ def _has_to_be_given(prop: Property) -> bool:
     if prop.required or prop.name == "value":
         return True
     default = prop.default
+    if any(get_origin(item) is list for item in get_args(prop.annotation)):
+        # What numbers in lists mean is known by name alone.
+        return False
     if isinstance(default, AssetRef):
         return default.is_empty()
     if any(
