@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._cube import LutError, parsed
 from nodes._pixels import graded, in_colours, on_colours, opened, toned
@@ -149,8 +149,8 @@ class ApplyLut(Node):
     )
 
     @classmethod
-    def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        return sources.digest(ImageRef(uri=values["path"])) if "path" in values else None
+    def fingerprint(cls, values: dict[str, object], sources: Sources) -> str | None:
+        return sources.digest(ImageRef(uri=str(values["path"]))) if "path" in values else None
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
         file = context.images.path(self.path)
