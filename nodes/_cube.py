@@ -86,7 +86,7 @@ def parsed(text: str) -> Lut:
         raise LutError("its domain needs three numbers at each end.")
     low, high = (np.array(ends[name], np.float32) for name in ("DOMAIN_MIN", "DOMAIN_MAX"))
     if not (high > low).all() or not np.isfinite(rows).all():
-        raise LutError("its domain is empty, or a number is none.")
+        raise LutError("its domain is empty, or a number is not finite.")
     shape = (size, 3) if dimensions == 1 else (size, size, size, 3)
     return Lut(np.array(rows, np.float32).reshape(shape), low, high)
 

@@ -122,7 +122,7 @@ def through(points: list[list[float]], tones: Band) -> Band:
     steps = np.diff(x)
     if not np.isfinite([x, y]).all() or (steps <= 0).any():
         raise NodeError(
-            "Two points of the curve have the same tone, or a number is none.",
+            "Two points of the curve have the same tone, or a coordinate is not finite.",
             "Give each point a tone of its own.",
         )
     slopes = np.diff(y) / steps

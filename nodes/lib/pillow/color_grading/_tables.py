@@ -22,7 +22,7 @@ class Levels(Node):
     image, color grading, levels, black point, white point, gamma
 
     Use cases:
-    - Mend a flat scan
+    - Fix a flat scan
     - Lift blacks and dim whites for text that goes over an image
     """
 
