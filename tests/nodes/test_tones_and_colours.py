@@ -135,6 +135,7 @@ COMPUTING = {
     "lib.pillow.compare.Difference",
     "lib.pillow.compare.TransferColor",
     "lib.pillow.compare.TransferLight",
+    "lib.pillow.mask.ShowMask",
 }
 """Nodes that reckon with the numbers themselves, which depend a little on the space."""
 

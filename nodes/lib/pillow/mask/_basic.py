@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 class Threshold(Node):
     """
-    Makes a mask of what is bright in an image.
+    Makes a mask of what is bright in an image. `ToneRange` has two ends that may be soft, and
+    `AdaptiveThreshold` goes by the surroundings of each pixel.
     image, mask, threshold, select, luminance
 
     Use cases:
@@ -81,6 +82,8 @@ class InvertMask(Node):
     - Use a mask of another tool, where black is inside
     """
 
+    synonyms = ("Select Inverse", "Invert Selection")
+
     mask: ImageRef = Field(description="Mask to turn around.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mask turned around, grey."]:
@@ -99,6 +102,8 @@ class Grow(Node):
     - Keep away from the edge of a subject
     """
 
+    synonyms = ("GrowMask", "Dilate", "Erode", "Expand Selection", "Contract Selection", "Choke")
+
     mask: ImageRef = Field(description="Mask to change.")
     pixels: int = Field(
         default=8,
@@ -112,14 +117,13 @@ class Grow(Node):
         from PIL import Image
 
         tones = np.asarray(context.image(self.mask, "L"))
-        if self.pixels < 0:
-            return context.image_from_pil(Image.fromarray(255 - _grown(255 - tones, -self.pixels)))
-        return context.image_from_pil(Image.fromarray(_grown(tones, self.pixels)))
+        changed = grown(tones, abs(self.pixels), shrinks=self.pixels < 0)
+        return context.image_from_pil(Image.fromarray(changed))
 
 
 class Feather(Node):
     """
-    Makes the edge of a mask soft.
+    Makes the edge of a mask soft: on both sides, or on one, so that the other stays as it is.
     image, mask, feather, blur, soften
 
     Use cases:
@@ -127,17 +131,33 @@ class Feather(Node):
     - Hide the seam of a composition
     """
 
+    synonyms = ("FeatherMask", "Feather Selection", "Mask Blur", "Soft Edge", "Refine Edge")
+
     mask: ImageRef = Field(description="Mask to soften.")
     radius: float = Field(
         default=8.0, ge=0.0, le=512.0, description="Standard deviation of the blur, in pixels."
     )
+    side: Literal["both", "inside", "outside"] = Field(
+        default="both",
+        description=(
+            "Where the mask fades: across its edge; `inside` keeps black what is black, `outside`"
+            " keeps white what is white."
+        ),
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The softened mask, grey."]:
-        from PIL import ImageFilter
+        import numpy as np
+        from PIL import Image, ImageChops, ImageFilter
 
-        return context.image_from_pil(
-            context.image(self.mask, "L").filter(ImageFilter.GaussianBlur(self.radius))
-        )
+        mask = context.image(self.mask, "L")
+        if self.side != "both" and self.radius:
+            # Moved by a deviation, so that the fade begins at the edge.
+            reach = round(self.radius)
+            moved = grown(np.asarray(mask), reach, shrinks=self.side == "inside")
+            soft = Image.fromarray(moved).filter(ImageFilter.GaussianBlur(self.radius / 2))
+            keep = ImageChops.darker if self.side == "inside" else ImageChops.lighter
+            return context.image_from_pil(keep(soft, mask))
+        return context.image_from_pil(mask.filter(ImageFilter.GaussianBlur(self.radius)))
 
 
 class CombineMasks(Node):
@@ -272,10 +292,15 @@ class ApplyMask(Node):
         )
 
 
-def _grown(tones: Tones, radius: int) -> Tones:
+def grown(tones: Tones, radius: int, *, shrinks: bool = False) -> Tones:
     """
     Return the greatest tone within a square of 2 * radius + 1 pixels, one axis after the other.
+
+    Args:
+        shrinks: Whether it is the least one instead.
     """
+    if shrinks:
+        return 255 - grown(255 - tones, radius)
     for axis in (0, 1):
         tones = _greatest_along(tones, radius, axis)
     return tones
