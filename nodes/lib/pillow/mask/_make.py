@@ -57,7 +57,7 @@ class ChromaKey(Node):
         default=0.08,
         ge=0.0,
         le=1.0,
-        description="How much farther it goes on until all is inside; 0 gives a hard edge.",
+        description="How much farther from it a colour is fully inside; 0 gives a hard edge.",
     )
     spill: float = Field(
         default=1.0,
