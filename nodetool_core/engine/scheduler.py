@@ -122,10 +122,15 @@ class Scheduler:
         inbox, cancelled = self.invoker.inbox, self.invoker.cancelled
         while True:
             if not inbox.empty():
-                self._handle(inbox.get())
+                self._receive(inbox.get())
                 continue
             if found:
-                self._handle(found.popleft())
+                message = found.popleft()
+                if isinstance(message, messages.CacheHit):
+                    # A cached run is made of these: they need no look at what else it may be.
+                    self._take_hit(message.frame, message.step, message.values)
+                else:
+                    self._handle(message)
                 continue
             if self._stopping or cancelled.is_set():
                 self._begin_nothing_more()
@@ -134,14 +139,13 @@ class Scheduler:
             elif not self._dispatch() and not self._wait():
                 break
 
+    def _receive(self, message: Message) -> None:
+        """Handle what comes from elsewhere, unless it is of an attempt that was given up."""
+        if not isinstance(message, Answer) or self.attempts.answered(message.attempt):
+            self._handle(message)
+
     def _handle(self, message: Message) -> None:
-        if isinstance(message, Answer) and not self.attempts.answered(message.attempt):
-            return
         match message:
-            case messages.CacheHit(frame, step, values):
-                self.result.hits.append(step.node.id)
-                self.settlement.report_finished(step, frame, 0.0, is_cached=True)
-                self.settlement.settle(frame, step, values, DONE)
             case messages.Done(_, frame, step, values, seconds):
                 self.finish(frame, step, values, seconds)
             case messages.Item(_, stream, values, seconds):
@@ -166,6 +170,13 @@ class Scheduler:
             case messages.Wake():
                 pass
 
+    def _take_hit(self, frame: Frame, step: NodeStep, values: Values) -> None:
+        node_id, put_event = step.node.id, self.settlement.put_event
+        self.result.hits.append(node_id)
+        if put_event is not None:
+            put_event(node_finished((node_id, frame.index, 0.0, True)))
+        self.settlement.settle(frame, step, values, DONE)
+
     def _wait_for_all(self) -> None:
         """
         Wait for what is under way: the run itself has failed, as by a fingerprint.
@@ -188,7 +199,7 @@ class Scheduler:
         if not (self.attempts.due or self.timers.has_retries() or self.ready.has_device_work()):
             return False
         with suppress(Empty):
-            self._handle(self.invoker.inbox.get(timeout=self.timers.sleep()))
+            self._receive(self.invoker.inbox.get(timeout=self.timers.sleep()))
         for message in self.timers.due():
             self._handle(message)
         return True
@@ -234,7 +245,8 @@ class Scheduler:
                     if feed is None:
                         given[name] = value
                         continue
-                    self.inputs.check(step, feed, value)
+                    if feed.accept is not None:
+                        self.inputs.check(step, feed, value)
                     (dynamic if feed.is_dynamic else given)[name] = (
                         own_copy(value) if feed.copied else value
                     )
@@ -334,7 +346,7 @@ class Scheduler:
         try:
             self.invoker.submit(frame, step, attempt)
         except Exception as error:  # noqa: BLE001 - a value that does not fit is this node's failure
-            self._handle(messages.Failed(attempt, frame, step, error))
+            self._receive(messages.Failed(attempt, frame, step, error))
 
     # -- streams -----------------------------------------------------------------------------------
 
