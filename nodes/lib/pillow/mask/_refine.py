@@ -123,7 +123,7 @@ _EDGE = 8
 class ShowMask(Node):
     """
     Shows a mask over its image in a colour, as an editor does.
-    image, mask, preview, overlay, rubylith
+    image, mask, preview, show
 
     Use cases:
     - Judge a mask before it is used
