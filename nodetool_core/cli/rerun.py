@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nodetool_core.cli import session
+from nodetool_core.cli import command_engine
 from nodetool_core.cli.messages import ExitCode, say
 
 
@@ -63,7 +63,7 @@ def rerun(
 
     out = output_place(out)
     check_place(out)
-    with session.engine() as engine, listener(quiet) as progress:
+    with command_engine.engine() as engine, listener(quiet) as progress:
         values = read_settings(settings or [])
         again = replay(
             image, engine.registry, files=files, settings=values, engine=engine, on_event=progress

@@ -129,7 +129,7 @@ def run(
       nodetool run graphs/image_to_image.json --set image=photo.jpg --out images/night.png
       nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --set prompt="a night"
     """
-    from nodetool_core.cli import session
+    from nodetool_core.cli import command_engine
     from nodetool_core.cli.files import output_place
 
     if context.args:
@@ -145,7 +145,7 @@ def run(
         output_place(out),
         _options(outputs, on_error, not no_cache, timeout, attempts),
     )
-    with session.engine(session.models(device, device_memory, host_memory)) as engine:
+    with command_engine.engine(command_engine.models(device, device_memory, host_memory)) as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
 
 

@@ -133,7 +133,7 @@ def worker(
 
 
 def _run(settings: Settings, *, concurrency: int, lease: float, lost_attempts: int) -> None:
-    from nodetool_core.cli import session
+    from nodetool_core.cli import command_engine
     from nodetool_core.engine.caching.tiered import default_cache
     from nodetool_core.jobs.job import JobSettings
     from nodetool_core.registry import Registry
@@ -156,7 +156,7 @@ def _run(settings: Settings, *, concurrency: int, lease: float, lost_attempts: i
         registry = Registry.installed()
         listed = Catalog(registry, settings.graphs, settings.models).listed
         _log.info("models that jobs may use", extra={"models": sorted(listed)})
-        with session.engine(
+        with command_engine.engine(
             open_models(settings, registry, listed), default_cache(settings.result_bytes)
         ) as engine:
             if settings.broker:

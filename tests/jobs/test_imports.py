@@ -53,7 +53,7 @@ def test_a_worker_needs_no_server() -> None:
     """It reads the server's settings and lists what the server lists, without what speaks HTTP."""
     modules = (
         "cli.worker",
-        "cli.session",
+        "cli.command_engine",
         "server.settings",
         "server.catalog",
         "server.logs",
