@@ -14,7 +14,7 @@ BLOCKS = 6
 """Residual blocks of a level."""
 
 MODULATIONS = "style_to_conv_modulations"
-"""The layer by whose tensors the network is told from others."""
+"""The layer by whose tensors the network is recognized."""
 
 
 class Level(NamedTuple):

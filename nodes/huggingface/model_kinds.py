@@ -63,13 +63,13 @@ class ReduxModel(ModelRef):
 
 
 class DepthModel(ModelRef):
-    """A network that tells depths."""
+    """A network that estimates depths."""
 
     type: str = "hf.depth_estimation"
 
 
 class SegmentationModel(ModelRef):
-    """A network that tells what each pixel belongs to."""
+    """A network that finds what each pixel belongs to."""
 
     type: str = "hf.image_segmentation"
 

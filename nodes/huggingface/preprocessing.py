@@ -99,7 +99,7 @@ class EstimateDepth(DiffusionNode):
             output = getattr(_network_output(part, source), "predicted_depth", None)
             if output is None:
                 raise _model_unfit(part.model, "finds no depths", "a depth estimator", DEPTH_MODEL)
-            # Most tell nearness; those that tell distances say so.
+            # Most estimate nearness; those that estimate distances say so.
             is_distance = (
                 getattr(part.model.config, "depth_estimation_type", "") == "metric"
                 or "ZoeDepth" in type(part.model).__name__

@@ -40,7 +40,7 @@ class Saved:
 
 
 def may_hold_image(graph: Graph, wanted: Sequence[str] | None) -> bool:
-    """Return whether a run may have to write images, as far as types tell."""
+    """Return whether a run may have to write images, as far as types show."""
     from nodetool_core.cli.workflows import result_annotation
 
     outputs = graph.outputs()

@@ -1,7 +1,7 @@
 """
 A new node from a template: a module and its test, and around them a pack where there is none.
 
-Three places are told apart. In a copy of this repository a type is a path below `nodes/`. Where the
+There are three places. In a copy of this repository a type is a path below `nodes/`. Where the
 first part of the type is a package in the folder, the node goes into it. Elsewhere a pack of that
 name is made, with the entry point that announces it.
 """

@@ -54,7 +54,7 @@ class Storage(Protocol):
 
     def free_bytes(self) -> int | None:
         """
-        Return how many bytes the disk has left, None where nobody can tell.
+        Return how many bytes the disk has left, None where that is not known.
 
         Raises JobsError(`storage_failed`).
         """

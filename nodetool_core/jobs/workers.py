@@ -115,7 +115,7 @@ def _process(number: int) -> str:
     """
     Return a process by its number and the moment it began, in ticks since the machine did.
 
-    Without the moment where that can't be told.
+    Without the moment where that is not known.
     """
     try:
         status, *fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()

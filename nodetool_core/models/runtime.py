@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RuntimeOptions:
-    """What a manager was told of devices and memory; `ModelManager` says what each means."""
+    """Options of devices and memory; `ModelManager` documents each."""
 
     devices: str | None = None
     budget: int | None = None

@@ -22,7 +22,7 @@ _ALIKE: Final = re.compile(r"NODETOOL_?SERVER?_?", re.IGNORECASE)
 _SERVICE_LINK: Final = re.compile(
     r".+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)"
 )
-"""What Kubernetes tells every pod about a service that is called like a setting."""
+"""What Kubernetes sets for every pod about a service that is called like a setting."""
 
 
 class SettingsError(NodetoolError):

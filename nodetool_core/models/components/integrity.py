@@ -10,7 +10,7 @@ count: tied weights, buffers that are computed, and what a class names in
 
 Tensors that a module has no place for are harmless where they belong to another half of a model
 (the decoder beside T5's encoder). Within its own layers they mean that the files are of a larger
-model than the configuration: then the image is another one, which is told.
+model than the configuration: then the image is another one, and a warning says so.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHOWN = 4
 """How many names of tensors a message lists."""
 
 _SUSPICIOUS = 0.01
-"""Share of a module's tensors from which on unexpected ones within its own layers are told."""
+"""Share of a module's tensors from which on unexpected ones within its own layers are reported."""
 
 _QUANTIZED = (
     "scale_weight",
@@ -51,7 +51,7 @@ Formats that diffusers does not read.
 """
 
 REMARK = "_nodetool_remark"
-"""Attribute of a module: what is to be told each time it is used."""
+"""Attribute of a module: what is reported each time it is used."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Gaps:
 
     @property
     def quantized(self) -> list[str]:
-        """Unexpected tensors that tell of a quantization which the library does not know."""
+        """Unexpected tensors of a quantization which the library does not know."""
         return quantized_names(self.unexpected)
 
     def __str__(self) -> str:
@@ -155,7 +155,7 @@ def gaps_of(
 
 
 def check_whole(module: torch.nn.Module, gaps: Gaps, part: str = "") -> None:
-    """Raise NotWhole where a module has gaps; remember on it what is to be told of it."""
+    """Raise NotWhole where a module has gaps; keep on it what is to be reported of it."""
     if not gaps.is_whole:
         raise NotWhole(gaps, part)
     own = {name.partition(".")[0] for name in module.state_dict()}
@@ -170,7 +170,7 @@ def check_whole(module: torch.nn.Module, gaps: Gaps, part: str = "") -> None:
 
 def quantized_names(names: Iterable[str]) -> list[str]:
     """
-    Return those of the names of tensors that tell of a quantization which diffusers does not read.
+    Return the names of tensors that show a quantization which diffusers does not read.
     """
     return [name for name in names if name.rpartition(".")[2] in _QUANTIZED]
 

@@ -98,7 +98,7 @@ class Recipe(ABC):
         self.estimates: dict[ComponentKey, int] = {}
         """Bytes that each component will take, by the headers of its files."""
         self.remarks: list[str] = []
-        """What is to be told each time the model is used."""
+        """What is reported each time the model is used."""
 
     def check(self, task: str) -> None:  # noqa: B027 - most recipes have nothing to refuse
         """Refuse a task that the model can't do, before anything is read. Raises ModelError."""
@@ -361,7 +361,7 @@ def _has_weights(cls: type) -> bool:
 
 def _content(folder: Path, files: list[Path]) -> str | None:
     """
-    Return what the files hold, where that can be told without reading them.
+    Return what the files hold, where that is known without reading them.
 
     Links into the Hub's cache, named by SHA-256.
     """

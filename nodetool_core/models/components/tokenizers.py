@@ -86,7 +86,7 @@ def _locked(tokenizer_class: type) -> type:
     """
     Return the class with those methods under one lock.
 
-    It keeps its name, by which diffusers and transformers tell what it is.
+    It keeps its name, by which diffusers and transformers know what it is.
     """
     lock = threading.RLock()
 

@@ -71,8 +71,8 @@ def read_module(
     options: dict[str, Any] = {"use_safetensors": True} | (
         {} if variant is None else {"variant": variant}
     )
-    # The libraries only say that shapes differ; which ones is in the report, where they are told to
-    # go on.
+    # The libraries only say that shapes differ; which ones is in the report, where they
+    # are to go on.
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": not is_quantized}
     if issubclass(cls, ModelMixin):
         maker = _discreet(cls, dtype)
@@ -181,7 +181,7 @@ def _made_in(dtype: torch.dtype) -> Any:
         torch.eye,
         torch.linspace,
     }
-    told = {torch.tensor, torch.full, torch.arange}
+    makers = {torch.tensor, torch.full, torch.arange}
     """What they make is of real numbers or of integers, as their arguments are."""
 
     class Format(TorchFunctionMode):
@@ -192,7 +192,7 @@ def _made_in(dtype: torch.dtype) -> Any:
             if options.get("dtype") is None and function in asked:
                 options["dtype"] = dtype
             made = function(*args, **options)
-            if function in told and options.get("dtype") is None and made.is_floating_point():
+            if function in makers and options.get("dtype") is None and made.is_floating_point():
                 return made.to(dtype)
             return made
 

@@ -1,10 +1,10 @@
 """
 Schedulers of diffusers, mended where they lose their way.
 
-- A loop that starts at the first step is told so by no pipeline that makes images from texts. Its
-  scheduler looks its timestep up, and of two equal ones takes the second. Rounded timesteps are
-  equal near the beginning of a schedule by Karras, of one with zero terminal noise, and of a
-  cosine; the loop then runs beyond the end of the schedule (diffusers 0.42, `IndexError`).
+- No pipeline that makes images from texts sets the first step of its loop. Its scheduler looks
+  its timestep up, and of two equal ones takes the second. Rounded timesteps are equal near the
+  beginning of a schedule by Karras, of one with zero terminal noise, and of a cosine; the loop then
+  runs beyond the end of the schedule (diffusers 0.42, `IndexError`).
 - PNDM takes it for granted that a loop has four steps or more and starts at the first timestep.
   Image to image starts later.
 - Ancestral schedulers take the root of a difference that can round to less than 0 where a schedule

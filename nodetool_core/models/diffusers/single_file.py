@@ -1,7 +1,7 @@
 """
 A pipeline from one safetensors file in the layout of its authors.
 
-Which family a file is of is told by the names and shapes in its header; which components that
+Which family a file is of follows from the names and shapes in its header; which components that
 family has, by a repository on the Hub, whose texts alone are fetched. diffusers renames the
 tensors. What it gives each component is looked at on the way, as it says nothing of what lacks: see
 `components/integrity.py`.

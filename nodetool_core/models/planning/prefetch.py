@@ -88,7 +88,7 @@ class Prefetch:
         try:
             brought = self._store.prefetch(requests, device, step.drops)
         except (NodetoolError, RuntimeError, OSError, MemoryError):
-            # Whoever needs it will be told.
+            # Whoever needs it gets the error.
             return False
         self.fetched += brought
         return brought > 0 and not step.drops

@@ -49,7 +49,7 @@ class Meter:
     """
     Measures the peak of what a device holds during a call.
 
-    Only cards can tell; elsewhere nothing is measured, or reserved.
+    Only cards measure it; elsewhere nothing is measured, or reserved.
     """
 
     def can_measure(self, device: Device) -> bool:
@@ -69,7 +69,7 @@ class Meter:
         return int(torch.cuda.max_memory_allocated(device.name))
 
     def free(self, device: Device) -> int | None:
-        """Return the bytes that the device could still give; None where it can't tell."""
+        """Return the bytes that the device could still give; None where that is not known."""
         import torch
 
         return (

@@ -8,7 +8,7 @@ and the host.
 - Pins. Whoever uses a component holds a pin; what is pinned never leaves its device.
 - Single flight. The first to want a component brings it, outside the lock; whoever wants it
   meanwhile waits for that transfer alone, so that what is there already is never waited for. A
-  transfer that fails leaves nothing behind and tells all who wait; one that was cancelled lets the
+  transfer that fails leaves nothing behind and fails all who wait; one that was cancelled lets the
   next one begin.
 - Making room. Before a component comes, just enough of those without a pin goes, as the planner
   chooses. What has a copy in host memory goes at no cost. Pins and transfers may exceed a budget (a

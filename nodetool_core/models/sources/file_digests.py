@@ -1,4 +1,4 @@
-"""What tells local files from others: a digest that changes when they do."""
+"""A digest of local files that changes when they do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _DIGEST_LIMIT = 64 * 2**20
 """
-Bytes up to which local weights are told apart by content.
+Bytes up to which local weights are distinguished by content.
 
 Above, by names, sizes and times, as reading would take seconds.
 """
@@ -38,7 +38,7 @@ class FileDigests:
 
     def digest(self, path: Path) -> str:
         """
-        Return what tells these files from others.
+        Return a digest of these files.
 
         They are read again only when a name, size or time has changed.
         """

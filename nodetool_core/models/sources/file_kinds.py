@@ -2,7 +2,7 @@
 What a single safetensors file is, by the names of its tensors.
 
 Names are those of the published files. A file that holds a whole pipeline is none of the kinds
-here: that is diffusers' to tell, which takes all that it does not know for Stable Diffusion 1.5.
+here: that is diffusers' task, which takes all that it does not know for Stable Diffusion 1.5.
 """
 
 from __future__ import annotations

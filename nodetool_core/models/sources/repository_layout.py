@@ -45,7 +45,7 @@ _WITHOUT_WEIGHTS = {
     "preprocessor_config.json",
     "processor_config.json",
 }
-"""Files that tell a component as one that has no weights."""
+"""Files that mark a component as one that has no weights."""
 
 
 @dataclass(frozen=True)

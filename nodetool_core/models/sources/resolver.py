@@ -3,7 +3,7 @@ From a model reference to files on this machine.
 
 In this order: weights that ship with a pack, by their id; a path that exists (a directory in
 diffusers form, a single safetensors file, or `path` inside a directory); a Hub id. What a reference
-stood for is told by a revision: the commit on the Hub, or a digest of the local files.
+stood for is recorded as a revision: the commit on the Hub, or a digest of the local files.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ class Resolver:
         try:
             return (self._with_prior(own, ref, self._cached) or own).revision
         except ModelError:
-            # Whoever uses both is told; a part of the decoder can do without.
+            # Whoever uses both gets the error; a part of the decoder can do without.
             return own.revision
 
     def _with_prior(

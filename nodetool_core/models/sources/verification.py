@@ -3,7 +3,7 @@ Whether the files of a model are those that were published.
 
 The Hub's cache names each file by its hash: SHA-256 of large ones, git's own of small ones. A
 folder that was fetched without the cache keeps the same in `.cache/huggingface`. Where nothing is
-recorded, the size that a safetensors file's header tells is all there is to compare.
+recorded, the size that a safetensors file's header states is all there is to compare.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def verify(
     """
     Compare the files in folders with what was recorded of them.
 
-    `progress` is told the bytes that were read so far.
+    `progress` gets the bytes that were read so far.
     """
     found, seen = Verification(), set()
     for directory in directories:
@@ -128,7 +128,7 @@ def _hash(file: Path, size: int, like: str, progress: Callable[[int], None]) -> 
 
 
 def _cut(file: Path) -> str | None:
-    """Return what a safetensors file's header tells of damage."""
+    """Return what a safetensors file's header shows of damage."""
     try:
         if is_safetensors(file.name):
             read_header(file)

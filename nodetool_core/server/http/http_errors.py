@@ -49,7 +49,7 @@ _STATUS: Final = {
     "storage_full": 507,
     "database_failed": 503,
 }
-"""The status of problems whose kind of error does not tell it."""
+"""The status of problems whose kind of error does not decide it."""
 
 
 class HttpError(NodetoolError):
@@ -149,7 +149,7 @@ def as_http(error: BaseException) -> HttpError:
 
     413 for what is too large, 400 for an image that is none, 422 for values that do not fit and
     models that can't be used, 503 for what this machine can't do now, 500 for a fault of ours, of
-    which only the kind is told.
+    which only the kind is shown.
     """
     if isinstance(error, HttpError):
         return error

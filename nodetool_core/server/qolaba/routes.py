@@ -145,14 +145,14 @@ class QolabaRoutes:
         served = self._served(parsed)
         job = await state.threads.fetch(self._accept, parsed, served, client_of(request))
         if parsed.celery:
-            told = job.note[_WARNINGS]
+            warnings = job.note[_WARNINGS]
             return JSONResponse(
                 envelope(
                     "PENDING",
                     app_id=parsed.app_id,
                     task_id=job.id,
                     given=job.note[_GIVEN],
-                    error_data=told,
+                    error_data=warnings,
                 )
             )
         job = await self._wait(job, request)
@@ -355,9 +355,9 @@ class QolabaRoutes:
         )
         output: Json = ""
         if status == "SUCCESS":
-            told = [*_list(job.note.get(_WARNINGS)), *_messages(job.report.get("warnings"))]
+            warnings = [*_list(job.note.get(_WARNINGS)), *_messages(job.report.get("warnings"))]
             output = {"result": _urls(self._state.jobs.results(job.id), base)} | (
-                {"warnings": told} if told else {}
+                {"warnings": warnings} if warnings else {}
             )
         return envelope(
             status,

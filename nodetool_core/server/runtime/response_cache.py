@@ -22,7 +22,7 @@ _FINGERPRINTS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An encoded image, and what is told beside it."""
+    """An encoded image, and the warnings beside it."""
 
     content: bytes
     media_type: str

@@ -37,7 +37,7 @@ PIPELINES: Final = frozenset({"hf.model", "hf.image_to_image", "hf.text_to_image
 """Kinds of models that are pipelines by themselves."""
 
 ESTIMATED_SECONDS: Final = 20.0
-"""What a client is told of a model that was not loaded before."""
+"""What a client reads of a model that was not loaded before."""
 
 
 def open_models(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS: Final = 15.0
 """
-A stream that has nothing to tell sends a comment this often, so that nobody on the way takes it for
+A stream that has no event sends a comment this often, so that nobody on the way takes it for
 dead.
 """
 
@@ -178,7 +178,7 @@ class JobRoutes:
         state = self._state
         events = state.jobs.events_async(job_id, after)
         following = asyncio.ensure_future(anext(events, None))
-        told = time.monotonic()
+        sent = time.monotonic()
         try:
             while not state.draining.is_set():
                 await asyncio.wait({following}, timeout=_LOOK_SECONDS)
@@ -187,11 +187,11 @@ class JobRoutes:
                     if event is None:
                         return
                     yield as_sse(event)
-                    told = time.monotonic()
+                    sent = time.monotonic()
                     following = asyncio.ensure_future(anext(events, None))
-                elif time.monotonic() - told > HEARTBEAT_SECONDS:
+                elif time.monotonic() - sent > HEARTBEAT_SECONDS:
                     yield b": still here\n\n"
-                    told = time.monotonic()
+                    sent = time.monotonic()
         finally:
             following.cancel()
 
@@ -216,7 +216,7 @@ def jobs_seen_by(request: Request, settings: Settings) -> str | None:
     """
     Return whose jobs a request may see; None for all.
 
-    The owner sees all, and everybody where no token tells clients apart.
+    The owner sees all, and everybody where no token distinguishes clients.
     """
     client = client_of(request)
     return client if settings.tokens and client != OWNER else None
