@@ -65,3 +65,20 @@ def test_v2_v3_memory_of_large_images_is_in_the_table() -> None:
     for server in ("as it is started", "freed blocks kept"):
         for moment in ("ready", "after 2, one after another", "after 3 at once"):
             assert f"| {server} | {moment} |" in done.stdout
+
+
+@pytest.mark.slow
+def test_every_dialect_has_its_row() -> None:
+    pytest.importorskip("mcp")
+    options = ["--seconds", "0.5", "--steps", "1", "--rounds", "1"]
+    done = subprocess.run(
+        [sys.executable, str(BENCH / "serving_dialects.py"), *options],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(BENCH.parent)},
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("nodetool", "openai", "huggingface", "mcp"):
+        assert f"| {name} |" in done.stdout
+    assert "first partial image" in done.stdout

@@ -1,7 +1,7 @@
 """
 Results as content of an answer.
 
-Hosts cut large results, so an image stands in the answer as a preview, with a link to the whole.
+Hosts cut large results, so an image is in the answer as a preview, with a link to the whole.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def failure_of(error: HttpError) -> CallToolResult:
 
 
 def _preview(image: Image.Image) -> ImageContent:
-    """Return an image that is small enough to stand in an answer."""
+    """Return an image that is small enough for an answer."""
     file_format = "WEBP" if image.has_transparency_data else "JPEG"
     data = b""
     for side in PREVIEW_SIDES:

@@ -1,7 +1,7 @@
 """
 `POST /mcp`: the Model Context Protocol over streamable HTTP, in both of its eras.
 
-Who asks with a version from 2026-07-28 on has no session; a request stands by itself, and is
+Who asks with a version from 2026-07-28 on has no session; a request is whole by itself, and is
 cancelled by closing its answer. Who shakes hands has a session, by which a later message cancels.
 """
 
