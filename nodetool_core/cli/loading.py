@@ -11,10 +11,12 @@ LIBRARIES: Final = frozenset({"torch", "diffusers", "transformers", "accelerate"
 
 def loading() -> str:
     """Return the library that is being imported, the innermost of several; empty where none is."""
+    # Other threads import meanwhile: only a copy, which Python makes in one step, stands still.
+    modules = sys.modules.copy()
     return next(
         (
             library
-            for name, module in reversed(list(sys.modules.items()))
+            for name, module in reversed(modules.items())
             if (library := name.partition(".")[0]) in LIBRARIES
             and getattr(getattr(module, "__spec__", None), "_initializing", False)
         ),

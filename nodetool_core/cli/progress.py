@@ -107,7 +107,7 @@ class Lines(Progress):
     def __init__(self) -> None:
         super().__init__()
         self._said: dict[str, float] = {}
-        self._loading_said = -SECONDS_BETWEEN_LINES
+        self._loading_said: set[str] = set()
 
     def __call__(self, event: Event) -> None:
         super().__call__(event)
@@ -130,9 +130,8 @@ class Lines(Progress):
             self.say(plain(f"{event.node_id}: done in {event.seconds:.1f} s"))
 
     def show_loading(self, library: str) -> None:
-        now = time.monotonic()
-        if library and now - self._loading_said >= SECONDS_BETWEEN_LINES:
-            self._loading_said = now
+        if library and library not in self._loading_said:
+            self._loading_said.add(library)
             self.say(f"Loading {library}")
 
 
