@@ -28,7 +28,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from serving import HERE, Contender, ask, connected, free_port, held
+from serving_contenders import HERE, Contender, ask, connected, free_port, held
 
 from nodes.lib.pillow.filter import Invert
 from nodes.nodetool.input import ImageInput
