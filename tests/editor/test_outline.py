@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,6 @@ from tests.site.browser import installed
 pytestmark = pytest.mark.skipif(installed() is None, reason="needs a Chromium")
 
 TREE = "document.querySelector('[role=tree]')"
-
-
-@pytest.fixture(scope="module")
-def browser(editor: LiveEditor) -> Iterator[EditorBrowser]:
-    program = installed()
-    assert program is not None
-    with EditorBrowser(program) as found:
-        yield found
 
 
 class Keys:
@@ -52,7 +43,7 @@ class Keys:
         self.press("Enter" if is_empty else "A")
         self.page.wait_for("document.activeElement?.closest('dialog.palette')")
         self.type(text)
-        self.page.wait_for("document.querySelector('dialog.palette [role=option]')")
+        self.page.wait_for("document.querySelector('dialog.palette [aria-selected=true]')")
         self.press(way)
         self.page.wait_for("!document.querySelector('dialog')")
         self.outline()
@@ -92,7 +83,10 @@ def test_a_graph_is_built_run_and_saved_in_the_outline(
     keys.press("D")
     browser.wait_for(f"!({joined})")
     keys.press("C")
-    browser.wait_for("document.querySelector('dialog [role=option]')")
+    browser.wait_for(
+        "document.activeElement?.closest('dialog')"
+        " && document.querySelector('dialog [aria-selected=true]')"
+    )
     keys.press("Enter")
     browser.wait_for(f"!document.querySelector('dialog') && {joined}")
     keys.outline()
@@ -102,7 +96,7 @@ def test_a_graph_is_built_run_and_saved_in_the_outline(
     keys.type("3.5")
     keys.press("Escape")
     keys.press("Ctrl+Enter")
-    browser.wait_for("document.querySelector('[data-node=blur] .mark-known, .outline .mark-known')")
+    browser.wait_for("document.querySelector('[data-node=blur] .node-result img')?.naturalWidth")
     keys.press("Ctrl+S")
     browser.wait_for("document.querySelector('.save-state.saved')")
     saved = json.loads((editor.graphs / "blank.json").read_text("utf-8"))["graph"]
