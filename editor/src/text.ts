@@ -115,7 +115,7 @@ export const t = {
   id: "Id",
   noResult: "No result yet",
   noResultHint: "It appears here once the node has run with these values.",
-  seconds: (value: number) => (value < 10 ? `${value.toFixed(1)} s` : `${Math.round(value)} s`),
+  seconds: (value: number) => (value < 10 ? `${value.toFixed(1)}\u00a0s` : `${Math.round(value)}\u00a0s`),
   made: (when: string) => `made ${when}`,
   useCases: "Use cases",
   properties: "Properties",

@@ -23,7 +23,7 @@ NAME: Final = "image_to_image"
 
 
 def main() -> None:
-    """Write `editor_canvas.webp` and `editor_form.webp`."""
+    """Write `editor_canvas.webp`, `editor_form.webp` and `editor_start.webp`."""
     program = installed()
     if program is None:
         raise SystemExit("needs a Chromium on PATH")
@@ -48,7 +48,17 @@ def main() -> None:
             shown = "document.querySelector('.form-results .output img')"
             browser.wait_for(f"{shown}?.complete && {shown}.naturalWidth")
             browser.wait_for("document.querySelector('#f-image img')?.naturalWidth")
+            browser.click_text("Before and after")
+            browser.wait_for("document.querySelector('.before-after .is-before')?.naturalWidth")
             shoot(browser, Path(folder), "editor_form")
+            (editor.graphs / "blur.json").unlink()
+            browser.go(f"{editor.url}/editor/#/start")
+            browser.wait_for("document.querySelectorAll('.card img').length > 5")
+            browser.wait_for(
+                "[...document.querySelectorAll('.card img')].slice(0, 8)"
+                ".every(one => one.complete && one.naturalWidth)"
+            )
+            shoot(browser, Path(folder), "editor_start")
 
 
 def shoot(browser: EditorBrowser, folder: Path, name: str) -> None:
