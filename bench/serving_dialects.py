@@ -31,7 +31,17 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from serving import IMAGE, MODEL, OURS, Contender, Figure, Loop, connected, free_port, our_command
+from serving_contenders import (
+    IMAGE,
+    MODEL,
+    OURS,
+    Contender,
+    Figure,
+    Loop,
+    connected,
+    free_port,
+    our_command,
+)
 
 CLIENTS: Final = 8
 KNOWN: Final = 200
