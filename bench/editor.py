@@ -37,7 +37,7 @@ STEPS: Final = (
 )
 WHEEL: Final = """
 new Promise(done => {
-  const canvas = document.querySelector("#canvas");
+  const canvas = document.querySelector("%s");
   let frame = 0;
   requestAnimationFrame(function next() {
     if (frame++ === %d) { done(0); return; }
@@ -75,10 +75,16 @@ def graph(size: int) -> dict[str, Any]:
     return {"schema_version": 1, "graph": {"nodes": nodes, "edges": edges}}
 
 
-def work(browser: Browser, *, zoom: bool) -> float:
-    """Return milliseconds of the main thread for a frame while the view moves."""
+def work(browser: Browser, *, zoom: bool, canvas: str = "#canvas") -> float:
+    """
+    Return milliseconds of the main thread for a frame while the view moves.
+
+    Args:
+        zoom: Whether it zooms in and out, rather than pans.
+        canvas: What the wheel turns over, as CSS selects it.
+    """
     before = counted(browser)
-    browser.evaluate(WHEEL % (FRAMES, str(zoom).lower(), FRAMES))
+    browser.evaluate(WHEEL % (canvas, FRAMES, str(zoom).lower(), FRAMES))
     return 1000 * (counted(browser) - before) / FRAMES
 
 
