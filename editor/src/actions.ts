@@ -12,6 +12,7 @@ import { activeRun, dialog, file, leftTab, opened, selectedEdge, selectedFrame, 
 import { measure } from "./canvas/geometry.ts";
 import { type Direction, freePlace, goTo } from "./canvas/neighbours.ts";
 import { grid, invalidate } from "./canvas/scene.ts";
+import { focusSoon } from "./app/focus.ts";
 import { fit, reveal, screen, toCanvas, zoomAt, zoomTo } from "./canvas/view.ts";
 import { NOTE } from "./model/notes.ts";
 import { positionOf } from "./model/document.ts";
@@ -50,7 +51,7 @@ function note(): void {
   const place = freePlace({ x, y }, 168);
   editing.addNode(type, place);
   reveal({ ...place, width: 240, height: 136 });
-  requestAnimationFrame(() => requestAnimationFrame(focusField));
+  focusSoon(`[data-node="${CSS.escape([...selection.peek()][0] ?? "")}"] textarea`);
 }
 
 function nudge(dx: number, dy: number): void {
@@ -86,13 +87,6 @@ function focusField(): void {
   const field = document.querySelector<HTMLElement>(`[data-node="${escaped}"] :is(input, textarea, select, button):not([tabindex="-1"])`);
   if (field) field.focus();
   else document.querySelector<HTMLElement>("#inspector :is(input, textarea, select)")?.focus();
-}
-
-/** What is still being fetched, or drawn, gets the focus when it is there. */
-function focusSoon(selector: string, frames = 120): void {
-  const found = document.querySelector<HTMLElement>(selector);
-  if (found) found.focus();
-  else if (frames > 0) requestAnimationFrame(() => focusSoon(selector, frames - 1));
 }
 
 const arrows: [Direction, string, number, number][] = [

@@ -71,7 +71,8 @@ def test_at_320_pixels_all_is_reached_without_scrolling_sideways(
         ("Graph", "#canvas"),
     ):
         page.click_text(name, ".narrow-tabs button")
-        page.wait_for(f"document.querySelector('{there}')?.getClientRects().length")
+        found = f"[...document.querySelectorAll('{there}')]"
+        page.wait_for(f"{found}.some(one => one.getClientRects().length)")
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
 
 

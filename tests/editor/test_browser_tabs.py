@@ -74,3 +74,14 @@ def test_a_second_tab_of_the_browser_looks_on_until_it_takes_over(
     page.wait_for("document.querySelector('.save-state.readOnly')")
     saved = json.loads((editor.graphs / "blur.json").read_text("utf-8"))
     assert saved["graph"]["nodes"][1]["data"] == {"radius": 6.5}
+
+
+def test_each_workflow_keeps_its_view(page: EditorBrowser, editor: LiveEditor) -> None:
+    (editor.graphs / "other.json").write_bytes(blur(1.0).to_bytes())
+    page.click(".zoom-text")
+    page.wait_for("document.querySelector('.zoom-text').textContent === '100 %'")
+    page.evaluate("location.hash = '#/g/other'")
+    page.wait_for("document.querySelectorAll('.open-tab').length === 2")
+    page.wait_for("document.querySelector('.zoom-text').textContent !== '100 %'")
+    page.click_text("blur", "[role=tab]")
+    page.wait_for("document.querySelector('.zoom-text').textContent === '100 %'")

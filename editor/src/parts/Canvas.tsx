@@ -21,7 +21,8 @@ import { NoteBody } from "./Note.tsx";
 
 /** The view of each document while the page is open. */
 const views = new WeakMap<object, typeof view.value>();
-const fitted = new WeakSet<object>();
+/** Whose view it is: another document is shown a frame before its own view is. */
+let inView: object | null = null;
 
 export function Canvas() {
   const host = useRef<HTMLDivElement>(null);
@@ -45,7 +46,7 @@ export function Canvas() {
       const dots = 24 * zoom * (zoom < 0.4 ? 4 : 1);
       element.style.backgroundSize = `${dots}px ${dots}px`;
       element.style.backgroundPosition = `${-x * zoom}px ${-y * zoom}px`;
-      if (fitted.has(opened.peek().document)) views.set(opened.peek().document, view.peek());
+      if (inView === opened.peek().document) views.set(opened.peek().document, view.peek());
     });
     const observer = new ResizeObserver(size);
     observer.observe(element);
@@ -74,7 +75,7 @@ export function Canvas() {
       fit(grid.bounds());
       if (!file.value.readOnly && countOverlaps(shown.nodes.keys()) > 1) say(t.overlapping, "info", { text: t.tidy, run: () => perform("tidy") });
     }
-    fitted.add(shown);
+    inView = shown;
   }, [shown]);
 
   structure.value;

@@ -7,6 +7,7 @@ import { disconnect, portsOf, removeSelected, select, title } from "../app/editi
 import { check, dialog, nodeState, opened, problems, revision, runTick, selection, spoken, structure, versionOf } from "../app/store.ts";
 import { measure } from "../canvas/geometry.ts";
 import { reveal } from "../canvas/view.ts";
+import { focusSoon } from "../app/focus.ts";
 import { set } from "../app/settings.ts";
 import { perform } from "../actions.ts";
 import type { WorkflowDocument } from "../model/document.ts";
@@ -172,7 +173,7 @@ export default function Outline() {
 /** Puts the focus into the field of a property, in the Inspector. */
 function editField(name: string): void {
   set("right", true);
-  requestAnimationFrame(() => document.getElementById(`i-${name}`)?.focus());
+  focusSoon(`#${CSS.escape(`i-${name}`)}`);
 }
 
 function propertyOf(row: RowData): Property | undefined {
