@@ -78,7 +78,8 @@ def test_a_second_tab_of_the_browser_looks_on_until_it_takes_over(
 
 def test_each_workflow_keeps_its_view(page: EditorBrowser, editor: LiveEditor) -> None:
     (editor.graphs / "other.json").write_bytes(blur(1.0).to_bytes())
-    page.click(".zoom-text")
+    page.evaluate(CANVAS)
+    page.key("0")
     page.wait_for("document.querySelector('.zoom-text').textContent === '100 %'")
     page.evaluate("location.hash = '#/g/other'")
     page.wait_for("document.querySelectorAll('.open-tab').length === 2")
