@@ -83,6 +83,7 @@ def test_a_comfyui_image_opens_as_a_workflow(page: EditorBrowser, editor: LiveEd
     path = editor.graphs.parent / "comfy.png"
     Image.new("RGB", (16, 16), "teal").save(path, pnginfo=info)
     page.drop(path, page.place("#canvas"))
+    page.click_text("Open its workflow")
     page.wait_for("document.querySelectorAll('.open-tab').length === 2")
     page.wait_for(
         "[...document.querySelectorAll('.node-title')].some(one => /blur/i.test(one.textContent))"
