@@ -26,7 +26,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from operator import is_
+from operator import is_, methodcaller
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.models.residency.transfer import tensors
@@ -39,6 +39,8 @@ _KINDS = (dict, OrderedDict, list, set)
 
 _LIBRARIES = ("diffusers.", "transformers.")
 
+_VALUES = methodcaller("values")
+
 
 class ModuleState:
     """How a tree of modules is between calls. Safe to use from many threads."""
@@ -49,6 +51,11 @@ class ModuleState:
         """Those that are under way on the module."""
         self._boxes: list[Any] = []
         self._kept: list[Any] = []
+        self._lengths: list[int] = []
+        self._full: tuple[list[Any], list[Any]] = ([], [])
+        """Of the boxes those that hold anything, which few do: mappings; lists and sets."""
+        self._held: list[object] = []
+        """What the full boxes hold, in their order."""
         self._tensors: list[torch.Tensor] = []
         self._formats: list[torch.dtype] = []
         self._data: list[torch.Tensor] | None = None
@@ -106,6 +113,13 @@ class ModuleState:
 
         self._boxes = list(_boxes(self.module))
         self._kept = [box.copy() for box in self._boxes]
+        self._lengths = list(map(len, self._boxes))
+        full = [box for box in self._boxes if box]
+        self._full = (
+            [box for box in full if isinstance(box, dict)],
+            [box for box in full if not isinstance(box, dict)],
+        )
+        self._held = list(self._held_now())
         # Others, such as quantized ones, are cast by no pipeline.
         self._tensors = [
             tensor for tensor in tensors(self.module) if type(tensor.data) is torch.Tensor
@@ -127,15 +141,14 @@ class ModuleState:
                 tensor.data = tensor.data.to(dtype)
 
     def _has_equal_boxes(self) -> bool:
-        if list(map(len, self._boxes)) != list(map(len, self._kept)):
-            return False
-        return all(
-            map(
-                is_,
-                chain.from_iterable(map(_values, self._boxes)),
-                chain.from_iterable(map(_values, self._kept)),
-            )
+        # No Python code runs for a box: there are thousands, and this is part of every call.
+        return list(map(len, self._boxes)) == self._lengths and all(
+            map(is_, self._held_now(), self._held)
         )
+
+    def _held_now(self) -> Iterator[object]:
+        mappings, others = self._full
+        return chain.from_iterable(chain(map(_VALUES, mappings), others))
 
 
 @contextmanager
