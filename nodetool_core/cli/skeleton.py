@@ -54,8 +54,6 @@ _TEST = '''"""What {title} does to an image."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from PIL import Image
 
@@ -64,9 +62,9 @@ from PIL import Image
 ORANGE = Image.new("RGB", (8, 6), (255, 128, 0))
 
 
-def made(**properties: object) -> Image.Image:
+def made(amount: float = 1.0) -> Image.Image:
     photo = ImageInput(name="photo")
-    changed = {title}(image=photo.output, **properties)
+    changed = {title}(image=photo.output, amount=amount)
     workflow = Workflow(Output(name="image", value=changed.output))
     result: Image.Image = workflow.run(photo=ORANGE)["image"].image
     return result
