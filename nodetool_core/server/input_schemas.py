@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from nodetool_core.json_types import JsonObject
@@ -31,6 +31,7 @@ def inputs_schema(
     *,
     image: JsonObject = _IMAGE_IN,
     shows: Callable[[Input], bool] = lambda given: True,
+    more: Mapping[str, JsonObject] = {},
 ) -> JsonObject:
     """
     Return the schema of an object with the inputs of a workflow.
@@ -38,9 +39,12 @@ def inputs_schema(
     Args:
         image: The schema of an image.
         shows: Says whether an input is in it.
+        more: What the schemas of inputs have besides, by the input's name.
     """
     shown = {name: given for name, given in served.inputs.items() if shows(given)}
-    inputs = {name: _input_schema(given, image) for name, given in shown.items()}
+    inputs = {
+        name: _input_schema(given, image) | more.get(name, {}) for name, given in shown.items()
+    }
     required = [
         name for name, given in shown.items() if given.default is MISSING or _is_empty_image(given)
     ]

@@ -150,6 +150,12 @@ def test_results_are_found_by_key_and_images_have_thumbnails(owner: httpx2.Clien
     assert owner.get("/v1/results/" + "0" * 32).status_code == 404
 
 
+def test_a_workflow_says_where_the_image_of_an_input_is(owner: httpx2.Client) -> None:
+    photo = owner.get("/v1/workflows/blur").json()["inputs"]["properties"]["photo"]
+    image = Image.open(BytesIO(owner.get(photo["x-default-image"]).content))
+    assert image.size == (48, 32)
+
+
 def test_a_run_up_to_a_node_computes_no_more(owner: httpx2.Client) -> None:
     edited = blur(6.0)
     assert checked(owner, edited, targets=["blur"])["will_run"] == 1

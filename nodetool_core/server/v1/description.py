@@ -10,7 +10,7 @@ from nodetool_core.json_types import JsonObject
 from nodetool_core.references import ImageRef
 from nodetool_core.server.input_schemas import inputs_schema
 from nodetool_core.server.served_workflow import ServedWorkflow
-from nodetool_core.server.v1.examples import example_of
+from nodetool_core.server.v1.examples import example_of, given_image
 from nodetool_core.server.v1.schemas import WorkflowAnswer
 from nodetool_core.types import union_members
 
@@ -40,12 +40,17 @@ _IMAGE_OUT: Final[JsonObject] = {
 def describe(served: ServedWorkflow) -> WorkflowAnswer:
     """Return a workflow's name, meaning, inputs and outputs."""
     address = f"/v1/workflows/{quote(served.name)}"
+    images: dict[str, JsonObject] = {
+        name: {DEFAULT_IMAGE: f"{address}/inputs/{quote(name, safe='')}"}
+        for name in served.inputs
+        if given_image(served, name) is not None
+    }
     return WorkflowAnswer(
         name=served.name,
         title=served.document.name or served.name,
         description=served.document.description,
         task=served.task,
-        inputs=inputs_schema(served),
+        inputs=inputs_schema(served, more=images),
         outputs={
             "type": "object",
             "properties": {
