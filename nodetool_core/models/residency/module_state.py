@@ -26,7 +26,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from operator import is_, methodcaller
+from operator import eq, is_, methodcaller
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.models.residency.transfer import tensors
@@ -40,6 +40,7 @@ _KINDS = (dict, OrderedDict, list, set)
 _LIBRARIES = ("diffusers.", "transformers.")
 
 _VALUES = methodcaller("values")
+_POINTER = methodcaller("data_ptr")
 
 
 class ModuleState:
@@ -51,11 +52,15 @@ class ModuleState:
         """Those that are under way on the module."""
         self._boxes: list[Any] = []
         self._kept: list[Any] = []
+        self._empty: list[Any] = []
+        """Boxes that held nothing, which most do."""
+        self._mappings: list[Any] = []
+        self._full: list[Any] = []
+        """Boxes that held something, the mappings first."""
         self._lengths: list[int] = []
-        self._full: tuple[list[Any], list[Any]] = ([], [])
-        """Of the boxes those that hold anything, which few do: mappings; lists and sets."""
+        """How much the full boxes held."""
         self._held: list[object] = []
-        """What the full boxes hold, in their order."""
+        """What the full boxes held, in their order."""
         self._tensors: list[torch.Tensor] = []
         self._formats: list[torch.dtype] = []
         self._data: list[torch.Tensor] | None = None
@@ -113,12 +118,11 @@ class ModuleState:
 
         self._boxes = list(_boxes(self.module))
         self._kept = [box.copy() for box in self._boxes]
-        self._lengths = list(map(len, self._boxes))
+        self._empty = [box for box in self._boxes if not box]
         full = [box for box in self._boxes if box]
-        self._full = (
-            [box for box in full if isinstance(box, dict)],
-            [box for box in full if not isinstance(box, dict)],
-        )
+        self._mappings = [box for box in full if isinstance(box, dict)]
+        self._full = self._mappings + [box for box in full if not isinstance(box, dict)]
+        self._lengths = list(map(len, self._full))
         self._held = list(self._held_now())
         # Others, such as quantized ones, are cast by no pipeline.
         self._tensors = [
@@ -133,22 +137,30 @@ class ModuleState:
         if not self._has_equal_boxes():
             for box, kept in zip(self._boxes, self._kept, strict=True):
                 _refill(box, kept)
-        for tensor, data in zip(self._tensors, self._data or (), strict=False):
-            if tensor.data_ptr() != data.data_ptr() or tensor.dtype != data.dtype:
-                tensor.data = data
-        for tensor, dtype in zip(self._tensors, self._formats, strict=True):
-            if tensor.dtype != dtype:
+        if self._data is not None and not self._has_equal_data(self._data):
+            for tensor, data in zip(self._tensors, self._data, strict=False):
+                if tensor.data_ptr() != data.data_ptr() or tensor.dtype != data.dtype:
+                    tensor.data = data
+        if self._formats_now() != self._formats:
+            for tensor, dtype in zip(self._tensors, self._formats, strict=True):
                 tensor.data = tensor.data.to(dtype)
+
+    def _has_equal_data(self, data: list[torch.Tensor]) -> bool:
+        return all(map(eq, map(_POINTER, self._tensors), map(_POINTER, data))) and (
+            self._formats_now() == [one.dtype for one in data]
+        )
 
     def _has_equal_boxes(self) -> bool:
         # No Python code runs for a box: there are thousands, and this is part of every call.
-        return list(map(len, self._boxes)) == self._lengths and all(
-            map(is_, self._held_now(), self._held)
+        return (
+            not any(self._empty)
+            and list(map(len, self._full)) == self._lengths
+            and all(map(is_, self._held_now(), self._held))
         )
 
     def _held_now(self) -> Iterator[object]:
-        mappings, others = self._full
-        return chain.from_iterable(chain(map(_VALUES, mappings), others))
+        others = self._full[len(self._mappings) :]
+        return chain.from_iterable(chain(map(_VALUES, self._mappings), others))
 
 
 @contextmanager
