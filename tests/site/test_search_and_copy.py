@@ -52,7 +52,7 @@ SOUGHT = {
     "plugin": "guides/writing-nodes/",
     "comfyui": "guides/coming-from/",
     "api key": "hosted-services/",
-    "flux": "models/",
+    "flux": "gallery/",
     "crop": "nodes/nodetool/image/crop/",
     "upscale": "nodes/huggingface/",
     "lora": "nodes/huggingface/loaders/load_lora/",

@@ -158,7 +158,7 @@ OTHER_RESULTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     (
         "makes videos",
         re.compile(
-            r"Video|^(Allegro|AnimateDiff|AnyFlow|ChronoEdit|CogVideoX|Cosmos|EasyAnimate|Helios|Hunyuan(Video|Skyreels)|I2VGenXL"
+            r"Video|^(Allegro|AnimateDiff|AnyFlow|ChronoEdit|CogVideoX|ConsisID|Cosmos|EasyAnimate|Helios|Hunyuan(Video|Skyreels)|I2VGenXL"
             r"|Kandinsky5(I2V|T2V)|Kandinsky6|LTX|Latte|LucyEdit|Mochi|PIAPipeline|SanaWM|SkyReels|TextToVideo|Wan)"
         ),
     ),

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from operator import eq, is_, methodcaller
@@ -52,10 +52,10 @@ class ModuleState:
         """Those that are under way on the module."""
         self._boxes: list[Any] = []
         self._kept: list[Any] = []
-        self._empty: list[Any] = []
+        self._empty: list[Sized] = []
         """Boxes that held nothing, which most do."""
-        self._mappings: list[Any] = []
-        self._full: list[Any] = []
+        self._mappings: list[Mapping[str, object]] = []
+        self._full: list[Collection[object]] = []
         """Boxes that held something, the mappings first."""
         self._lengths: list[int] = []
         """How much the full boxes held."""
@@ -121,7 +121,7 @@ class ModuleState:
         self._empty = [box for box in self._boxes if not box]
         full = [box for box in self._boxes if box]
         self._mappings = [box for box in full if isinstance(box, dict)]
-        self._full = self._mappings + [box for box in full if not isinstance(box, dict)]
+        self._full = [*self._mappings] + [box for box in full if not isinstance(box, dict)]
         self._lengths = list(map(len, self._full))
         self._held = list(self._held_now())
         # Others, such as quantized ones, are cast by no pipeline.

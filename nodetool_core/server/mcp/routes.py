@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.dialect import Dialect
-from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.openapi import ERROR_SCHEMA, failures
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -35,6 +35,21 @@ _MESSAGE: Final[JsonObject] = {
     "type": "object",
     "properties": {"jsonrpc": {"const": "2.0"}, "method": {"type": "string"}, "id": {}},
     "required": ["jsonrpc"],
+}
+
+
+_FAILURE: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "jsonrpc": {"const": "2.0"},
+        "id": {},
+        "error": {
+            "type": "object",
+            "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+            "required": ["code", "message"],
+        },
+    },
+    "required": ["jsonrpc", "error"],
 }
 
 
@@ -75,11 +90,14 @@ def router(manager: StreamableHTTPSessionManager) -> APIRouter:
     """Return the routes of this dialect."""
     routes = APIRouter(tags=["Model Context Protocol"])
     content: JsonObject = {"application/json": {"schema": _MESSAGE}}
-    streamed: JsonObject = content | {"text/event-stream": {"schema": {"type": "string"}}}
+    streamed: JsonObject = content | {"text/event-stream": {}}
     answers: dict[int | str, JsonObject] = {
         200: {"description": "The answer, or a stream that ends with it.", "content": streamed},
         202: {"description": "A notification was taken."},
-        406: {"description": "`Accept` names neither JSON nor events."},
+        406: {
+            "description": "`Accept` names neither JSON nor events.",
+            "content": {"application/json": {"schema": _FAILURE}},
+        },
     }
 
     async def message() -> Response:
@@ -94,8 +112,20 @@ def router(manager: StreamableHTTPSessionManager) -> APIRouter:
         methods=["POST"],
         operation_id="mcp",
         response_class=Response,
-        responses=answers | failures(400, 401, 404, 413, 415, 421, 429, 503),
+        responses=answers | _failures(400, 401, 404, 413, 415, 421, 429, 503),
         openapi_extra={"requestBody": {"required": True, "content": content}},
     )
     routes.add_api_route(PATH, message, methods=["DELETE"], include_in_schema=False)
     return routes
+
+
+def _failures(*statuses: int) -> dict[int | str, JsonObject]:
+    """Return the `responses` for failures, which the SDK has in its own form."""
+    either: JsonObject = {
+        "application/json": {"schema": {"anyOf": [ERROR_SCHEMA, _FAILURE]}},
+        "text/plain": {"schema": {"type": "string"}},
+    }
+    return {
+        status: {"description": found["description"], "content": either}
+        for status, found in failures(*statuses).items()
+    }

@@ -60,6 +60,14 @@ _REFERENCE: Final[JsonObject] = {
         "file_id": {"type": "string", "description": "The `asset_id` of an upload or a result."},
     },
 }
+_EVENT: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "description": "The same as `type` in the data."},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 _FAILURES: Final = (400, 401, 404, 413, 429, 500, 503, 504, 507)
 
 
@@ -77,7 +85,7 @@ def images() -> dict[int | str, JsonObject]:
     """Return the `responses` of a route that makes images."""
     content: JsonObject = {
         "application/json": {"schema": _RESPONSE},
-        "text/event-stream": {"schema": {"type": "string"}},
+        "text/event-stream": {"itemSchema": _EVENT},
     }
     description = "The images; with `stream`, events of them as they are made."
     found = failed(*_FAILURES)

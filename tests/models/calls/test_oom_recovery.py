@@ -95,7 +95,7 @@ def test_once_out_of_memory_what_nobody_uses_goes_and_the_image_is_the_same(
         pass
     assert paint(models, sd, recorder, 1, kind) == undisturbed
     assert [one.name for one in models.loaded()] == [sd.repo_id]
-    assert "let go of" in recorder.warnings[0]
+    assert "evicted" in recorder.warnings[0]
 
 
 def test_twice_out_of_memory_it_is_done_with_less(

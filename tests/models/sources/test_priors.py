@@ -211,7 +211,7 @@ def test_the_parts_of_a_prior_are_components(
         assert 0.98 < sum(model.recipe.estimates.values()) / loaded.bytes <= 1, (
             "budgets know of it before it is read"
         )
-        assert models.keys_of(ref(decoder)) == model.keys, "and so does whoever plans ahead"
+        assert models.table.keys_of(ref(decoder)) == model.keys, "and so does whoever plans ahead"
         with models.use(
             ref(prior), "network:prior", context=Recorder(models).context
         ) as part_lease:
@@ -412,7 +412,7 @@ def test_another_prior_is_another_result(pair: Callable[..., tuple[Path, Path]])
 def test_a_prior_is_fetched_like_any_model(hub: Hub, hub_server: HubServer) -> None:
     models = ModelManager(device="cpu", hub=hub)
     assert models.revision(ON_HUB) is None
-    assert models.keys_of(ON_HUB) == {ON_HUB}
+    assert models.table.keys_of(ON_HUB) == {ON_HUB}
     hub_server.commits["owner/prior"] = LATER
     hub_server.repositories["owner/prior"]["prior/diffusion_pytorch_model.bin"] = b"pickled"
     recorder = Recorder(models)

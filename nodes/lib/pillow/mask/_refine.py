@@ -24,7 +24,7 @@ class RefineMask(Node):
 
     Use cases:
     - Fix the mask of a segmentation model
-    - Mask the border of a subject, to repaint it
+    - Mask the outline of a subject, to repaint it
     """
 
     synonyms = (
@@ -33,7 +33,7 @@ class RefineMask(Node):
         "Morphology",
         "Opening",
         "Closing",
-        "Mask Border",
+        "Mask Outline",
         "Island",
         "Largest Component",
         "Mask Cleanup",
