@@ -17,6 +17,14 @@ _MARKS: Final = """
   [node.dataset.node, node.querySelector(".mark").className.replace("mark mark-", "")])))()
 """
 
+FIRST_SEEN: Final = """
+window.firstSeen = [];
+new MutationObserver(() => {
+  if (document.querySelector(%s)) firstSeen.push(%s);
+}).observe(document.body, {childList: true, subtree: true});
+"""
+"""Keeps what is so from when an element is first in the page: its selector, and what is asked."""
+
 
 class EditorBrowser(Browser):
     """A browser on the page of `nodetool edit`."""

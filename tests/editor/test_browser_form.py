@@ -1,10 +1,10 @@
-"""The form view in a browser, on a screen and on a phone."""
+"""The form view and dialogs in a browser, on a screen and on a phone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.editor.browser import EditorBrowser
+from tests.editor.browser import FIRST_SEEN, EditorBrowser
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur
 
@@ -29,3 +29,15 @@ def test_a_phone_shows_the_form_within_its_width(
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.touch(*page.place(".form-foot .primary"))
     page.wait_for("document.querySelector('.form-results .one-image img')?.naturalWidth === 48")
+
+
+def test_a_dialog_takes_keys_from_when_it_is_in_the_page(page: EditorBrowser) -> None:
+    page.evaluate(FIRST_SEEN % ("'dialog'", "document.querySelector('dialog').open"))
+    page.evaluate(
+        "document.querySelector('#canvas').dispatchEvent(new KeyboardEvent('keydown',"
+        " {key: '?', bubbles: true, cancelable: true}))"
+    )
+    page.wait_for("document.querySelector('dialog.keys kbd')")
+    assert page.evaluate("firstSeen[0]")
+    page.key("Escape")
+    page.wait_for("!document.querySelector('dialog')")

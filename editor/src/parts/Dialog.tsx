@@ -1,6 +1,6 @@
 /** A dialog on the browser's own <dialog>: focus stays inside, Escape closes. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { dialog } from "../app/store.ts";
 import { t } from "../text.ts";
 import { IconButton } from "./Icon.tsx";
@@ -19,7 +19,8 @@ export function closeDialog(): void {
 
 export function Dialog({ label, class: extra = "", head = true, onClose = closeDialog, children }: Props) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before anything is painted: a key that is pressed at once goes to the dialog, not to the page behind.
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
     const shown = element.current!;
     shown.showModal();
