@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.editor.browser import EditorBrowser
+from tests.editor.browser import FIRST_SEEN, EditorBrowser
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur
 from tests.site.browser import installed
@@ -89,8 +89,12 @@ def test_a_browser_is_shown_what_is_served(
     text = page.evaluate("document.querySelector('main').textContent")
     assert opened.url in text and "a “long” name" in text
     assert page.evaluate("document.querySelector('#canvas, .run, .side')") is None
+    page.evaluate(
+        FIRST_SEEN % ("'.form-view .text-button'", "!!document.querySelector('#f-photo')")
+    )
     page.click_text("Form: blur")
     page.wait_for("document.querySelector('.form-view #f-photo img')?.naturalWidth")
+    assert page.evaluate("firstSeen[0]"), "what is below the fields moves when they come"
 
 
 @pytest.mark.parametrize("phone", [False, True])

@@ -105,7 +105,7 @@ export default function Form() {
               {fields(true).map(row)}
             </details>
           )}
-          {name && <p><button type="button" class="text-button" onClick={() => (dialog.value = { kind: "calls", data: { name } })}>{t.callThis}</button></p>}
+          {name && (own || info) && <p><button type="button" class="text-button" onClick={() => (dialog.value = { kind: "calls", data: { name } })}>{t.callThis}</button></p>}
         </div>
         <footer class="form-foot">
           {active ? (
