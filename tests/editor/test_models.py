@@ -87,8 +87,10 @@ def test_what_ships_is_listed_with_what_it_does(owner: httpx2.Client, hub: SlowH
 def test_a_model_is_fetched_with_progress_and_removed(
     owner: httpx2.Client, hub: SlowHub, told: Callable[..., dict[str, Any]]
 ) -> None:
+    hub.go.clear()
     assert owner.post("/v1/local-models/pull", json={"id": MODEL}).status_code == 202
     assert told(MODEL)["bytes"] >= 0, "how far it is comes first"
+    hub.go.set()
     assert told(MODEL, ended=True)["state"] == "done"
     assert listed(owner)[MODEL]["on_disk"]
     assert listed(owner)[MODEL]["used_by"] == []
