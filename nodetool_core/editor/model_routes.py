@@ -33,7 +33,7 @@ _AT_ONCE: Final = 4
 """Models that are fetched at once; more are answered with 429."""
 
 _SHOWN_SECONDS: Final = 0.3
-"""How often a page is told how far a fetch is."""
+"""How often a page learns how far a fetch is."""
 
 
 @dataclass
@@ -119,7 +119,7 @@ class ModelRoutes:
         size, remove = removal(found, found.revisions, self._cache)
         remove()
         self._resolver.forget(found.name)
-        self._tell({"event": "models_changed"})
+        self._report({"event": "models_changed"})
         return {"id": found.name, "bytes": size}
 
     def begin(self) -> Watch:
@@ -158,16 +158,16 @@ class ModelRoutes:
             event["state"] = "done"
         except RunCancelled:
             event["state"] = "cancelled"
-        except Exception as error:  # noqa: BLE001 - the page is told, whatever it was
+        except Exception as error:  # noqa: BLE001 - the page shows it, whatever it was
             if not isinstance(error, NodetoolError):
                 _log.exception("A model could not be fetched.")
             event["problem"] = public(as_http(error).problem).to_json()
         finally:
             with self._lock:
                 del self._pulls[pull.id]
-            self._tell(event)
+            self._report(event)
 
-    def _tell(self, event: Mapping[str, object]) -> None:
+    def _report(self, event: Mapping[str, object]) -> None:
         with self._lock:
             self._ended.append(event)
 

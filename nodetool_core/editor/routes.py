@@ -251,7 +251,7 @@ class EditorRoutes:
         return JSONResponse(self.jobs.answer(job), 202)
 
     def _needed(self, wanted: EditorRunRequest) -> list[Json]:
-        """Return the ids of the nodes that a run would compute, as far as can be told."""
+        """Return the ids of the nodes that a run would compute, as far as is known."""
         base, inside = self.files.place(wanted.name)
         document = WorkflowDocument.from_json(wanted.workflow)
         found = check_document(

@@ -1,4 +1,4 @@
-"""What the owner's page is told besides jobs: files that changed, models that are fetched."""
+"""What the owner's page receives besides jobs: files that changed, models that are fetched."""
 
 from __future__ import annotations
 

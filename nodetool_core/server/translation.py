@@ -124,10 +124,10 @@ def sized(
     where: str = "size",
 ) -> tuple[JsonObject, tuple[int, int] | None, list[str]]:
     """
-    Return a size that was asked for, as values of the inputs that take it.
+    Return a size that was asked for, as values of the inputs that take it, with warnings.
 
     Else as the size of the image to start from, where the result is as large as that. Where neither
-    can be, it is told.
+    can be, a warning says so.
     """
     if size is None:
         return {}, None, []

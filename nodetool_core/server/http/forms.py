@@ -79,9 +79,9 @@ def read_form(body: bytes, content_type: str) -> list[Part]:
         disposition = _DISPOSITION.search(head) if blank else None
         if disposition is not None:
             name = _NAME.search(disposition[1])
-            told = (name[1] or name[2] or b"") if name else b""
+            label = (name[1] or name[2] or b"") if name else b""
             is_file = _FILE.search(disposition[1]) is not None
-            parts.append(Part(told.decode("utf-8", "replace"), content, is_file))
+            parts.append(Part(label.decode("utf-8", "replace"), content, is_file))
     return parts
 
 

@@ -55,13 +55,13 @@ class Call:
             image = ImageData.of(image.image.resize(self.starts_as, Resampling.LANCZOS))
         if image is not None and self.served.image_input is not None:
             values[self.served.inputs[self.served.image_input].given] = image
-        told = [
+        parts = [
             self.served.name,
             self.given,
             None if image is None else image.digest,
             self.warnings,
         ]
-        return values, json.dumps(told, sort_keys=True).encode()
+        return values, json.dumps(parts, sort_keys=True).encode()
 
 
 def call_of(

@@ -132,7 +132,7 @@ class Calls:
             return await self._state.threads.work(
                 result_of, result, [], keep, provenance=provenance
             )
-        except Exception as error:  # noqa: BLE001 - whatever fails is told to the model, and what nobody foresaw is logged
+        except Exception as error:  # noqa: BLE001 - whatever fails is an answer to the model; the unforeseen is logged
             failure = as_http(error)
             if failure.status == 500:
                 _log.exception("A tool failed.")

@@ -57,13 +57,13 @@ def result_of(
         return {"url": address, "media_type": "image/png", "width": width, "height": height}
 
     outputs: JsonObject = {name: json_form(value, shown) for name, value in result.outputs.items()}
-    told: JsonObject = {"outputs": outputs}
+    answer: JsonObject = {"outputs": outputs}
     if result.seeds:
-        told["seeds"] = dict(result.seeds)
+        answer["seeds"] = dict(result.seeds)
     if warnings := [*notes, *(problem.message for problem in result.warnings)]:
-        told["warnings"] = warnings
-    text = TextContent(text=json.dumps(told, ensure_ascii=False))
-    return CallToolResult(content=[*content, text], structured_content=told)
+        answer["warnings"] = warnings
+    text = TextContent(text=json.dumps(answer, ensure_ascii=False))
+    return CallToolResult(content=[*content, text], structured_content=answer)
 
 
 def failure_of(error: HttpError) -> CallToolResult:

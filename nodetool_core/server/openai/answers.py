@@ -104,8 +104,8 @@ class Answers:
 
         Raises JobsError where an image can't be kept whose address was asked for.
         """
-        told = list(notes)
-        data = [self._entry(body, made, base, told) for made in images]
+        warnings = list(notes)
+        data = [self._entry(body, made, base, warnings) for made in images]
         first = images[0]
         answer: JsonObject = {
             "created": int(time.time()),
@@ -116,7 +116,7 @@ class Answers:
         }
         if body.quality in _QUALITIES:
             answer["quality"] = body.quality
-        return answer | ({"warnings": list(dict.fromkeys(told))} if told else {})
+        return answer | ({"warnings": list(dict.fromkeys(warnings))} if warnings else {})
 
     def partial(self, stream: Stream, call: Call, preview: NodePreview, index: int) -> bytes:
         """Return the event of a preview, as large as the image will be where that is known."""
@@ -136,8 +136,8 @@ class Answers:
     ) -> bytes:
         """Return the event of an image that is done."""
         name = f"{stream}.completed"
-        told: JsonObject = {"warnings": list(notes)} if notes else {}
-        return sse(name, _event(name, body, made) | {"usage": _NO_USAGE} | told)
+        warnings: JsonObject = {"warnings": list(notes)} if notes else {}
+        return sse(name, _event(name, body, made) | {"usage": _NO_USAGE} | warnings)
 
     def _entry(self, body: ImagesBody, made: Made, base: str, notes: list[str]) -> JsonObject:
         asked = body.response_format

@@ -152,7 +152,7 @@ class ImagesRoutes:
 
         def answer() -> JsonObject:
             made = [self._answers.made(call, kept, result) for result in results]
-            notes = [*call.notes, *(note for _, told in made for note in told)]
+            notes = [*call.notes, *(note for _, found in made for note in found)]
             base = base_url(request, state.settings.public_url)
             return self._answers.response(body, [image for image, _ in made], notes, base)
 
