@@ -6,6 +6,7 @@ A result cache and settings of its own, and no clock that a busy machine runs ag
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("nodetool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nodetool")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in the background so. Programs that tests start inherit it, and would
+    # be deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
