@@ -66,7 +66,8 @@ def test_a_thousand_nodes_are_a_matter_of_what_is_in_view(
     ready = page.evaluate('performance.getEntriesByName("ready")[0].startTime')
     assert ready <= 5000
     page.wait_for("!document.querySelector('.mark-unchecked')")
-    page.click(".zoom-text")
+    # By itself: results of the check still move the button while the machine is busy.
+    page.evaluate("document.querySelector('.zoom-text').click()")
     page.wait_for("document.querySelectorAll('[data-node]').length")
     assert page.evaluate("document.querySelectorAll('*').length") <= 3000
     page.evaluate(CANVAS)
