@@ -31,7 +31,7 @@ NOT_PRESSED = {
 }  # fmt: skip
 
 ACT = """
-window.acting = (async () => {
+(async () => {
   let seed = %d;
   const random = most => (seed = (seed * 1103515245 + 12345) %% 2147483648, seed %% most);
   const press = (target, text) => {

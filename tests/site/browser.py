@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 30.0
+_HELD = "evaluated"
 _FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -127,12 +128,34 @@ class Browser:
             self._next()
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of JavaScript in the page; a promise is awaited."""
-        answer = self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
-        )
+        """
+        Return the value of JavaScript in the page; a promise is awaited.
+
+        The browser holds what it is about until the value is here. A promise that `evaluate` awaits
+        by itself is held by the page alone, and may be collected before it is settled.
+        """
+        found = self._result("Runtime.evaluate", expression=expression, objectGroup=_HELD)
+        if "objectId" not in found:
+            return found.get("value")
+        held = found["objectId"]
+        if found.get("subtype") == "promise":
+            found = self._result("Runtime.awaitPromise", promiseObjectId=held, returnByValue=True)
+        else:
+            itself = "function () { return this; }"
+            found = self._result(
+                "Runtime.callFunctionOn",
+                functionDeclaration=itself,
+                objectId=held,
+                returnByValue=True,
+            )
+        self.call("Runtime.releaseObjectGroup", objectGroup=_HELD)
+        return found.get("value")
+
+    def _result(self, method: str, **parameters: Any) -> dict[str, Any]:
+        answer = self.call(method, **parameters)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
+        result: dict[str, Any] = answer["result"]
+        return result
 
     def wait_for(self, condition: str) -> Any:
         """Return the value of a condition in the page once it holds; try it before each frame."""
