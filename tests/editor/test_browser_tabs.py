@@ -86,3 +86,56 @@ def test_each_workflow_keeps_its_view(page: EditorBrowser, editor: LiveEditor) -
     page.wait_for("document.querySelector('.zoom-text').textContent !== '100 %'")
     page.click_text("blur", "[role=tab]")
     page.wait_for("document.querySelector('.zoom-text').textContent === '100 %'")
+
+
+ZOOM = "document.querySelector('.zoom-text').textContent"
+
+
+def test_the_view_stays_where_a_file_is_read_again(page: EditorBrowser, editor: LiveEditor) -> None:
+    """Somebody else writes the file; where the user looks is the user's."""
+    page.evaluate(CANVAS)
+    page.key("0")
+    page.key("+")
+    page.wait_for(f"{ZOOM} === '125 %'")
+    page.click("[data-node=blur] .node-title")
+    (editor.graphs / "blur.json").write_bytes(blur(6.25).to_bytes())
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '6.25'")
+    assert page.evaluate(ZOOM) == "125 %"
+    assert page.evaluate("document.querySelector('#inspector h2').textContent") == "Blur"
+
+
+def test_the_view_stays_where_a_draft_is_taken(page: EditorBrowser, editor: LiveEditor) -> None:
+    set_radius(page, "5.5")
+    page.evaluate(
+        "(async () => { while (!(await (await fetch('/v1/workflows/blur/draft')).json())); })()"
+    )
+    page.go(f"{editor.url}/editor/#/g/blur")
+    page.wait_for("[...document.querySelectorAll('.toast button')].length")
+    page.evaluate(CANVAS)
+    page.key("0")
+    page.wait_for(f"{ZOOM} === '100 %'")
+    page.click_text("Take")
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '5.5'")
+    assert page.evaluate(ZOOM) == "100 %"
+
+
+ZOOM_AT_ONCE = """
+new MutationObserver((_, observer) => {
+  const canvas = document.querySelector("#canvas");
+  if (!canvas || !canvas.clientWidth) return;
+  observer.disconnect();
+  for (let turn = 0; turn < 4; turn++) canvas.dispatchEvent(new WheelEvent("wheel", {
+    deltaY: -40, ctrlKey: true, clientX: 600, clientY: 400, bubbles: true, cancelable: true }));
+  const zoom = () => document.querySelector(".zoom-text").textContent;
+  requestAnimationFrame(() => { window.zoomed = zoom(); });
+}).observe(document, {childList: true, subtree: true});
+"""
+
+
+def test_a_view_that_was_chosen_at_once_is_kept(page: EditorBrowser, editor: LiveEditor) -> None:
+    """Before anything of the page is painted, and long before its check is answered."""
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=ZOOM_AT_ONCE)
+    page.go(f"{editor.url}/editor/#/g/blur")
+    page.wait_for_run_text("Run 2 of 2")
+    page.wait_for("window.zoomed")
+    assert page.evaluate(ZOOM) == page.evaluate("window.zoomed")

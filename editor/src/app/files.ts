@@ -32,8 +32,11 @@ export async function loadWorkflows(changed?: string[]): Promise<void> {
 
 /** Asks what becomes of the open workflow where its file is another one than it was. */
 async function lookAgain(name: string): Promise<void> {
+  const before = file.value;
   const found = await server.api.document(name).catch(() => null);
   if (!found || name !== file.value.name || found.etag === file.value.etag || saving.value) return;
+  // What was saved while the answer was on its way is newer than the answer.
+  if (file.value !== before) return lookAgain(name);
   if (unsaved.value) dialog.value = { kind: "changed" };
   else {
     await openWorkflow(name, Promise.resolve(found));

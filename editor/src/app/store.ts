@@ -11,6 +11,7 @@ import { Types } from "../model/types.ts";
 import { Api } from "../net/api.ts";
 import type { CheckAnswer, Problem, Status, WorkflowInfo } from "../net/schema.ts";
 import { byNode } from "../model/places.ts";
+import type { View as Seen } from "../canvas/view.ts";
 
 /** Exchanged by tests alone. */
 export const server = { api: new Api() };
@@ -34,6 +35,8 @@ export interface File {
 export interface Opened {
   document: WorkflowDocument;
   history: History;
+  /** Which part was seen last. */
+  view?: Seen;
 }
 
 export const file = signal<File>({ name: "", etag: "", readOnly: false, label: "" });
@@ -83,7 +86,12 @@ function fresh(document: WorkflowDocument): Opened {
 /** Puts another document in the place of the present one. */
 export function show(document: WorkflowDocument, as: File): void {
   document.subscribe((change) => changed(change));
-  restore(fresh(document), as, null, new Set());
+  const { document: before, view: seen } = opened.peek();
+  const next = fresh(document);
+  // The same workflow, read again: the user looks at what was looked at.
+  const isAgain = as.name === file.peek().name && before.nodes.size > 0;
+  if (isAgain && seen) next.view = seen;
+  restore(next, as, null, new Set(isAgain ? [...selection.peek()].filter((id) => document.nodes.has(id)) : []));
 }
 
 /** Shows a document again that was open before, with its history. */

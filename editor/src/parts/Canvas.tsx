@@ -1,7 +1,7 @@
 /** The canvas: one layer of nodes near the view above one <canvas> of wires and far nodes. */
 import { h } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { file, nodeState, opened, say, selection, structure } from "../app/store.ts";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { type Opened, file, nodeState, opened, say, selection, structure } from "../app/store.ts";
 import { title } from "../app/editing.ts";
 import { settings } from "../app/settings.ts";
 import { forgetColors } from "../canvas/colors.ts";
@@ -19,18 +19,16 @@ import { Icon, IconButton } from "./Icon.tsx";
 import { NodeBody } from "./Node.tsx";
 import { NoteBody } from "./Note.tsx";
 
-/** The view of each document while the page is open. */
-const views = new WeakMap<object, typeof view.value>();
-/** Whose view it is: another document is shown a frame before its own view is. */
-let inView: object | null = null;
-
 export function Canvas() {
   const host = useRef<HTMLDivElement>(null);
   const layer = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useRef<HTMLCanvasElement>(null);
+  /** Whose view it is: another workflow is opened before its own view is shown. */
+  const inView = useRef<Opened | null>(null);
 
-  useEffect(() => {
+  // Both before anything is painted: a view that the user chooses comes after the one that is made here.
+  useLayoutEffect(() => {
     const element = host.current!;
     const mounted = new Mounted(layer.current!, (id) => h(isNote(id) ? NoteBody : NodeBody, { id }));
     const size = (): void => {
@@ -46,13 +44,15 @@ export function Canvas() {
       const dots = 24 * zoom * (zoom < 0.4 ? 4 : 1);
       element.style.backgroundSize = `${dots}px ${dots}px`;
       element.style.backgroundPosition = `${-x * zoom}px ${-y * zoom}px`;
-      if (inView === opened.peek().document) views.set(opened.peek().document, view.peek());
     });
     const observer = new ResizeObserver(size);
     observer.observe(element);
     const gestures = new Gestures(element);
     const theme = matchMedia("(prefers-color-scheme: dark)");
     theme.addEventListener("change", forgetColors);
+    const stopView = view.subscribe((now) => {
+      if (inView.current === opened.peek()) opened.peek().view = now;
+    });
     const stopTheme = settings.subscribe(() => forgetColors());
     frame();
     performance.mark("canvas");
@@ -63,19 +63,20 @@ export function Canvas() {
       gestures.close();
       theme.removeEventListener("change", forgetColors);
       stopTheme();
+      stopView();
       mounted.clear();
     };
   }, []);
 
   const shown = opened.value.document;
-  useEffect(() => {
-    const before = views.get(shown);
+  useLayoutEffect(() => {
+    const { view: before } = opened.peek();
+    inView.current = opened.peek();
     if (before) view.value = before;
     else {
       fit(grid.bounds());
       if (!file.value.readOnly && countOverlaps(shown.nodes.keys()) > 1) say(t.overlapping, "info", { text: t.tidy, run: () => perform("tidy") });
     }
-    inView = shown;
   }, [shown]);
 
   structure.value;
