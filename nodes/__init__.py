@@ -29,5 +29,6 @@ pack = Pack(
     output="nodetool.output.Output",
     loop="nodetool.control.ForEach",
     importers={"ComfyUI": "nodes.importers.comfyui.importer:import_file"},
+    graph_readers={"comfyui": "nodes.importers.comfyui.served:reader"},
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )

@@ -88,6 +88,12 @@ class Pack:
 
     Name of the tool to `module:function`, which is an `importing.Importer`.
     """
+    graph_readers: Mapping[str, str] = field(default_factory=dict)
+    """
+    Readers of graphs that clients of other tools' servers send.
+
+    Name of the protocol to `module:function`, which returns an `importing.graphs.GraphReader`.
+    """
     pages: Mapping[str, str] = field(default_factory=dict)
     """
     Pages of documentation that the pack writes of itself.

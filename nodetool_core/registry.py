@@ -224,6 +224,14 @@ class Registry:
             for name, source in pack.importers.items()
         }
 
+    def graph_readers(self) -> dict[str, Callable[..., object]]:
+        """Return what makes the readers of graphs, by the protocol that they are sent in."""
+        return {
+            name: _function(source)
+            for pack in self.packs
+            for name, source in pack.graph_readers.items()
+        }
+
     def __iter__(self) -> Iterator[type[Node]]:
         """Return every node class, by type. Imports all modules of all packs."""
         for pack in self.packs:

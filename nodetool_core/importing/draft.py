@@ -45,6 +45,8 @@ class Imported:
     """
     What was changed or left out: notes for what makes no great difference, warnings for the rest.
     """
+    missing: frozenset[str] = frozenset()
+    """Of the nodes without counterpart, those that nothing goes on behind, as notes name them."""
 
     @property
     def left_out(self) -> list[Problem]:
@@ -67,6 +69,8 @@ class Draft:
     notes: list[Problem] = field(default_factory=list)
     optional: set[str] = field(default_factory=set)
     """Nodes that are only kept where another node needs them."""
+    missing: set[str] = field(default_factory=set)
+    """Nodes of the other tool that nothing goes on behind, as notes name them."""
 
     def add(
         self,
@@ -120,6 +124,11 @@ class Draft:
     ) -> None:
         self.notes.append(Problem(code, where, message, hint, level))  # type: ignore[arg-type]
 
+    def leave_out(self, where: str, message: str) -> None:
+        """Note that a node of the other tool has no counterpart, and nothing goes on behind it."""
+        self.missing.add(where)
+        self.note("left_out_node", where, message, level="warning")
+
     def taken_names(self) -> set[str]:
         """Return the names of inputs and outputs that are in use."""
         return {str(node.data["name"]) for node in self.nodes.values() if "name" in node.data}
@@ -141,7 +150,7 @@ class Draft:
         Raises WorkflowError where it has no output.
         """
         document = self._document(name)
-        imported = Imported(document, self.notes)
+        imported = Imported(document, self.notes, frozenset(self.missing))
         if not any(self._is_output(node.type) for node in document.graph.nodes):
             message = "has no output that can be imported."
             raise WorkflowError(

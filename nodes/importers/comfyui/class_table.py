@@ -9,7 +9,7 @@ from typing import Final
 
 from nodes.importers.comfyui.classes import ComfyClass, FileOf, Input
 from nodes.importers.comfyui.samplers import SAMPLERS
-from nodetool_core.json_types import Json
+from nodetool_core.importing.graphs import Json
 
 _SEED: Final = 2**64 - 1
 _SIDE: Final = 16384

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from nodetool_core.importing.graphs import Files
-from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.importing.graphs import Files, Json, JsonObject
 
 ANY: Final = "*"
 """The type that fits every other."""

@@ -61,15 +61,13 @@ def _followed(
         return Missing(node.label) if node.mode == "muted" else _passed_on(inputs)
     rule = RULES.get(node.class_type)
     if rule is None:
-        draft.note(
-            "left_out_node", node.label, "has no counterpart and is left out.", level="warning"
-        )
+        draft.leave_out(node.label, "has no counterpart and is left out.")
         return Missing(node.label)
     reading = Reading(node, inputs, draft)
     try:
         values = rule(reading)
     except Unsupported as reason:
-        draft.note("left_out_node", node.label, f"is left out: {reason}.", level="warning")
+        draft.leave_out(node.label, f"is left out: {reason}.")
         return Missing(node.label)
     for name, value in reading.unread():
         draft.note(
