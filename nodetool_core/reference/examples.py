@@ -300,12 +300,15 @@ class _Builder:
         """
         Return the values under names of the user's choice.
 
-        Images where images come out, else the parts of the sample template.
+        Images where images come out, numbers for nodes about numbers, else the parts of the sample
+        template.
         """
         outputs = self.node_class.spec.outputs
         if any(_kind(self.node_class.spec, name) != "value" for name in outputs):
             image = self._image()
             return {"first": image, "second": image}
+        if "number" in self.node_class.spec.tags:
+            return dict(values.NUMBERS)
         season = self._add(self._input(str), {"name": "season", "value": values.PARTS["season"]})
         return {"subject": values.PARTS["subject"], "season": Link(season, "output")}
 

@@ -64,6 +64,17 @@ _TEXTS = {
     "value": "A lake at sunset",
 }
 
+NUMBERS = {"width": 1024, "height": 768}
+"""Named numbers: what the sample expression uses."""
+
+_OF_NUMBERS = {
+    "a": 1024.0,
+    "b": 1.5,
+    "expression": "max(width, height) / 2",
+    "text": "strength 50 %",
+}
+"""What nodes about numbers are given."""
+
 PARTS = {"subject": "lake", "season": "winter"}
 """Named texts: what fills the sample template."""
 
@@ -113,6 +124,8 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
     """
     if prop.seed:
         return SAMPLE_SEED
+    if "number" in spec.tags and prop.name in _OF_NUMBERS:
+        return _OF_NUMBERS[prop.name]
     if (
         prop.name in _INSTEAD
         and prop.accepts(_INSTEAD[prop.name])

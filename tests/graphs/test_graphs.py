@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import runpy
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ OUTPUTS = {
     "folder_sheet.json": {"sheet"},
     "four_seasons.json": {"sheet"},
     "image_to_image.json": {"image"},
+    "instant_photo.json": {"image", "angle"},
     "instruct_pix2pix.json": {"image"},
     "kandinsky.json": {"image"},
     "keep_detail_sdxl.json": {"image"},
@@ -206,6 +208,21 @@ def test_prompt_from_parts_builds_the_prompt_it_says() -> None:
     result = run(load("prompt_from_parts.json"), season="autumn")
     assert result["prompt"] == "A beautiful landscape with mountains and a lake at dawn in autumn"
     assert isinstance(result["image"], ImageData)
+
+
+def test_an_instant_photo_has_a_frame_in_proportion_and_an_angle_by_chance() -> None:
+    photo = Image.new("RGB", (300, 200), "black")
+    given = {"image": ImageData.of(photo), "border": 0.1}
+    lying = [load("instant_photo.json").run(given | {"seed": seed}) for seed in (1, 1, 2)]
+    angles = [result["angle"] for result in lying]
+    assert angles[0] == angles[1] != angles[2] and all(-4 <= float(angle) <= 4 for angle in angles)
+    assert not differs(lying[0]["image"], lying[1]["image"])
+    turned = math.radians(abs(float(angles[0])))
+    width, height = 340, 280
+    assert lying[0]["image"].image.size == (
+        math.ceil(width * math.cos(turned) + height * math.sin(turned) - 1e-6),
+        math.ceil(width * math.sin(turned) + height * math.cos(turned) - 1e-6),
+    )
 
 
 @pytest.mark.slow

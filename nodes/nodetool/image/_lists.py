@@ -41,25 +41,61 @@ class Metadata(NamedTuple):
     width: Annotated[int, "Width, in pixels."]
     height: Annotated[int, "Height, in pixels."]
     channels: Annotated[int, "Numbers per pixel: 3 for RGB, 4 for RGBA, 1 for grey."]
+    aspect_ratio: Annotated[float, "Width by height: 1.5 for 3:2."]
+    ratio: Annotated[
+        str, "Aspect ratio in small whole numbers, such as `16:9`, within half a percent."
+    ]
+    megapixels: Annotated[float, "Pixels, in millions."]
+    orientation: Annotated[str, "`landscape`, `portrait` or `square`."]
 
 
 class GetMetadata(Node):
     """
-    Reports size, mode and format of an image.
-    image, metadata, size, width, height, format
+    Reports size, aspect ratio, mode and format of an image.
+    image, metadata, size, width, height, format, aspect ratio
 
     Use cases:
     - Pass the size of one image to another node
     - Choose a branch by the shape of an image
     """
 
+    synonyms = (
+        "Get Image Size",
+        "Image Dimensions",
+        "Image Size",
+        "Image Info",
+        "Get Resolution",
+        "Aspect Ratio",
+        "Width and Height",
+        "Megapixels",
+    )
+
     image: ImageRef = Field(description="Image to look at.")
 
     def process(self, context: Context) -> Metadata:
         image = context.image(self.image)
+        width, height = image.size
+        shape = "landscape" if width > height else "portrait" if width < height else "square"
         return Metadata(
-            image.format or "", image.mode, image.width, image.height, len(image.getbands())
+            image.format or "",
+            image.mode,
+            width,
+            height,
+            len(image.getbands()),
+            width / height,
+            _ratio(width, height),
+            width * height / 1_000_000,
+            shape,
         )
+
+
+def _ratio(width: int, height: int) -> str:
+    """Return the aspect ratio with the smallest numbers that come within half a percent of it."""
+    for under in range(1, 101):
+        over = round(width * under / height)
+        if abs(over * height - width * under) <= 0.005 * width * under:
+            return f"{over}:{under}"
+    return f"{width}:{height}"
 
 
 class ImagesToList(Node):
