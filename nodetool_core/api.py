@@ -5,9 +5,9 @@ The public face in Python: a workflow, built from nodes or loaded from a file, r
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from nodetool_core import inputs as given_inputs
 from nodetool_core.building import document_of
@@ -24,10 +24,10 @@ from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
-    from nodetool_core.engine.events import Listener
-    from nodetool_core.engine.options import RunOptions
+    from nodetool_core.engine.events import Event, Listener
+    from nodetool_core.engine.mapping import Outcome
+    from nodetool_core.engine.options import OnError, RunOptions
     from nodetool_core.engine.run import Run
-
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class Workflow:
         """
         return self._document.copied()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # In another process, the engine is that process's.
         return {**vars(self), "_engine": None}
 
@@ -281,6 +281,130 @@ class Workflow:
         except asyncio.CancelledError:
             run.cancel()
             raise
+
+    def __call__(self, inputs: Mapping[str, object] | None = None, /, **named: object) -> Any:
+        """
+        Run, wait, and return the value of the one output; of several, the values by name.
+
+        Raises what `run` raises.
+        """
+        outputs = self.run({**(inputs or {}), **named}).outputs
+        return next(iter(outputs.values())) if len(outputs) == 1 else outputs
+
+    async def events(
+        self,
+        inputs: Mapping[str, object] | None = None,
+        /,
+        *,
+        options: RunOptions | None = None,
+        **named: object,
+    ) -> AsyncIterator[Event]:
+        """
+        Run and yield what the run reports, in order: `async for event in workflow.events(…)`.
+
+        Results of outputs come as `OutputReady`. Leaving the loop early cancels the run. A reader
+        that has fallen far behind does without progress and previews.
+
+        Raises what `run` raises, after the last event.
+        """
+        from nodetool_core.engine.event_iterator import iterate_events
+
+        given = {**(inputs or {}), **named}
+        async for event in iterate_events(
+            lambda listener: self.start(given, options=options, on_event=listener)
+        ):
+            yield event
+
+    @overload
+    def map(
+        self,
+        items: Iterable[object],
+        *,
+        concurrency: int | None = None,
+        on_error: Literal["stop"] = "stop",
+    ) -> list[RunResult]: ...
+
+    @overload
+    def map(
+        self, items: Iterable[object], *, concurrency: int | None = None, on_error: OnError
+    ) -> list[Outcome]: ...
+
+    def map(
+        self,
+        items: Iterable[object],
+        *,
+        concurrency: int | None = None,
+        on_error: OnError = "stop",
+    ) -> list[RunResult] | list[Outcome]:
+        """
+        Run once for each item, some at once, and return the results in the order of the items.
+
+        Args:
+            items: Mappings of inputs by name, as `run` takes them. Where the workflow has one
+                input, other items are its values. They are taken as runs begin, so that a generator
+                will do.
+            concurrency: How many runs are under way at most; as many as the engine has workers
+                where None.
+            on_error: `stop` raises the first error and cancels the runs that are under way;
+                `continue` returns an item's error in the place of its result.
+
+        Raises what `run` raises, with a note that names the item.
+        """
+        from nodetool_core.engine.mapping import check_options, map_runs
+
+        check_options(concurrency, on_error)
+        return map_runs(
+            self.start, map(self._values, items), concurrency or self.engine.workers, on_error
+        )
+
+    @overload
+    async def amap(
+        self,
+        items: Iterable[object],
+        *,
+        concurrency: int | None = None,
+        on_error: Literal["stop"] = "stop",
+    ) -> list[RunResult]: ...
+
+    @overload
+    async def amap(
+        self, items: Iterable[object], *, concurrency: int | None = None, on_error: OnError
+    ) -> list[Outcome]: ...
+
+    async def amap(
+        self,
+        items: Iterable[object],
+        *,
+        concurrency: int | None = None,
+        on_error: OnError = "stop",
+    ) -> list[RunResult] | list[Outcome]:
+        """
+        Do as `map` inside an event loop, which stays free meanwhile.
+
+        Cancelling the awaiting task cancels the runs.
+        """
+        from nodetool_core.engine.mapping import check_options, map_runs_async
+
+        check_options(concurrency, on_error)
+        return await map_runs_async(
+            self.start, map(self._values, items), concurrency or self.engine.workers, on_error
+        )
+
+    def _values(self, item: object) -> Mapping[str, object]:
+        """Return what an item of a mapping gives to the inputs. Raises WorkflowError."""
+        if isinstance(item, Mapping):
+            return item
+        inputs = list(self.graph.inputs())
+        if len(inputs) == 1:
+            return {inputs[0]: item}
+        raise WorkflowError(
+            Problem(
+                "invalid_value",
+                "map",
+                f"expects a mapping of inputs by name, got {value_type_name(item)}.",
+                f"The workflow's inputs: {', '.join(inputs) or 'none'}.",
+            )
+        )
 
 
 __all__ = ["Role", "RunResult", "Workflow"]

@@ -72,7 +72,7 @@ class Registry:
         """Begin anew in a forked process, where nobody is importing anything."""
         self._importing = threading.RLock()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "_importing"}
 
     def __setstate__(self, state: dict[str, object]) -> None:

@@ -24,7 +24,7 @@ class NodeFailure:
     def __str__(self) -> str:
         return str(self.problem)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "exception": _portable(self.exception)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
