@@ -221,6 +221,9 @@ def _set_up(connection: Connection) -> None:
                 "Install the version of nodetool that made it, or a newer one.",
             )
         )
+    # Tables that came later, of which programs of the same schema know nothing, are added.
+    if not inspect(connection).has_table(schema.file_names.name):
+        schema.file_names.create(connection)
 
 
 def _failed(url: str, error: Exception) -> JobsError:

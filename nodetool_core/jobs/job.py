@@ -29,7 +29,7 @@ class JobsError(NodetoolError):
 
     Codes: `queue_full`, `client_queue_full`, `unknown_workflow`, `unknown_job`,
     `idempotency_conflict`, `not_ended`, `unknown_file`, `damaged_file`, `storage_failed`,
-    `storage_full`, `database_failed`, `newer_schema`, `missing_package`.
+    `storage_full`, `too_many_names`, `database_failed`, `newer_schema`, `missing_package`.
     """
 
 

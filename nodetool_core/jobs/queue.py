@@ -119,6 +119,13 @@ class Queue:
         with self.database.read() as connection:
             return job_of(row_of(connection, job_id))
 
+    def of_key(self, client: str, key: str) -> Job | None:
+        """Return the job that a client requested with an idempotency key; None where none was."""
+        wanted = jobs.client == client, jobs.idempotency_key == key
+        with self.database.read() as connection:
+            row = connection.execute(select(schema.jobs).where(*wanted)).one_or_none()
+        return None if row is None else job_of(row)
+
     def page(
         self,
         *,

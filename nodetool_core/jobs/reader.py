@@ -36,6 +36,10 @@ class JobReader:
         """Return the job as it is now. Raises JobsError(`unknown_job`)."""
         return self.queue.get(job_id)
 
+    def of_key(self, client: str, key: str) -> Job | None:
+        """Return the job that a client requested with an idempotency key; None where none was."""
+        return self.queue.of_key(client, key)
+
     def list(
         self,
         *,

@@ -123,6 +123,16 @@ job_files = Table(
     Index("job_files_by_file", "digest"),
 )
 
+file_names = Table(
+    "file_names",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("digest", String(64), ForeignKey("files.digest", ondelete="CASCADE"), nullable=False),
+    Index("file_names_by_file", "digest"),
+)
+"""What clients call stored files; a name goes with its file."""
+
 workers = Table(
     "workers",
     metadata,

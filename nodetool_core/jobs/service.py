@@ -39,6 +39,7 @@ from nodetool_core.jobs.job import (
     StoredFile,
 )
 from nodetool_core.jobs.leases import Leases
+from nodetool_core.jobs.names import FileNames
 from nodetool_core.jobs.notifications import QUEUE, Notifier
 from nodetool_core.jobs.queue import DEFAULT_QUEUE, JobSpec, Queue
 from nodetool_core.jobs.reader import JobReader
@@ -93,6 +94,7 @@ class Jobs(JobReader):
         )
         self.leases = Leases(database, length=settings.lease, lost_attempts=settings.lost_attempts)
         self.files = Files(database, storage, limit=settings.room, spare=settings.spare)
+        self.names = FileNames(database)
         self.workers = Workers(
             database,
             lease=settings.lease,

@@ -41,7 +41,10 @@ def test_a_key_gives_the_same_job_to_the_same_client_for_the_same_request(
     queue = Queue(database, limit=2)
     first = queue.submit(spec(key="k"))
     assert queue.submit(spec(key="k")) == first
-    assert queue.submit(spec(client="b", key="k")).id != first.id
+    other = queue.submit(spec(client="b", key="k"))
+    assert other.id != first.id
+    assert (queue.of_key("a", "k"), queue.of_key("b", "k")) == (first, other)
+    assert queue.of_key("a", "l") is None
     with pytest.raises(JobsError) as caught:
         queue.submit(spec(key="k", request="another"))
     assert code_of(caught) == "idempotency_conflict"

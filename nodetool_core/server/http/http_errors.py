@@ -47,6 +47,7 @@ _STATUS: Final = {
     "unwritable_file": 503,
     "storage_failed": 503,
     "storage_full": 507,
+    "too_many_names": 507,
     "database_failed": 503,
 }
 """The status of problems whose kind of error does not decide it."""
