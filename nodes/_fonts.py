@@ -12,13 +12,13 @@ import os
 import struct
 import sys
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nodetool_core import Context, ImageRef, NodeError, Sources
+from nodetool_core import Context, FontRef, ImageRef, NodeError, Sources
 from nodetool_core.errors import ImageError, near_miss
 
 if TYPE_CHECKING:
@@ -100,6 +100,24 @@ def fonts_identity(texts: list[str] | None) -> str:
     if texts is not None and all(has(SHIPPED, sign) for sign in set("".join(texts))):
         return ""
     return " ".join(f"{path}:{_changed(path)}" for path in system_fonts())
+
+
+def text_identity(values: Mapping[str, object], name: str, sources: Sources) -> str | None:
+    """
+    Return what stands for the fonts of a node's text or texts in a cache key.
+
+    None where it is not known yet which font that is.
+
+    Args:
+        values: The node's values so far, the font as `font`.
+        name: Of the property with the text, or with a list of texts.
+    """
+    font, texts = values.get("font"), values.get(name)
+    if not isinstance(font, FontRef):
+        return None
+    known = [texts] if isinstance(texts, str) else texts
+    drawn = [str(text) for text in known] if isinstance(known, list) else None
+    return f"{font_identity(font.name, sources)} {fonts_identity(drawn)}"
 
 
 def opened_font(path: str, size: int) -> ImageFont.FreeTypeFont:

@@ -9,6 +9,7 @@ colours leave no fringe.
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -307,3 +308,13 @@ def check_same_size(first: Image.Image, second: Image.Image, names: tuple[str, s
             f"{names[0]} and {names[1]} differ in size: {sizes} pixels.",
             "Put a Resize in front of one of them.",
         )
+
+
+def distinct_colour(number: int) -> tuple[int, int, int]:
+    """
+    Return colours that are far apart for neighbouring numbers.
+
+    Hues by the golden ratio, in three brightnesses.
+    """
+    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1.0, 0.75, 1.0 - 0.25 * (number % 3))
+    return round(red * 255), round(green * 255), round(blue * 255)

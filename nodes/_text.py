@@ -13,8 +13,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from nodes._bidi import Direction, base_direction, has_raqm, runs_right_to_left
 from nodes._fonts import SHIPPED, has, opened_font, system_fonts
 from nodetool_core import Context, NodeError
 
@@ -27,6 +28,9 @@ _STRIKES: Final = (109, 128, 136, 160, 96, 64, 48, 40, 32, 20)
 _PIECE_PIXELS: Final = 30_000_000
 _SHOWN: Final = 20
 """Missing characters that a warning names."""
+
+_Shaping = Literal["ltr", "rtl"] | None
+"""The direction that Raqm orders letters by; None for that of Pillow, from left to right."""
 
 
 def lines_of(text: str) -> list[str]:
@@ -49,28 +53,51 @@ class _Face:
     font: ImageFont.FreeTypeFont
     scale: float
     """What its pixels are multiplied by: not 1 for a font made of images of another size."""
+    is_drawn: bool = True
+    """Whether letters are outlines, which can be stroked; not so in fonts made of images."""
 
     @classmethod
     def opened(cls, path: str, size: int) -> _Face | None:
         """Return the font; None for a file that can't be used."""
         for strike in (size, *_STRIKES):
             try:
-                return cls(opened_font(path, strike), size / strike)
+                font = opened_font(path, strike)
             except (OSError, ValueError):
                 continue
+            return cls(font, size / strike, strike not in _STRIKES or _has_outlines(path))
         return None
 
-    def length(self, text: str) -> float:
-        return self.font.getlength(text) * self.scale
+    def length(self, text: str, direction: _Shaping = None) -> float:
+        return self.font.getlength(text, direction=direction) * self.scale
 
-    def draw(self, image: Image.Image, place: tuple[float, float], text: str, fill: str) -> None:
-        """Write on an image (RGB or RGBA), from the left end of the baseline on."""
+    def draw(
+        self,
+        image: Image.Image,
+        place: tuple[float, float],
+        text: str,
+        fill: str,
+        stroke: int = 0,
+        direction: _Shaping = None,
+    ) -> None:
+        """
+        Write on an image (RGB or RGBA), from the left end of the baseline on.
+
+        Args:
+            stroke: Pixels by which letters are thicker on each side; images of letters are not.
+        """
         from PIL import Image as Pillow
         from PIL import ImageDraw
 
         if self.scale == 1:
             ImageDraw.Draw(image).text(
-                place, text, fill=fill, font=self.font, anchor="ls", embedded_color=True
+                place,
+                text,
+                fill=fill,
+                font=self.font,
+                anchor="ls",
+                embedded_color=True,
+                direction=direction,
+                stroke_width=stroke if self.is_drawn else 0,
             )
             return
         ascent, descent = self.font.getmetrics()
@@ -84,20 +111,30 @@ class _Face:
         image.paste(small, (round(place[0]), round(place[1] - ascent * self.scale)), small)
 
 
+def _has_outlines(path: str) -> bool:
+    """Return whether a font has any size, and not those of its images alone."""
+    try:
+        opened_font(path, 7)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 class Typeface:
     """
     A font in a size, and others in its place where it has no such character.
 
-    Keeps which characters none has.
+    Keeps which characters none has, and whether letters stand in the wrong order.
     """
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, size: int, direction: Direction = "auto") -> None:
         """
         Open a font.
 
         Args:
             path: File of the font.
             size: In pixels.
+            direction: Of lines; that of the first letter of each where it is `auto`.
 
         Raises NodeError for a file that is no font.
         """
@@ -105,12 +142,14 @@ class Typeface:
         if first is None:
             raise NodeError(f"The font {path!r} can't be read.", "Choose another one.")
         self.size = size
+        self.direction = direction
         self.ascent, self.descent = (part * first.scale for part in first.font.getmetrics())
         self._path = path
         self._first = first
         self._opened: dict[str, _Face | None] = {path: first}
         self._faces: dict[str, _Face] = {}
         self._missing: dict[str, None] = {}
+        self._is_unordered = False
 
     @property
     def line_height(self) -> float:
@@ -119,28 +158,50 @@ class Typeface:
 
     def length(self, line: str) -> float:
         """Return how far a line reaches, in pixels."""
-        return sum(face.length(piece) for face, piece in self._pieces(line))
+        shaping = self._shaping(line)
+        return sum(face.length(piece, shaping) for face, piece in self._pieces(line))
 
     def draw(
-        self, image: Image.Image, place: tuple[float, float], line: str, fill: str, context: Context
+        self,
+        image: Image.Image,
+        place: tuple[float, float],
+        line: str,
+        fill: str,
+        context: Context,
+        stroke: int = 0,
     ) -> None:
         """
         Write a line on an image (RGB or RGBA), from the left end of its baseline on.
 
         What reaches over the edge is cut off.
+
+        Args:
+            stroke: Pixels by which letters are thicker on each side.
         """
         left, baseline = place
-        margin = 2 * self.size
+        margin = 2 * self.size + stroke
         if not -margin < baseline < image.height + margin:
             return
-        for face, piece in self._pieces(line):
+        shaping = self._shaping(line)
+        pieces = self._pieces(line)
+        # Letters within a piece are ordered by Raqm. Pieces of several fonts follow the line.
+        for face, piece in reversed(list(pieces)) if shaping == "rtl" else pieces:
             context.check_cancelled()
             if left > image.width + margin:
                 return
-            length = face.length(piece)
+            length = face.length(piece, shaping)
             if left + length > -margin:
-                face.draw(image, (left, baseline), piece, fill)
+                face.draw(image, (left, baseline), piece, fill, stroke, shaping)
             left += length
+
+    def _shaping(self, line: str) -> _Shaping:
+        """Return the direction that Raqm is given; None where there is but one, or no Raqm."""
+        if self.direction != "rtl" and not runs_right_to_left(line):
+            return None
+        if has_raqm():
+            return base_direction(line, self.direction)
+        self._is_unordered = self._is_unordered or runs_right_to_left(line)
+        return None
 
     def wrapped(self, line: str, width: float) -> Iterator[str]:
         """Yield the lines that a line is broken into: between words, or within a wider word."""
@@ -155,7 +216,12 @@ class Typeface:
         yield current.rstrip()
 
     def warn_of_missing(self, context: Context) -> None:
-        """Warn where characters were measured or drawn that no font on this machine has."""
+        """Warn of characters that no font on this machine has, or that are in the wrong order."""
+        if self._is_unordered:
+            context.warn(
+                "Letters that run from right to left are written unjoined, from left to right: this"
+                " Pillow has no Raqm. Install Pillow from its wheels, or libraqm."
+            )
         if not self._missing:
             return
         signs = list(self._missing)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import colorsys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from nodes._pixels import distinct_colour
 from nodes.huggingface.canny import canny_edges
 from nodes.huggingface.diffusion import DiffusionNode, source_image
 from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
@@ -175,7 +175,7 @@ class SegmentImage(DiffusionNode):
             )
         if wanted and not counts[wanted].any():
             context.warn(f"label: there is no {self.label!r} in the image, so the mask is black.")
-        colours = np.array([_class_colour(number) for number in range(len(names))], np.uint8)
+        colours = np.array([distinct_colour(number) for number in range(len(names))], np.uint8)
         mask = Image.fromarray(np.isin(classes, wanted).astype(np.uint8) * 255)
         return Segments(
             context.image_from_pil(Image.fromarray(colours[classes])),
@@ -249,16 +249,6 @@ def _depth_image(nearness: torch.Tensor, size: tuple[int, int]) -> Image.Image:
     low, high = float(large.min()), float(large.max())
     tones = (large - low) / max(high - low, 1e-12) * 255
     return Image.fromarray(tones.round().clamp(0, 255).to(torch.uint8).cpu().numpy()).convert("RGB")
-
-
-def _class_colour(number: int) -> tuple[int, int, int]:
-    """
-    Return colours that are far apart for neighbouring numbers.
-
-    Hues by the golden ratio, in three brightnesses.
-    """
-    red, green, blue = colorsys.hsv_to_rgb(number * 0.618034 % 1.0, 0.75, 1.0 - 0.25 * (number % 3))
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _keypoints(part: ModelPart, image: Image.Image) -> list[Keypoint]:
