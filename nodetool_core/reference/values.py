@@ -95,12 +95,14 @@ _INSTEAD = {
     "right": 96,
     "monochrome": True,
     "points": [[0.0, 0.0], [0.3, 0.2], [0.7, 0.85], [1.0, 1.0]],
+    "positions": [0.0, 1.0],
     "scale": 0.5,
     "temperature": 4000.0,
     "tile_height": 80,
     "tile_width": 80,
     "top": 16,
     "width": 96,
+    "wrap": 120,
     "year": 2026,
 }
 """
