@@ -7,12 +7,15 @@ from nodes.lib.pillow.draw._canvases import (
     Gradient,
     QRCode,
 )
+from nodes.lib.pillow.draw._shapes import DrawBoxes, DrawShape
 from nodes.lib.pillow.draw._text import RenderText
 from nodes.lib.pillow.draw._watermark import Watermark
 
 __all__ = [
     "Background",
     "Checkerboard",
+    "DrawBoxes",
+    "DrawShape",
     "GaussianNoise",
     "Gradient",
     "QRCode",
