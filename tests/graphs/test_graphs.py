@@ -53,6 +53,7 @@ OUTPUTS = {
     "sdxl_turbo.json": {"image"},
     "stable_diffusion.json": {"image"},
     "stable_diffusion_3.json": {"image"},
+    "title_card.json": {"image"},
     "triptych.json": {"image"},
     "watermark.json": {"image"},
 }
