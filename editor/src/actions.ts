@@ -67,12 +67,15 @@ function nudge(dx: number, dy: number): void {
 async function copy(cut = false): Promise<void> {
   const text = editing.copySelected();
   if (!text) return;
-  await navigator.clipboard?.writeText(text).catch(() => undefined);
+  // A page of another machine has no clipboard without TLS.
+  const isWithheld = await (navigator.clipboard?.writeText(text).then(() => false, () => true) ?? true);
+  Object.assign(editing.lastCopied, { text, isWithheld });
   if (cut) editing.removeSelected();
 }
 
 async function paste(incoming = false): Promise<void> {
-  const text = await navigator.clipboard?.readText().catch(() => "");
+  const { text: own, isWithheld } = editing.lastCopied;
+  const text = isWithheld ? own : (await navigator.clipboard?.readText().catch(() => own));
   if (text) editing.pasteText(text, middle(), incoming);
 }
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -133,8 +134,15 @@ class Documents:
             _write(path, text)
             return etag_of(text)
 
-    def move(self, name: str, to: str) -> None:
-        """Rename a workflow. Raises HttpError 404, or 412 where the new name is taken."""
+    def move(self, name: str, to: str, change: Callable[[bytes], bytes]) -> str:
+        """
+        Rename a workflow, with its versions and its draft. Returns the ETag under the new name.
+
+        Args:
+            change: Returns a document as it has to be under the new name.
+
+        Raises HttpError 404, or 412 where the new name is taken.
+        """
         with self._writing:
             stored, target = self.read(name), self.path(to)
             if target.exists():
@@ -142,12 +150,31 @@ class Documents:
                     412,
                     Problem("document_changed", to, f"{to!r} exists already.", "Choose another."),
                 )
-            _write(target, stored.text)
+            text = change(stored.text)
+            _write(target, text)
             self.path(name).unlink(missing_ok=True)
             for kept in (self._drafts, self._versions):
                 before, after = kept / _folder(name), kept / _folder(to)
                 if before.exists() and not after.exists():
                     before.rename(after)
+            self._change_kept(to, change)
+            return etag_of(text)
+
+    def _change_kept(self, name: str, change: Callable[[bytes], bytes]) -> None:
+        """Change what is kept of a file as the file was changed."""
+        for path in [*self._kept(name)]:
+            text = path.read_bytes()
+            changed = change(text)
+            if changed != text:
+                saved = path.stat()
+                new = path.with_stem(_digest(changed))
+                _write(new, changed)
+                os.utime(new, ns=(saved.st_atime_ns, saved.st_mtime_ns))
+                path.unlink()
+        draft = self.draft(name)
+        if draft is not None:
+            draft["document"] = json.loads(change(json.dumps(draft["document"]).encode()))
+            _write(self._draft_path(name), json.dumps(draft, ensure_ascii=False).encode())
 
     def delete(self, name: str) -> None:
         """Remove a workflow's file; what it held stays among its versions. Raises HttpError 404."""
@@ -193,8 +220,7 @@ class Documents:
         return self._drafts / _folder(name) / "draft.json"
 
     def _keep(self, name: str, text: bytes) -> None:
-        digest = hashlib.sha256(text).hexdigest()[:32]
-        _write(self._versions / _folder(name) / f"{digest}.json", text)
+        _write(self._versions / _folder(name) / f"{_digest(text)}.json", text)
         for old in self.versions(name)[VERSIONS:]:
             (self._versions / _folder(name) / f"{old.id}.json").unlink(missing_ok=True)
 
@@ -205,7 +231,11 @@ class Documents:
 
 def etag_of(text: bytes) -> str:
     """Return the ETag of a document's bytes."""
-    return f'"{hashlib.sha256(text).hexdigest()[:32]}"'
+    return f'"{_digest(text)}"'
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()[:32]
 
 
 def _is_part(part: str) -> bool:
@@ -219,7 +249,7 @@ def _is_part(part: str) -> bool:
 
 def _folder(name: str) -> str:
     """Return the name of a workflow's folder: its own may be long, and hold slashes."""
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
+    return _digest(name.encode())
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -88,6 +88,21 @@ class MoveRequest(BaseModel):
     to: str = Field(min_length=1, max_length=500)
 
 
+class RelocateRequest(BaseModel):
+    """Nodes that go from one workflow into another, which may be in another folder."""
+
+    model_config = _strict
+
+    nodes: list[dict[str, Any]] = Field(
+        max_length=100_000, description="Records of nodes, as a file has them."
+    )
+    before: str = Field(
+        max_length=500,
+        description="The workflow from whose folder their paths start; empty for one without file.",
+    )
+    after: str = Field(max_length=500, description="The workflow from whose folder they are to.")
+
+
 class LayoutNode(BaseModel):
     """A box that wants a place."""
 

@@ -12,8 +12,9 @@ from starlette.responses import Response
 from nodetool_core.editor.checking import check_document
 from nodetool_core.editor.documents import Documents
 from nodetool_core.editor.places import listing
+from nodetool_core.editor.relocating import relocated, relocations
 from nodetool_core.editor.routing import Row
-from nodetool_core.editor.schemas import DraftRequest, MoveRequest
+from nodetool_core.editor.schemas import DraftRequest, MoveRequest, RelocateRequest
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.thumbnails import Side, image_beside
 from nodetool_core.workflow import WorkflowDocument
@@ -39,11 +40,12 @@ class WorkflowRoutes:
             ("GET", "/workflows/{name:path}/draft", self.draft, 200),
             ("PUT", "/workflows/{name:path}/draft", self.keep_draft, 204),
             ("DELETE", "/workflows/{name:path}/draft", self.drop_draft, 204),
-            ("POST", "/workflows/{name:path}/move", self.move, 204),
+            ("POST", "/workflows/{name:path}/move", self.move, 200),
             ("GET", "/workflows/{name:path}/versions", self.versions, 200),
             ("GET", "/workflows/{name:path}/versions/{version}", self.version, 200),
             ("DELETE", "/workflows/{name:path}", self.delete, 204),
             ("GET", "/places", self.places, 200),
+            ("POST", "/relocate", self.relocate, 200),
         ]
 
     def place(self, name: str | None) -> tuple[Path, tuple[str, ...]]:
@@ -68,8 +70,9 @@ class WorkflowRoutes:
         path: Annotated[str, Query(max_length=4000)],
         side: Side = None,
     ) -> Response:
-        """Return an image beside a workflow's file."""
-        return image_beside(self._documents.path(name).parent, path, side)
+        """Return an image that a workflow's file names, below the folder of all workflows."""
+        folder = self._documents.path(name).parent
+        return image_beside(folder, path, side, below=self._documents.folder)
 
     def save(
         self,
@@ -104,11 +107,22 @@ class WorkflowRoutes:
         self._documents.drop_draft(name)
         return Response(status_code=204)
 
-    def move(self, name: str, given: MoveRequest) -> Response:
-        """Rename a workflow."""
-        self._documents.move(name, given.to)
+    def move(self, name: str, given: MoveRequest) -> JsonObject:
+        """Rename a workflow. In another folder its relative paths lead to the same files."""
+        before, after = self.place(name)[0], self.place(given.to)[0]
+
+        def change(text: bytes) -> bytes:
+            return relocated(text, self._state.registry, before, after)
+
+        etag = self._documents.move(name, given.to, change)
         self._state.catalog.refresh()
-        return Response(status_code=204)
+        return {"etag": etag}
+
+    def relocate(self, given: RelocateRequest) -> JsonObject:
+        """Return which relative paths change where nodes go into a workflow of another folder."""
+        before, after = self.place(given.before)[0], self.place(given.after)[0]
+        found = relocations(given.nodes, self._state.registry, before, after)
+        return {"changes": [{**one._asdict(), "place": [*one.place]} for one in found]}
 
     def delete(self, name: str) -> Response:
         """Remove a workflow's file; what it held stays among its versions."""

@@ -62,6 +62,12 @@ class EditorBrowser(Browser):
             self.call(f"{room}.enable")
         return before
 
+    def allow(self, *permissions: str) -> None:
+        """Let the page do what a person would be asked for, as the protocol names it."""
+        self.call(
+            "Browser.grantPermissions", permissions=permissions, browserContextId=self._visitor
+        )
+
     def turn_to(self, tab: str | None) -> None:
         """Turn to a tab that `another` left."""
         self._session = tab

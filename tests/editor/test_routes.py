@@ -51,6 +51,7 @@ OF_THE_OWNER = [
     ("POST", "/v1/local-models/pull"),
     ("DELETE", "/v1/local-models/a/b"),
     ("GET", "/v1/places"),
+    ("POST", "/v1/relocate"),
 ]
 BODIES: dict[str, Any] = {
     "/v1/check": {"document": {"graph": {}}},
@@ -60,6 +61,7 @@ BODIES: dict[str, Any] = {
     "/v1/workflows/blur/draft": {"document": {}, "etag": ""},
     "/v1/workflows/blur/move": {"to": "b"},
     "/v1/layout": {"nodes": [], "edges": []},
+    "/v1/relocate": {"nodes": [], "before": "", "after": ""},
     "/v1/local-models/pull": {"id": "a/b"},
 }
 
@@ -261,7 +263,7 @@ def test_drafts_moves_and_deletes(editor: LiveEditor, owner: httpx2.Client) -> N
     draft = {"document": blur(7.5).to_json(), "etag": ""}
     assert owner.put("/v1/workflows/old/draft", json=draft).status_code == 204
     assert owner.get("/v1/workflows/old/draft").json()["document"] == draft["document"]
-    assert owner.post("/v1/workflows/old/move", json={"to": "renamed"}).status_code == 204
+    assert owner.post("/v1/workflows/old/move", json={"to": "renamed"}).status_code == 200
     assert not (editor.graphs / "old.json").exists()
     assert owner.get("/v1/workflows/renamed/draft").json()["document"] == draft["document"]
     assert owner.post("/v1/workflows/renamed/move", json={"to": "blur"}).status_code == 412

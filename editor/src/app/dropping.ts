@@ -1,7 +1,7 @@
 /** Files that are dropped or pasted anywhere on the page. */
 import { screen, toCanvas } from "../canvas/view.ts";
 import { t } from "../text.ts";
-import { addNode, pasteText } from "./editing.ts";
+import { addNode, lastCopied, pasteText } from "./editing.ts";
 import { newWorkflow } from "./files.ts";
 import { route } from "./route.ts";
 import { complain } from "./running.ts";
@@ -64,7 +64,7 @@ export function takeDrops(): void {
     const at = toCanvas(width / 2 - 120, height / 3);
     const [file] = event.clipboardData?.files ?? [];
     if (file) void takeFile(file, at);
-    else if (!pasteText(event.clipboardData?.getData("text/plain") ?? "", at)) return;
+    else if (!pasteText(lastCopied.isWithheld ? lastCopied.text : (event.clipboardData?.getData("text/plain") ?? ""), at)) return;
     event.preventDefault();
   });
 }

@@ -1,9 +1,9 @@
 /** Edits of the open document: what the canvas, the outline and the fields do, each undoable. */
 import { batch } from "@preact/signals";
-import { copyNodes, paste, readCopied, writeCopied } from "../model/clipboard.ts";
+import { type Copied, copyNodes, paste, readCopied, writeCopied } from "../model/clipboard.ts";
 import { type Patch, part, positionOf, textOf } from "../model/document.ts";
 import * as frames from "../model/frames.ts";
-import { freeId, idFor } from "../model/ids.ts";
+import { folderOf, freeId, idFor } from "../model/ids.ts";
 import type { Json, JsonObject } from "../model/json.ts";
 import * as operations from "../model/operations.ts";
 import { propertiesOf, takesAny } from "../model/ports.ts";
@@ -238,18 +238,27 @@ export function connectSelected(): void {
 
 // The clipboard.
 
+/** What was copied last. The browser may keep it off the clipboard, or keep the clipboard from the page. */
+export const lastCopied = { text: "", isWithheld: false };
+
 export function copySelected(): string {
   if (!selection.value.size) return "";
   say(t.copied(selection.value.size));
-  return writeCopied(copyNodes(opened.value.document, selection.value));
+  return writeCopied({ ...copyNodes(opened.value.document, selection.value), from: file.value.name });
 }
 
 export function pasteText(text: string, at: operations.Point, incoming = false): boolean {
   const copied = readCopied(text);
   if (!copied) return false;
-  const { patches, ids } = paste(opened.value.document, copied, at, incoming);
-  commit(t.duplicate, patches);
-  select(ids);
+  const { from, nodes } = copied;
+  const { name } = file.value;
+  const put = (one: Copied): void => {
+    const { patches, ids } = paste(opened.value.document, one, at, incoming);
+    commit(t.duplicate, patches);
+    select(ids);
+  };
+  if (from === undefined || folderOf(from) === folderOf(name)) put(copied);
+  else void import("./relocating.ts").then(({ moved }) => moved(nodes, from, name)).then((after) => put({ ...copied, nodes: after }), complain);
   return true;
 }
 

@@ -1,15 +1,17 @@
 /** Opens, saves, and keeps drafts of workflows. */
-import { effect } from "@preact/signals";
+import { batch, effect } from "@preact/signals";
 import { WorkflowDocument, textOf } from "../model/document.ts";
+import { folderOf } from "../model/ids.ts";
 import type { JsonObject } from "../model/json.ts";
 import { ApiError, type Loaded, OfflineError } from "../net/api.ts";
 import * as drafts from "../net/drafts.ts";
 import { t } from "../text.ts";
+import type { Relocation } from "./relocating.ts";
 import { complain } from "./running.ts";
 import { activate, active, leaving, noteSaved, openTab, tabOf } from "./tabs.ts";
 import { go, route } from "./route.ts";
 import {
-  brokenWorkflows, connected, dialog, file, opened, revision, savedTop, say, saving, server, show, status, unsaved, workflows,
+  type Opened, brokenWorkflows, connected, dialog, file, opened, revision, savedTop, say, saving, server, show, status, unsaved, workflows,
 } from "./store.ts";
 
 const DRAFT_MILLISECONDS = 600;
@@ -101,6 +103,13 @@ export function showCopy(content: JsonObject, label: string): void {
   go({ view: "graph", name: "" });
 }
 
+async function relocation(target: Opened, from: string, to: string): Promise<Relocation | null> {
+  if (folderOf(from) === folderOf(to)) return null;
+  const made = new (await import("./relocating.ts")).Relocation(target, from, to);
+  await made.learn();
+  return made;
+}
+
 export async function save(): Promise<void> {
   const { name, readOnly } = file.value;
   if (!name || readOnly) {
@@ -113,6 +122,7 @@ export async function save(): Promise<void> {
 export async function saveTo(name: string, etag: string): Promise<boolean> {
   const { document, history } = opened.value;
   const before = file.value.name;
+  const target = opened.value;
   const draft = before || active.value.draft;
   // A draft that is begun now would outlive the file that has it all.
   clearTimeout(draftTimer);
@@ -120,8 +130,14 @@ export async function saveTo(name: string, etag: string): Promise<boolean> {
   const { top } = history;
   saving.value = true;
   try {
-    const answer = await server.api.save(name, document.toJson(), etag);
-    noteSaved(document, { name, etag: answer.etag, readOnly: false, label: "" }, top);
+    const moving = await relocation(target, before, name);
+    const answer = await server.api.save(name, moving?.toJson() ?? document.toJson(), etag);
+    // What was edited since goes there, too.
+    await moving?.learn();
+    batch(() => {
+      moving?.apply();
+      noteSaved(document, { name, etag: answer.etag, readOnly: false, label: "" }, top);
+    });
     if (before !== name && opened.value.document === document) go({ view: route.value.view, name });
     await Promise.all([drafts.dropDraft(draft), drafts.dropDraft(name), server.api.dropDraft(name).catch(() => undefined)]);
     void loadWorkflows();
@@ -156,10 +172,18 @@ export async function removeWorkflow(name: string): Promise<void> {
 
 export async function renameWorkflow(name: string, to: string): Promise<void> {
   try {
-    await server.api.moveWorkflow(name, to);
-    if (file.value.name === name) {
-      file.value = { ...file.value, name: to };
-      go({ view: route.value.view, name: to });
+    const { etag } = await server.api.moveWorkflow(name, to);
+    const tab = tabOf(name);
+    if (tab) {
+      const isShown = tab === active.value;
+      const target = isShown ? opened.value : tab.opened;
+      const before = isShown ? file.value : tab.file;
+      const moving = await relocation(target, name, to);
+      batch(() => {
+        moving?.apply();
+        noteSaved(target.document, { ...before, name: to, etag }, isShown ? savedTop.value : tab.savedTop);
+      });
+      if (isShown) go({ view: route.value.view, name: to });
     }
     await loadWorkflows();
   } catch (error) {

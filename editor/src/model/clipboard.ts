@@ -10,6 +10,8 @@ const MARK = "nodetool";
 export interface Copied {
   nodes: JsonObject[];
   edges: JsonObject[];
+  /** The workflow from whose folder their paths start; none for what was copied elsewhere. */
+  from?: string | undefined;
 }
 
 /** Nodes with the edges among them, and those that come in from others. */
@@ -21,7 +23,7 @@ export function copyNodes(document: WorkflowDocument, ids: Iterable<string>): Co
 }
 
 export function writeCopied(copied: Copied): string {
-  return writeJson({ [MARK]: "nodes", nodes: copied.nodes, edges: copied.edges });
+  return writeJson({ [MARK]: "nodes", from: copied.from ?? null, nodes: copied.nodes, edges: copied.edges });
 }
 
 /** Reads what `writeCopied` wrote, or a whole workflow. Null where the text is something else. */
@@ -34,7 +36,8 @@ export function readCopied(text: string): Copied | null {
     if (!Array.isArray(graph.nodes)) return null;
     const nodes = graph.nodes.filter(isObject).filter((node) => typeof node.type === "string");
     const edges = Array.isArray(graph.edges) ? graph.edges.filter(isObject) : [];
-    return nodes.length ? { nodes, edges } : null;
+    const from = typeof content.from === "string" ? content.from : undefined;
+    return nodes.length ? { nodes, edges, from } : null;
   } catch {
     return null;
   }

@@ -1,5 +1,6 @@
 /** Undo and redo. What is typed into one field within a moment is one entry. */
 import type { Patch, WorkflowDocument } from "./document.ts";
+import type { JsonObject } from "./json.ts";
 import { inverse } from "./operations.ts";
 
 const MOST_ENTRIES = 1000;
@@ -73,9 +74,27 @@ export class History {
     return entry;
   }
 
+  /** Puts other records of nodes in the place of some, in all that can be undone or redone. */
+  replace(records: ReadonlyMap<JsonObject, JsonObject>): void {
+    for (const entry of [...this.done, ...this.undone]) {
+      entry.patches = entry.patches.map((patch) => (patch.kind === "node" ? { ...patch, before: other(records, patch.before), after: other(records, patch.after) } : patch));
+    }
+  }
+
+  /** All records of nodes that undo and redo bring back. */
+  *records(): Iterable<JsonObject> {
+    for (const { patches } of [...this.done, ...this.undone]) {
+      for (const patch of patches) if (patch.kind === "node") for (const one of [patch.before, patch.after]) if (one) yield one;
+    }
+  }
+
   /** Ends merging: the next edit of the same field is an entry of its own. */
   seal(): void {
     const last = this.done.at(-1);
     if (last) last.merge = undefined;
   }
+}
+
+function other(records: ReadonlyMap<JsonObject, JsonObject>, record: JsonObject | undefined): JsonObject | undefined {
+  return record && (records.get(record) ?? record);
 }

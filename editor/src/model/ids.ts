@@ -1,6 +1,9 @@
 /** Readable ids of new nodes: `image_to_image`, `blur_2`. */
 
 /** `ImageToImage` → `image_to_image`. */
+/** The folder of a workflow's name, or of a path; empty for the topmost. */
+export const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("/")));
+
 export function snake(name: string): string {
   return name
     .replace(/([a-z0-9])([A-Z])/g, "$1_$2")

@@ -119,9 +119,11 @@ export class Api {
     await this.call(`/workflows/${path(name)}/draft`, { method: "DELETE" });
   }
 
-  async moveWorkflow(name: string, to: string): Promise<void> {
-    await this.call(`/workflows/${path(name)}/move`, { method: "POST", json: { to } });
-  }
+  moveWorkflow = (name: string, to: string): Promise<{ etag: string }> =>
+    this.fast(`/workflows/${path(name)}/move`, { method: "POST", json: { to } });
+
+  relocate = (given: wire.RelocateRequest): Promise<wire.RelocateAnswer> =>
+    this.fast("/relocate", { method: "POST", json: given as unknown as Json });
 
   async deleteWorkflow(name: string): Promise<void> {
     await this.call(`/workflows/${path(name)}`, { method: "DELETE" });

@@ -324,6 +324,18 @@ export interface ReadAnswer {
   upload?: FileAnswer;
 }
 
+/** POST /v1/relocate: where the nodes of a workflow go into another folder. */
+export interface RelocateRequest {
+  nodes: JsonObject[];
+  before: string;
+  after: string;
+}
+
+/** What `place` names below the record of the node at `node` becomes `value`. */
+export interface RelocateAnswer {
+  changes: { node: number; place: (string | number)[]; value: string }[];
+}
+
 /** POST /v1/layout */
 export interface LayoutRequest {
   nodes: { id: string; width: number; height: number }[];

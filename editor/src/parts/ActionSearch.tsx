@@ -9,9 +9,9 @@ import { showNode } from "../canvas/neighbours.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { textOf } from "../model/document.ts";
 import { MARKS } from "../model/state.ts";
-import { t } from "../text.ts";
 import { Combo, type Item } from "./Combo.tsx";
 import { Dialog, closeDialog } from "./Dialog.tsx";
+import { t } from "./text.ts";
 
 interface Found extends Item {
   run: () => void;

@@ -6,8 +6,8 @@ import { opened, types } from "../app/store.ts";
 import { fieldsOfDocument } from "../model/form.ts";
 import { type Json, type JsonObject, writeJson } from "../model/json.ts";
 import { inputsOf, readRows } from "../model/rows.ts";
-import { t } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
+import { t } from "./text.ts";
 
 const SHOWN = 8;
 const MOST = 1000;

@@ -4,8 +4,8 @@ import { complain } from "../app/running.ts";
 import { say, server, status } from "../app/store.ts";
 import { type Sample, samplesFor } from "../model/calls.ts";
 import type { WorkflowInfo } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Dialog } from "./Dialog.tsx";
+import { t } from "./text.ts";
 
 export default function Calls({ name }: { name: string }) {
   const [info, setInfo] = useState<WorkflowInfo | null>(null);

@@ -4,9 +4,9 @@ import { connect, newPort, portsOf, title } from "../app/editing.ts";
 import { opened, types } from "../app/store.ts";
 import { labelOf } from "../model/types.ts";
 import type { Output, Property } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Combo, type Item } from "./Combo.tsx";
 import { Dialog, closeDialog } from "./Dialog.tsx";
+import { t } from "./text.ts";
 
 interface Side {
   node: string;

@@ -2,8 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { cropOf, groundOf, keepCrop } from "../app/masking.ts";
 import { type Crop, HANDLES, type Handle, kept, moved } from "../model/crop.ts";
-import { t } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
+import { t } from "./text.ts";
 
 const ROOM = 32;
 const NAMES = { "-1": [t.left, t.top], "1": [t.right, t.bottom] } as const;

@@ -4,19 +4,21 @@ import { useEffect, useState } from "preact/hooks";
 import { listed } from "../actions.ts";
 import { setFrame, setUi, setValue, title } from "../app/editing.ts";
 import { openWorkflow, renameWorkflow, saveMine, showCopy } from "../app/files.ts";
+import { movedContent } from "../app/relocating.ts";
 import { complain } from "../app/running.ts";
 import { dialog, file, opened, server } from "../app/store.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { isNote } from "../canvas/geometry.ts";
 import { readFrames } from "../model/frames.ts";
 import type { VersionsAnswer } from "../net/schema.ts";
-import { bytesText, t, timeText } from "../text.ts";
+import { bytesText, timeText } from "../text.ts";
 import { ActionSearch } from "./ActionSearch.tsx";
 import { ConnectDialog } from "./ConnectDialog.tsx";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { IdField } from "./Inspector.tsx";
 import { Lazy } from "./Lazy.tsx";
 import { Palette, type PaletteData } from "./Palette.tsx";
+import { t } from "./text.ts";
 
 export default function Dialogs() {
   const shown = dialog.value;
@@ -142,7 +144,7 @@ function Versions() {
   }, [name]);
   const show = async (id: string, saved: number): Promise<void> => {
     try {
-      showCopy(await server.api.version(name, id), `${name} @ ${timeText(saved)}`);
+      showCopy(await movedContent(await server.api.version(name, id), name, ""), `${name} @ ${timeText(saved)}`);
       closeDialog();
     } catch (error) {
       complain(error);

@@ -4,9 +4,9 @@ import { newWorkflow } from "../app/files.ts";
 import { types } from "../app/store.ts";
 import type { Point } from "../model/operations.ts";
 import type { ReadAnswer } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 export default function DropDialog({ answer, name, at }: { answer: ReadAnswer; name: string; at: Point }) {
   const use = (): void => {

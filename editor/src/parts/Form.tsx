@@ -10,11 +10,11 @@ import type { JsonObject } from "../model/json.ts";
 import { fractionDone, hasEnded, runOfJob } from "../model/runs.ts";
 import { labelOf } from "../model/types.ts";
 import type { Job, WorkflowInfo } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Field } from "./fields/Field.tsx";
 import { imageFrom } from "./fields/Image.tsx";
 import { FormResult } from "./FormResult.tsx";
 import { Icon } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 /** Values that were given here, by workflow: they stay when the view is another for a while. */
 const given = signal<Record<string, JsonObject>>({});

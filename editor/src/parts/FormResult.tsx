@@ -6,9 +6,10 @@ import { type Run, fractionDone, hasEnded } from "../model/runs.ts";
 import { labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ImageValue, Job, ResultValue } from "../net/schema.ts";
-import { t, timeText } from "../text.ts";
+import { timeText } from "../text.ts";
 import { Icon } from "./Icon.tsx";
 import { ResultValueView } from "./Result.tsx";
+import { t } from "./text.ts";
 
 interface Props {
   run: Run | null;

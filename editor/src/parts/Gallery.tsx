@@ -3,18 +3,20 @@ import { useEffect, useState } from "preact/hooks";
 import { history, historyNext, keepJob, keptOnly, loadHistory, loadOlder, removeJob } from "../app/jobs.ts";
 import { addNode } from "../app/editing.ts";
 import { showCopy } from "../app/files.ts";
+import { movedContent } from "../app/relocating.ts";
 import { imagesOf } from "../app/results.ts";
 import { go } from "../app/route.ts";
 import { complain } from "../app/running.ts";
-import { dialog, file, runTick, runs, server, types } from "../app/store.ts";
+import { dialog, file, runTick, runs, server, types, workflows } from "../app/store.ts";
 import { screen, toCanvas } from "../canvas/view.ts";
 import { hasEnded } from "../model/runs.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ImageValue, Job } from "../net/schema.ts";
-import { t, timeText } from "../text.ts";
+import { timeText } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
 import { QueueList } from "./Queue.tsx";
+import { t } from "./text.ts";
 
 export default function Gallery() {
   const [filter, setFilter] = useState("");
@@ -51,7 +53,8 @@ function JobRow({ job }: { job: Job }) {
   const [problem] = job.problems;
   const openWorkflow = async (): Promise<void> => {
     try {
-      showCopy(await server.api.jobDocument(job.id), `${job.workflow || t.untitled} @ ${timeText(job.ended ?? job.created)}`);
+      const from = workflows.value.some((one) => one.name === job.workflow) ? job.workflow : "";
+      showCopy(await movedContent(await server.api.jobDocument(job.id), from, ""), `${job.workflow || t.untitled} @ ${timeText(job.ended ?? job.created)}`);
     } catch (error) {
       complain(error);
     }

@@ -13,11 +13,11 @@ import { asGiven, fieldKind, isChanged, isFace, valueOf } from "../model/shown.t
 import { MARKS } from "../model/state.ts";
 import { labelOf, titleOf } from "../model/types.ts";
 import type { Problem, Property } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Field } from "./fields/Field.tsx";
 import { perform } from "../actions.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { ResultPane } from "./Result.tsx";
+import { t } from "./text.ts";
 
 type Pane = "values" | "result" | "why" | "help";
 const PANES: Pane[] = ["values", "result", "why", "help"];

@@ -7,10 +7,11 @@ import { type Tab, brokenWorkflows, dialog, file, leftTab, search, types, workfl
 import { screen, toCanvas } from "../canvas/view.ts";
 import { titleOf } from "../model/types.ts";
 import type { NodeType } from "../net/schema.ts";
-import { t, timeText } from "../text.ts";
+import { timeText } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
 import Outline from "./Outline.tsx";
+import { t } from "./text.ts";
 
 const TABS: Tab[] = ["workflows", "outline", "nodes"];
 

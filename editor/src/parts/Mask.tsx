@@ -5,9 +5,9 @@ import { complain } from "../app/running.ts";
 import { opened, server } from "../app/store.ts";
 import { part } from "../model/document.ts";
 import { type MaskStep, drawStep, drawSteps, readSteps } from "../model/mask.ts";
-import { t } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { IconButton } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 type Tool = "paint" | "erase" | "box";
 type Look = { x: number; y: number; zoom: number };

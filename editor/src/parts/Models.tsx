@@ -4,9 +4,10 @@ import { loadModels, models, pullModel, pulls } from "../app/models.ts";
 import { complain } from "../app/running.ts";
 import { dialog, say, server, status } from "../app/store.ts";
 import type { Model } from "../net/schema.ts";
-import { bytesText, t } from "../text.ts";
+import { bytesText } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon, IconButton } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 export default function Models() {
   const [filter, setFilter] = useState("");

@@ -16,7 +16,7 @@ import { valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
 import { labelOf } from "../model/types.ts";
 import type { Property } from "../net/schema.ts";
-import { t } from "../text.ts";
+import { t } from "./text.ts";
 
 /** Sources before targets; the order of the file among equals. */
 export function dataOrder(document: WorkflowDocument): string[] {

@@ -10,10 +10,10 @@ import type { Point } from "../model/operations.ts";
 import type { Wanted } from "../model/search.ts";
 import { titleOf } from "../model/types.ts";
 import type { NodeType, Property } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Combo, type Item } from "./Combo.tsx";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { IconButton } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 export interface PaletteData {
   at: Point;

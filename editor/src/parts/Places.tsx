@@ -4,11 +4,12 @@ import { openWorkflow, saveTo } from "../app/files.ts";
 import { complain } from "../app/running.ts";
 import { file, opened, server } from "../app/store.ts";
 import { textOf } from "../model/document.ts";
-import { snake } from "../model/ids.ts";
+import { folderOf, snake } from "../model/ids.ts";
 import type { PlacesAnswer } from "../net/schema.ts";
-import { bytesText, t, timeText } from "../text.ts";
+import { bytesText, timeText } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 interface Props {
   /** The folder that is shown first, below that of the workflows. */
@@ -19,7 +20,6 @@ interface Props {
   onFile: (path: string) => void;
 }
 
-const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("/")));
 const below = (folder: string, name: string): string => (folder ? `${folder}/${name}` : name);
 
 /** A list of one folder; Backspace goes up. */

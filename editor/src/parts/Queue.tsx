@@ -8,8 +8,9 @@ import { dialog, runTick, runs, status } from "../app/store.ts";
 import { type Run, fractionDone, hasEnded } from "../model/runs.ts";
 import { labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
-import { bytesText, t, timeText } from "../text.ts";
+import { bytesText, timeText } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 const STRIP = 14;
 

@@ -6,8 +6,9 @@ import { writeJson } from "../model/json.ts";
 import { labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ResultValue } from "../net/schema.ts";
-import { t, timeText } from "../text.ts";
+import { timeText } from "../text.ts";
 import { Icon } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 export function ResultPane({ id }: { id: string }) {
   versionOf(id).value;

@@ -6,8 +6,8 @@ import { complain } from "../app/running.ts";
 import { brokenWorkflows, dialog, server, status, workflows } from "../app/store.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ServedModels } from "../net/schema.ts";
-import { t } from "../text.ts";
 import { Icon } from "./Icon.tsx";
+import { t } from "./text.ts";
 
 const FILTERED_FROM = 7;
 

@@ -7,12 +7,13 @@ import { opened, types, versionOf } from "../app/store.ts";
 import { textOf } from "../model/document.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ImageValue } from "../net/schema.ts";
-import { t, timeText } from "../text.ts";
+import { timeText } from "../text.ts";
 import { slots } from "../app/slots.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon, IconButton } from "./Icon.tsx";
 import { ResultPane } from "./Result.tsx";
 import { imageUrl } from "../app/images.ts";
+import { t } from "./text.ts";
 
 interface Props {
   node?: string;

@@ -27,18 +27,21 @@ Side = Annotated[int | None, Query(ge=16, le=2048, description="Pixels of a thum
 _YEAR: Final = 31_536_000
 
 
-def image_beside(folder: Path, path: str, side: int | None) -> Response:
+def image_beside(
+    folder: Path, path: str, side: int | None, *, below: Path | None = None
+) -> Response:
     """
-    Return an image below a folder. Blocks.
+    Return an image by its path from a folder. Blocks.
 
     Args:
         side: Pixels of the square that it is made to fit; None for its own size.
+        below: The folder that it has to lie in; `folder` unless given.
 
     Raises HttpError 404 for what is no image, does not exist, or lies outside.
     """
     try:
         place = (folder / path).resolve()
-        is_inside = place.is_relative_to(folder.resolve()) and place.is_file()
+        is_inside = place.is_relative_to((below or folder).resolve()) and place.is_file()
     except (OSError, ValueError):  # A name that no file system takes.
         is_inside = False
     if not is_inside:

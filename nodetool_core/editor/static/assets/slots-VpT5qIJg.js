@@ -1,1 +1,0 @@
-import{a as e}from"./vendor-BFGpP8Xf.js";import{In as t,Mt as n,Pt as r,k as i,mn as a,vn as o}from"./checking-D_UrortN.js";var s=e(Array(9).fill(null));function c(e){let c=[...o.peek()].at(-1),l=c===void 0?void 0:n(r(c))[0];c===void 0||!l?a(t.noResult):(s.value=s.peek().with(e-1,{url:l.url,text:`${e}: ${i(c)}`}),a(t.inSlot(i(c),e)))}export{s as n,c as t};
