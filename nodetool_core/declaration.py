@@ -53,6 +53,7 @@ RESERVED = frozenset(
         "merges",
         "process",
         "instantiate",
+        "run",
         "demand",
         "fingerprint",
         "id",

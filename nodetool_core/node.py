@@ -212,6 +212,17 @@ class Node:
         """
         return None
 
+    def run(self) -> Any:
+        """
+        Run this node with all that it needs, and return its output; of several, a mapping by name.
+
+        None where it has no output. Raises what `Workflow.run` raises.
+        """
+        # The public face, which lies above: only here does a node know of what runs it.
+        from nodetool_core import Workflow
+
+        return next(iter(Workflow(self).run().outputs.values()), None)
+
     def __getitem__(self, output: str) -> OutputHandle:
         """
         Return the output of that name, also where a property has the same one: `node["image"]`.

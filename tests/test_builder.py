@@ -237,3 +237,9 @@ def test_e28_an_input_named_as_an_argument_of_run_is_given_in_a_mapping() -> Non
             workflow.run(**{name: "mine"})  # type: ignore[arg-type]
         assert f"run({{'{name}': …}})" in caught.value.problem.hint
         assert workflow.run({name: "mine"})[f"{name} out"] == "mine"
+
+
+def test_a_node_runs_by_itself_with_all_that_it_needs() -> None:
+    assert Add(a=Add(a=1, b=2), b=4).run() == 7
+    assert If(condition=False, value=3).run() == {"if_false": 3}
+    assert Silent().run() is None

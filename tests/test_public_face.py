@@ -35,6 +35,7 @@ ROOMS = [
     "declaration",
     "handles",
     "node",
+    "functions",
     "mypy_plugin",
     "packs",
     "registry",
