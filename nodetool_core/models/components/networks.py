@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.components.integrity import load_failure
 from nodetool_core.models.diffusers.deserialize import read_module
-from nodetool_core.models.sources.headers import header_of
+from nodetool_core.models.sources.file_formats import unreadable, weights_header
+from nodetool_core.models.sources.pickles import pickled
 from nodetool_core.models.sources.repository_files import (
     CONFIGS,
     NETWORK,
@@ -30,7 +31,7 @@ from nodetool_core.models.sources.repository_files import (
     no_network,
     tensor_file,
 )
-from nodetool_core.models.sources.repository_layout import pickled, read_json
+from nodetool_core.models.sources.repository_layout import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +106,8 @@ def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, type]:
 def _tensors(path: Path, name: str) -> ModelPart:
     from safetensors import SafetensorError, safe_open
 
-    header_of(path, name)
+    if weights_header(path, name).format != "safetensors":
+        raise unreadable(name, "it is a GGUF file, of which single tensors are not taken")
     try:
         with safe_open(path, framework="pt") as file:
             return ModelPart(
@@ -113,10 +115,7 @@ def _tensors(path: Path, name: str) -> ModelPart:
                 metadata=dict(file.metadata() or {}),
             )
     except (SafetensorError, OSError) as error:
-        hint = "Fetch the file again; it may be cut short."
-        raise ModelError(
-            Problem("model_unreadable", name, f"can't be read as safetensors: {error}.", hint)
-        ) from error
+        raise unreadable(name, str(error)) from error
 
 
 def _network(folder: Path, model_class: type, resolved: ResolvedModel, device: Device) -> ModelPart:

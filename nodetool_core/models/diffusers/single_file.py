@@ -22,8 +22,9 @@ from nodetool_core.models.components.integrity import (
     quantized_unread,
 )
 from nodetool_core.models.diffusers.deserialize import ONE_AT_A_TIME
+from nodetool_core.models.sources.file_formats import weights_header
 from nodetool_core.models.sources.file_kinds import holds_components, kind_of, no_pipeline
-from nodetool_core.models.sources.headers import Header, StoredTensor, header_of
+from nodetool_core.models.sources.headers import Header, StoredTensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def load_file(
     """
     import diffusers
 
-    family = family_of(header_of(resolved.path, resolved.name), resolved.name)
+    family = family_of(weights_header(resolved.path, resolved.name), resolved.name)
     try:
         config = hub.configuration(family, waiting)
     except ModelError as error:

@@ -9,10 +9,9 @@ here, before anything is loaded.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from nodetool_core.errors import ModelError, Problem
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +22,12 @@ SUFFIXES = (".safetensors", ".sft")
 _LENGTH_BYTES = 8
 _HEADER_LIMIT = 100_000_000
 """Bytes that a header may have, by the specification."""
+
+_NUMBER_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4} | {
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "U8", "BOOL"), 1),
+}
+"""Bytes of a number of each type; those that share a byte are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ class StoredTensor:
 
     @property
     def is_real(self) -> bool:
-        """Whether it holds real numbers, as weights are."""
-        return self.dtype.startswith(("F", "BF"))
+        """Whether it holds real numbers, as weights are, in blocks (GGUF) or one by one."""
+        return self.dtype.startswith(("F", "BF", "Q", "IQ", "TQ"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Header:
 
     tensors: dict[str, StoredTensor]
     metadata: dict[str, str]
+    format: Literal["safetensors", "gguf"] = "safetensors"
 
 
 class HeaderError(ValueError):
@@ -90,22 +96,13 @@ def read_header(file: Path) -> Header:
     return Header(tensors, {str(key): str(value) for key, value in metadata.items()})
 
 
-def header_of(path: Path, name: str) -> Header:
-    """
-    Return the header of a file that the user calls `name`. Raises ModelError where it is damaged.
-    """
-    try:
-        return read_header(path)
-    except (HeaderError, OSError) as error:
-        hint = "Fetch the file again; it may be cut short."
-        said = f"it {error}" if isinstance(error, HeaderError) else str(error)
-        raise ModelError(
-            Problem("model_unreadable", name, f"can't be read as safetensors: {said}.", hint)
-        ) from error
-
-
 def _stored(entry: dict[str, Any]) -> StoredTensor:
-    begin, end = entry["data_offsets"]
-    return StoredTensor(
-        str(entry["dtype"]), tuple(int(side) for side in entry["shape"]), int(end) - int(begin)
-    )
+    """Return what a header says of a tensor. Raises ValueError where it contradicts itself."""
+    begin, end = (int(place) for place in entry["data_offsets"])
+    dtype, shape = str(entry["dtype"]), tuple(int(side) for side in entry["shape"])
+    size = _NUMBER_BYTES.get(dtype)
+    if not 0 <= begin <= end or any(side < 0 for side in shape):
+        raise ValueError("a place or a side is below 0")
+    if size is not None and math.prod(shape) * size != end - begin:
+        raise ValueError("a shape does not fit the bytes")
+    return StoredTensor(dtype, shape, end - begin)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.sources.component_files import variant_of
 from nodetool_core.models.sources.headers import is_safetensors
-from nodetool_core.models.sources.repository_layout import is_pickled, pickled, variant_missing
+from nodetool_core.models.sources.pickles import is_pickled, pickled
+from nodetool_core.models.sources.repository_layout import variant_missing
 
 if TYPE_CHECKING:
     from pathlib import Path

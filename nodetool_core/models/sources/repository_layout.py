@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.sources.component_files import missing_files, weight_variants
 from nodetool_core.models.sources.headers import is_safetensors
+from nodetool_core.models.sources.pickles import is_pickled, pickled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-PICKLED = (".bin", ".ckpt", ".pt", ".pth", ".pkl", ".pickle")
-"""Suffixes of formats that can run code when they are read, in any case."""
 
 _SETTINGS = {
     "config.json",
@@ -190,21 +188,6 @@ def incomplete(name: str, what: str) -> ModelError:
     """Return the refusal of a model that is not whole on this machine."""
     hint = "Fetch the model again, with the network at hand: what is here already is kept."
     return ModelError(Problem("model_incomplete", name, f"is incomplete: {what}.", hint))
-
-
-def is_pickled(file: str) -> bool:
-    """Return whether the name of a file is that of a format which can run code."""
-    return file.lower().endswith(PICKLED)
-
-
-def pickled(name: str, what: str) -> ModelError:
-    """Return the refusal of weights in a format that can run code."""
-    hint = (
-        "Use a safetensors version of the model; `safetensors.torch.save_file` converts weights"
-        " that you trust."
-    )
-    message = f"{what}; pickled files can run code when read, so only safetensors are loaded."
-    return ModelError(Problem("model_pickled", name, message, hint))
 
 
 def _custom_code(name: str, what: str) -> ModelError:

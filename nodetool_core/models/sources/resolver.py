@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem, nearest_file
 from nodetool_core.models.sources.file_digests import FileDigests, file_state
-from nodetool_core.models.sources.headers import is_safetensors
+from nodetool_core.models.sources.file_formats import is_weights, refuse_pickle
 from nodetool_core.models.sources.hub import Hub
+from nodetool_core.models.sources.pickles import is_pickled, pickled
 from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
 from nodetool_core.models.sources.repository_files import part_of
-from nodetool_core.models.sources.repository_layout import incomplete, is_pickled, pickled
+from nodetool_core.models.sources.repository_layout import incomplete
 from nodetool_core.models.sources.resolved import ResolvedModel
 from nodetool_core.references import ModelRef
 
@@ -282,14 +283,14 @@ class Resolver:
             return ResolvedModel(
                 name, path.resolve(), "directory", self._digests.digest(path), ref.variant
             )
-        _refuse_pickle(path.name, name)
-        if not is_safetensors(path.name):
+        refuse_pickle(path, name)
+        if not is_weights(path.name):
             raise ModelError(
                 Problem(
                     "model_not_safetensors",
                     name,
-                    "is no safetensors file.",
-                    "Give a .safetensors file or a directory.",
+                    "is no safetensors or GGUF file.",
+                    "Give a .safetensors or .gguf file, or a directory.",
                 )
             )
         return ResolvedModel(name, path.resolve(), "file", self._digests.digest(path), ref.variant)
@@ -304,7 +305,7 @@ def _looks_like_path(name: str) -> bool:
     return (
         name.startswith(("/", "./", "../", "~", ".\\", "..\\"))
         or "\\" in name
-        or is_safetensors(name)
+        or is_weights(name)
         or is_pickled(name)
     )
 
