@@ -22,9 +22,10 @@ from nodetool_core.models.components.integrity import (
     quantized_unread,
 )
 from nodetool_core.models.diffusers.deserialize import ONE_AT_A_TIME
+from nodetool_core.models.sources.file_families import FAMILIES
 from nodetool_core.models.sources.file_formats import weights_header
-from nodetool_core.models.sources.file_kinds import holds_components, kind_of, no_pipeline
 from nodetool_core.models.sources.headers import Header, StoredTensor
+from nodetool_core.models.sources.inspection import describe, no_whole_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,15 +95,18 @@ def family_of(header: Header, name: str) -> str:
         infer_diffusers_model_type,
     )
 
-    names = header.tensors.keys()
-    if quantized := quantized_names(names):
+    described = describe(header)
+    if described.kind != "checkpoint":
+        raise no_whole_model(name, described)
+    if quantized := quantized_names(header.tensors):
         raise quantized_unread(name, quantized)
     shapes = {
         key: torch.empty(tensor.shape, device="meta") for key, tensor in header.tensors.items()
     }
-    kind, family = kind_of(names), infer_diffusers_model_type(shapes)  # type: ignore[no-untyped-call]
-    if kind is not None or (family == _FALLBACK and not holds_components(names)):
-        raise no_pipeline(name, kind, names)
+    family = infer_diffusers_model_type(shapes)  # type: ignore[no-untyped-call]
+    known = FAMILIES.get(described.family or "")
+    if family == _FALLBACK and known is not None and known.base:
+        return known.base
     return str(DIFFUSERS_DEFAULT_PIPELINE_PATHS[family]["pretrained_model_name_or_path"])
 
 

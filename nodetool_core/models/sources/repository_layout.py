@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.sources.component_files import missing_files, weight_variants
-from nodetool_core.models.sources.headers import is_safetensors
+from nodetool_core.models.sources.file_formats import is_weights
+from nodetool_core.models.sources.inspection import inspect_file
 from nodetool_core.models.sources.pickles import is_pickled, pickled
 
 if TYPE_CHECKING:
@@ -201,11 +202,11 @@ def _custom_code(name: str, what: str) -> ModelError:
 
 def _not_diffusers(directory: Path, name: str) -> ModelError:
     files = sorted(path.name for path in directory.iterdir() if path.is_file())
-    singles = [file for file in files if is_safetensors(file)]
-    if "adapter_config.json" in files or any("lora" in file.lower() for file in singles):
+    singles = [file for file in files if is_weights(file)]
+    if "adapter_config.json" in files:
         hint = "It looks like a LoRA, which changes another model: set the model to its base."
     elif singles:
-        hint = f"It holds single files: name one in `path`, such as {singles[0]!r}."
+        hint = _hint_of_files(directory, singles)
     elif any(map(is_pickled, files)):
         return pickled(name, "has only pickled weights")
     else:
@@ -221,6 +222,19 @@ def _not_diffusers(directory: Path, name: str) -> ModelError:
             hint,
         )
     )
+
+
+def _hint_of_files(directory: Path, files: list[str]) -> str:
+    """Return what to do with the single files in a folder that is no pipeline."""
+    named = f"It holds single files: name one in `path`, such as {files[0]!r}."
+    try:
+        described = inspect_file(directory / files[0], files[0])
+    except ModelError:
+        # Loading it says what is wrong with it.
+        return named
+    if described.kind in ("checkpoint", "unknown"):
+        return named
+    return f"Its file {files[0]!r} looks like {described.name}. {described.hint}"
 
 
 def read_json(path: Path, name: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from nodetool_core import ModelRef
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.manager import ModelManager
-from nodetool_core.models.sources.file_kinds import kind_of
 from nodetool_core.models.sources.hub import Hub
 from tests.models.broken import BREAKS, OF_BYTES, break_file
 from tests.models.components.test_networks import files_of
@@ -172,61 +171,6 @@ def test_m1_fp8_without_scales_is_taken(whole: Path, family: Hub, tmp_path: Path
     assert recorder.warnings == []
 
 
-@pytest.mark.parametrize(
-    ("names", "kind"),
-    [
-        (["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"], "a LoRA"),
-        (["lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha"], "a LoRA"),
-        (
-            ["unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.lora_A.weight"],
-            "a LoRA",
-        ),
-        (["base_model.model.transformer.proj.lora_B.weight"], "a LoRA"),
-        (["double_blocks.0.processor.qkv_lora1.down.weight"], "a LoRA"),
-        (["lora_unet_double_blocks_0_img_attn_proj.lokr_w1"], "a LoRA"),
-        (["image_proj.proj.weight", "ip_adapter.1.to_k_ip.weight"], "an IP adapter"),
-        (["control_model.time_embed.0.weight"], "a ControlNet"),
-        (
-            ["controlnet_cond_embedding.conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"],
-            "a ControlNet",
-        ),
-        (
-            ["encoder.conv_in.weight", "decoder.conv_in.weight", "quant_conv.weight"],
-            "an autoencoder (VAE)",
-        ),
-        (["decoder.up.0.block.0.conv1.weight"], "an autoencoder (VAE)"),
-        (["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"], "a T5 text encoder"),
-        (["text_model.encoder.layers.0.mlp.fc1.weight"], "a CLIP text encoder"),
-        (
-            ["vision_model.post_layernorm.weight", "visual_projection.weight"],
-            "a CLIP image encoder",
-        ),
-        (
-            ["model.layers.0.self_attn.q_proj.weight"],
-            "a language model, as newer models have for a text encoder",
-        ),
-        (["params_ema.conv_first.weight"], "a network that enlarges images"),
-        (["body.0.rdb1.conv1.weight"], "a network that enlarges images"),
-        (["model.1.sub.0.RDB1.conv1.0.weight"], "a network that enlarges images"),
-        (["emb_params"], "an embedding (textual inversion)"),
-        (["clip_g", "clip_l"], "an embedding (textual inversion)"),
-        (["<cat-toy>"], "an embedding (textual inversion)"),
-        (["down_blocks.0.motion_modules.0.norm.weight"], "a motion module"),
-        (
-            ["conv_in.weight", "down_blocks.0.resnets.0.conv1.weight"],
-            "the denoiser alone of a model in diffusers form",
-        ),
-        (["something.else"], None),
-        (["model.diffusion_model.middle_block.0.in_layers.0.weight", "text_model.x"], None),
-        (["double_blocks.0.img_attn.norm.key_norm.scale"], None),
-        (["joint_blocks.0.context_block.adaLN_modulation.1.bias"], None),
-    ],
-)
-def test_m16_kinds_of_files_by_the_names_in_them(names: list[str], kind: str | None) -> None:
-    found = kind_of(names)
-    assert (found.name if found else None) == kind
-
-
 def test_m16_a_file_that_is_no_model_says_what_it_looks_like(
     family: Hub, adapter: Callable[[str, str], str], model: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -236,7 +180,9 @@ def test_m16_a_file_that_is_no_model_says_what_it_looks_like(
     for file, says in {
         Path(adapter("lora", "stable_diffusion")): "a LoRA",
         pipeline / "vae" / "diffusion_pytorch_model.safetensors": "an autoencoder",
-        pipeline / "unet" / "diffusion_pytorch_model.safetensors": "the denoiser alone",
+        pipeline
+        / "unet"
+        / "diffusion_pytorch_model.safetensors": "a denoiser alone of Stable Diffusion 1",
         net / "diffusion_pytorch_model.safetensors": "a ControlNet",
         tmp_path / "unknown.safetensors": "first, second",
         tmp_path / "empty.safetensors": "none at all",
