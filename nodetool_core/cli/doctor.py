@@ -41,7 +41,7 @@ def doctor(
 
 def text(found: Diagnosis) -> str:
     """Return the diagnosis as people read it."""
-    from nodetool_core.cli.models import size_text
+    from nodetool_core.cli.sizes import size_text
 
     devices = [
         f"{device.name}: {device.model}, {device.number_format}, {_memory(device.bytes)},"

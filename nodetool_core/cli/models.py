@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from nodetool_core.cli.messages import say
+from nodetool_core.cli.sizes import size_text
+from nodetool_core.cli.weight_inspection import inspect
 from nodetool_core.errors import NodetoolError, Problem, near_miss
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+app.command()(inspect)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Name = Annotated[
@@ -277,15 +280,6 @@ def du(as_json: AsJson = False) -> None:
     for row in rows:
         typer.echo(f"{size_text(row.bytes):>10}  {row.name}")
     typer.echo(f"{size_text(total):>10}  in all")
-
-
-def size_text(size: float) -> str:
-    """Return the bytes as people read them: `3.4 GB`."""
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def _rows() -> list[LocalModel]:

@@ -222,3 +222,17 @@ def test_an_amount_of_memory_that_is_none(option: str, nodetool: Command, tmp_pa
     assert done.code != 0
     assert option in done.err
     assert "8GB" in done.err
+
+
+def test_files_are_inspected(nodetool: Command, tmp_path: Path) -> None:
+    folder = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
+    (file,) = (folder / "unet").glob("*.safetensors")
+    said = nodetool("models", "inspect", str(file))
+    assert said.code == 0 and "a denoiser alone, " in said.out
+    assert "name it in the model's `denoiser`" in said.out
+    (tmp_path / "a.ckpt").write_bytes(b"x")
+    both = nodetool("models", "inspect", str(file), str(tmp_path / "a.ckpt"), "--json")
+    assert both.code == 1 and [row.get("kind") for row in both.json] == ["denoiser", None]
+    assert both.json[1]["problem"]["code"] == "model_pickled"
+    refused = nodetool("models", "inspect", str(tmp_path / "a.ckpt"))
+    assert refused.code == 1 and "pickled" in refused.err and not refused.out
