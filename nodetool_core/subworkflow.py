@@ -23,6 +23,7 @@ from nodetool_core.bypass import pass_by
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.node import Role
+from nodetool_core.relocating import relocated
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import EdgeRecord, NodeRecord, WorkflowDocument
 
@@ -63,7 +64,7 @@ def expand(
     than MAX_NODES nodes or MAX_EDGES edges would come in, or workflows stand more than MAX_DEPTH
     deep in each other.
     """
-    return _expanded(document, base, inside, _Shared(registry))
+    return _expanded(document, inside, _Shared(registry, base))
 
 
 def inner_graph(
@@ -79,14 +80,16 @@ def inner_graph(
     Raises WorkflowError where it is missing, invalid, or contains itself.
     """
     empty = WorkflowDocument.from_json({"graph": {"nodes": [], "edges": []}})
-    return _Expansion(empty, base, inside, _Shared(registry)).read(record)[1]
+    return _Expansion(empty, inside, _Shared(registry, base)).read(record)[1]
 
 
 class _Shared:
     """What the expansion of a workflow shares with those of all that stand in it."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, base: Path) -> None:
         self.registry = registry
+        self.base = base
+        """The folder that paths in every document start from, once it is read."""
         self.files: dict[str, Inner | Problem] = {}
         """Files that were read; of one that can't be used, the first of its problems."""
         self.nodes = 0
@@ -105,12 +108,12 @@ class _Shared:
 
 
 def _expanded(
-    document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared
+    document: WorkflowDocument, inside: tuple[str, ...], shared: _Shared
 ) -> WorkflowDocument:
     document = pass_by(document, shared.registry)
     if not any(map(shared.is_workflow, document.graph.nodes)):
         return document
-    expansion = _Expansion(document, base, inside, shared)
+    expansion = _Expansion(document, inside, shared)
     expanded = document.model_copy(update={"graph": expansion.graph()})
     if expansion.problems:
         raise WorkflowError(expansion.problems)
@@ -119,10 +122,9 @@ def _expanded(
 
 class _Expansion:
     def __init__(
-        self, document: WorkflowDocument, base: Path, inside: tuple[str, ...], shared: _Shared
+        self, document: WorkflowDocument, inside: tuple[str, ...], shared: _Shared
     ) -> None:
         self.document = document
-        self.base = base
         self.inside = inside
         self.shared = shared
         self.problems: list[Problem] = []
@@ -297,11 +299,9 @@ class _Expansion:
         """Return the workflow that a node stands for. Raises WorkflowError."""
         path, inline = record.data.get("path"), record.data.get("workflow_json")
         if isinstance(path, str) and path and "\0" not in path:
-            return self._read_file(Path(os.path.realpath(self.base / path)))
+            return self._read_file(Path(os.path.realpath(self.shared.base / path)))
         if isinstance(inline, dict) and inline:
-            return self._inner(
-                WorkflowDocument.from_json(inline, "data.workflow_json"), self.base, _INLINE
-            )
+            return self._inner(WorkflowDocument.from_json(inline, "data.workflow_json"), _INLINE)
         raise WorkflowError(
             Problem(
                 "missing_input",
@@ -320,9 +320,7 @@ class _Expansion:
             )
         if name not in self.shared.files:
             try:
-                self.shared.files[name] = self._inner(
-                    WorkflowDocument.load(path), path.parent, name
-                )
+                self.shared.files[name] = self._inner(self._load(path), name)
             except WorkflowError as error:
                 self.shared.files[name] = error.problem
                 raise
@@ -331,13 +329,20 @@ class _Expansion:
             raise WorkflowError(found)
         return found
 
-    def _inner(self, document: WorkflowDocument, base: Path, name: str) -> Inner:
+    def _load(self, path: Path) -> WorkflowDocument:
+        """Return the workflow of a file, with its relative paths as the outermost one has them."""
+        document, base = WorkflowDocument.load(path), self.shared.base
+        if path.parent == Path(os.path.realpath(base)):
+            return document
+        return relocated(document, self.shared.registry, path.parent, base)
+
+    def _inner(self, document: WorkflowDocument, name: str) -> Inner:
         inside = (*self.inside, name)
         if len(inside) > MAX_DEPTH:
             message = f"Workflows stand in each other more than {MAX_DEPTH} deep: {_chain(inside)}."
             hint = "Put the nodes of some of them into the workflows that use them."
             raise WorkflowError(Problem("nested_too_deeply", "", message, hint))
-        document = _expanded(document, base, inside, self.shared)
+        document = _expanded(document, inside, self.shared)
         return document, build_graph(document, self.shared.registry)
 
     def _make_room(self, place: str, nodes: int, edges: int, *used: str) -> None:

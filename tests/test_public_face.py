@@ -44,6 +44,7 @@ ROOMS = [
     "graph",
     "validation",
     "bypass",
+    "relocating",
     "subworkflow",
     "drawing",
     "importing",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from nodes.nodetool.workflows.workflow_node import WorkflowNode
 from nodetool_core import Registry, Workflow, WorkflowError
@@ -324,3 +325,41 @@ def test_workflows_stand_only_so_deep_in_each_other(
     with pytest.raises(WorkflowError, match=r"more than 50 deep: 59\.json → ") as caught:
         Workflow.load(tmp_path / "59.json", registry)
     assert caught.value.problem.code == "nested_too_deeply"
+
+
+def test_paths_of_an_inner_workflow_start_from_its_own_folder(
+    tmp_path: Path, registry: Registry
+) -> None:
+    inner, deep = tmp_path / "parts", tmp_path / "parts" / "deep"
+    deep.mkdir(parents=True)
+    Image.new("RGB", (8, 6), "red").save(deep / "photo.png")
+    (inner / "mood.txt").write_text("calm")
+    write(
+        deep / "photo.json",
+        [
+            node("photo", "nodetool.input.ImageInput", name="photo", value="photo.png"),
+            node("image", "nodetool.output.Output", name="image"),
+        ],
+        [edge("photo.output", "image.value")],
+    )
+    write(
+        inner / "both.json",
+        [
+            node("photo", WorkflowNode.spec.node_type, path="deep/photo.json"),
+            node("mood", "nodetool.input.FilePathInput", name="mood", value="mood.txt"),
+            node("image", "nodetool.output.Output", name="image"),
+            node("text", "nodetool.output.Output", name="text"),
+        ],
+        [edge("photo.image", "image.value"), edge("mood.output", "text.value")],
+    )
+    outermost = write(
+        tmp_path / "outer.json",
+        [
+            node("both", WorkflowNode.spec.node_type, path="parts/both.json"),
+            node("image", "nodetool.output.Output", name="image"),
+            node("text", "nodetool.output.Output", name="text"),
+        ],
+        [edge("both.image", "image.value"), edge("both.text", "text.value")],
+    )
+    result = Workflow.load(outermost, registry).run()
+    assert (result["image"].image.size, result["text"]) == ((8, 6), "parts/mood.txt")

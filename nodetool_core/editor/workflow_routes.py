@@ -12,10 +12,10 @@ from starlette.responses import Response
 from nodetool_core.editor.checking import check_document
 from nodetool_core.editor.documents import Documents
 from nodetool_core.editor.places import listing
-from nodetool_core.editor.relocating import relocated, relocations
 from nodetool_core.editor.routing import Row
 from nodetool_core.editor.schemas import DraftRequest, MoveRequest, RelocateRequest
 from nodetool_core.json_types import JsonObject
+from nodetool_core.relocating import relocated_file, relocations
 from nodetool_core.server.http.thumbnails import Side, image_beside
 from nodetool_core.workflow import WorkflowDocument
 
@@ -112,7 +112,7 @@ class WorkflowRoutes:
         before, after = self.place(name)[0], self.place(given.to)[0]
 
         def change(text: bytes) -> bytes:
-            return relocated(text, self._state.registry, before, after)
+            return relocated_file(text, self._state.registry, before, after)
 
         etag = self._documents.move(name, given.to, change)
         self._state.catalog.refresh()

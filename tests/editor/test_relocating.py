@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from nodetool_core import Registry
-from nodetool_core.editor.relocating import relocated, relocations
+from nodetool_core.relocating import relocated_file, relocations
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur
 
@@ -106,7 +106,7 @@ def test_what_is_a_path(folder: Path, record: Any, place: tuple[Any, ...] | None
 
 def test_a_file_that_is_no_workflow_stays_as_it_is(folder: Path) -> None:
     for text in (b"no json", b"\xff", b'{"photo": "photo.png"}', b'{"graph": {"nodes": []}}'):
-        assert relocated(text, Registry.installed(), folder, folder / "b") == text
+        assert relocated_file(text, Registry.installed(), folder, folder / "b") == text
 
 
 def test_a_moved_workflow_finds_its_images(owner: httpx2.Client, editor: LiveEditor) -> None:

@@ -59,16 +59,25 @@ def relocations(
     return found
 
 
-def relocated(text: bytes, registry: Registry, before: Path, after: Path) -> bytes:
-    """Return a workflow's file for another folder; what is no workflow stays as it is. Blocks."""
-    try:
-        content = WorkflowDocument.from_text(text.decode("utf-8-sig")).to_json()
-    except (UnicodeDecodeError, WorkflowError):
-        return text
+def relocated(
+    document: WorkflowDocument, registry: Registry, before: Path, after: Path
+) -> WorkflowDocument:
+    """Return a workflow for another folder: the same one where nothing has to change. Blocks."""
+    content = document.to_json()
     changes = relocations(content["graph"]["nodes"], registry, before, after)
     for number, place, value in changes:
         _put(content["graph"]["nodes"][number], place, value)
-    return WorkflowDocument.from_json(content).to_bytes() if changes else text
+    return WorkflowDocument.from_json(content) if changes else document
+
+
+def relocated_file(text: bytes, registry: Registry, before: Path, after: Path) -> bytes:
+    """Return a workflow's file for another folder; what is no workflow stays as it is. Blocks."""
+    try:
+        document = WorkflowDocument.from_text(text.decode("utf-8-sig"))
+    except (UnicodeDecodeError, WorkflowError):
+        return text
+    moved = relocated(document, registry, before, after)
+    return text if moved is document else moved.to_bytes()
 
 
 def _paths(record: object, registry: Registry) -> Iterator[tuple[Place, str]]:
