@@ -16,6 +16,7 @@ ROOMS = [
     "http",
     "parameters",
     "served_workflow",
+    "uses",
     "seeds",
     "translation",
     "input_schemas",

@@ -12,11 +12,12 @@ from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.openai.body import ImagesBody, ImagesRequest, Source
-from nodetool_core.server.openai.models import Use, image_inputs, images_input, mask_input
+from nodetool_core.server.openai.models import Use
 from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.server.seeds import seed_places
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.translation import by_input_name, sized, taken_parameters
+from nodetool_core.server.uses import image_inputs, images_input, mask_input
 
 if TYPE_CHECKING:
     from PIL import Image

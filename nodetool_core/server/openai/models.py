@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from nodetool_core.errors import Problem
-from nodetool_core.references import ImageRef
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.served_workflow import ServedWorkflow, Task
+from nodetool_core.server.uses import mask_input, starts_from_images
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -26,34 +26,11 @@ EVERY: Final = "*"
 Use = Literal["generations", "edits", "variations"]
 
 _THEIRS: Final = re.compile(r"(?:gpt-image|chatgpt-image|dall-e)[\w.-]*", re.IGNORECASE)
-_MASKS: Final = ("mask", "mask_image")
-
-
-def image_inputs(served: ServedWorkflow) -> list[str]:
-    """Return the inputs that take one image to start from, the first of them first."""
-    names = [name for name, given in served.inputs.items() if given.prop.annotation is ImageRef]
-    found = [name for name in names if name != mask_input(served)]
-    return sorted(found, key=lambda name: name != "image")
-
-
-def mask_input(served: ServedWorkflow) -> str | None:
-    """Return the input that takes a mask, white where the image is made anew."""
-    return next((name for name in _MASKS if _takes_image(served, name)), None)
-
-
-def images_input(served: ServedWorkflow) -> str | None:
-    """Return the input that takes a list of images."""
-    return next(
-        (name for name, given in served.inputs.items() if given.prop.annotation == list[ImageRef]),
-        None,
-    )
 
 
 def can(task: Task | None, served: ServedWorkflow, use: Use) -> bool:
     """Return whether a workflow can be used for that, as it is served for a task."""
-    if use == "generations" or task == "text-to-image":
-        return use == "generations" and task == "text-to-image"
-    return bool(served.image_outputs and (image_inputs(served) or images_input(served)))
+    return task == "text-to-image" if use == "generations" else starts_from_images(task, served)
 
 
 class ModelNames:
@@ -97,7 +74,3 @@ class ModelNames:
         # Raises, or finds a model by what is left of its path in an address.
         catalog.tasks(name)
         return (name,)
-
-
-def _takes_image(served: ServedWorkflow, name: str) -> bool:
-    return name in served.inputs and served.inputs[name].prop.annotation is ImageRef
