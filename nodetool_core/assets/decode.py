@@ -135,9 +135,19 @@ def read_header(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -
 
     Raises ImageError for what is no image, and for what is larger than the limits.
     """
-    with identify(_opened(data, where, limits), where) as opened:
-        _check_pixels(opened, where, limits)
+    with opened_bytes(data, where, limits) as opened:
         return ImageHeader(*opened.size, opened.mode)
+
+
+def opened_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) -> ImageFile:
+    """
+    Return an encoded image with only its header read.
+
+    Raises ImageError for what is no image, and for what is larger than the limits.
+    """
+    opened = identify(_opened(data, where, limits), where)
+    _check_pixels(opened, where, limits)
+    return opened
 
 
 def _opened(data: bytes, where: str, limits: ImageLimits) -> BytesIO:

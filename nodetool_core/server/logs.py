@@ -23,8 +23,8 @@ current_client: ContextVar[str] = ContextVar("current_client", default="")
 _SECRET: Final = re.compile(
     r"""(?ix) \b (
         (?: token | api_key | password | secret | authorization ) ["']? \s* [=:] \s* ["']?
-        (?: bearer:?\s+ )?
-        | bearer:?\s+
+        (?: (?: bearer:? | basic ) \s+ )?
+        | (?: bearer:? | basic ) \s+
     )
     [^\s"',&}]+"""
 )

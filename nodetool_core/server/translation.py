@@ -32,6 +32,7 @@ _ALIASES: Final = {
     "cfg_scale": "guidance_scale",
     "guidance": "guidance_scale",
     "sampler": "scheduler",
+    "denoising_strength": "strength",
 }
 """Other names of parameters, for workflows that have no input of that name."""
 

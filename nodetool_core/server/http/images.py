@@ -99,16 +99,23 @@ def decode_image(data: bytes, limits: ImageLimits, where: str = "image") -> Imag
 
 
 def encode_image_data(
-    image: ImageData, file_format: str, *, provenance: bool = False, quality: int | None = None
+    image: ImageData,
+    file_format: str,
+    *,
+    provenance: bool = False,
+    quality: int | None = None,
+    infotext: str = "",
 ) -> bytes:
     """
     Return the bytes of an image's file, of which somebody waits.
 
     What made it is only written into it where asked for. `quality` (1 to 100) counts for JPEG and
-    WEBP.
+    WEBP. `infotext` is what web UIs write into images.
     """
     known = image.provenance if provenance else None
-    return encode_image(image.image, file_format, known, quality=quality, is_quick=True)
+    return encode_image(
+        image.image, file_format, known, quality=quality, is_quick=True, infotext=infotext
+    )
 
 
 def looks_like_image(data: bytes) -> bool:
