@@ -30,6 +30,7 @@ ROOMS = [
     "result_files",
     "v1",
     "openai",
+    "a1111",
     "mcp",
     "huggingface",
     "qolaba",
@@ -39,7 +40,7 @@ ROOMS = [
 ]
 """From the bottom up: a room imports those before it and itself."""
 
-DIALECTS = {"v1", "openai", "mcp", "huggingface", "qolaba"}
+DIALECTS = {"v1", "openai", "a1111", "mcp", "huggingface", "qolaba"}
 
 
 def imported(path: Path) -> Iterator[str]:
