@@ -1,0 +1,202 @@
+"""Results as the web UI gives them: base64, and what they are made with as a text of JSON."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nodetool_core import __version__
+from nodetool_core.assets.image_data import ImageData
+from nodetool_core.errors import Problem
+from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.server.a1111.body import EditBody, GenerationBody
+from nodetool_core.server.a1111.infotext import infotext
+from nodetool_core.server.a1111.options import Options
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.images import encode_image_data
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nodetool_core.engine.result import RunResult
+    from nodetool_core.server.a1111.call import Call
+    from nodetool_core.server.a1111.masking import Kept
+    from nodetool_core.server.runtime.app_state import AppState
+
+_FORMATS: Final = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
+_SEEDS: Final = 2**64
+_LATENT_SCALE: Final = 8
+"""Pixels of an image for one of its preview along each side, as most models have them."""
+_VERSION: Final = f"nodetool {__version__}"
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image of an answer, and what it is made with."""
+
+    content: str
+    """As base64."""
+    size: tuple[int, int]
+    seed: int
+    infotext: str
+
+
+class Answers:
+    """Makes answers. Its methods block: they encode images."""
+
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+
+    def made(
+        self, call: Call, kept: Kept | None, number: int, result: RunResult
+    ) -> tuple[Made, list[str]]:
+        """Return image `number` of a request, encoded, and notes on what is not as asked."""
+        served, asked = call.served, call.asked
+        image = result.outputs.get(served.image_outputs[0])
+        if not isinstance(image, ImageData):
+            message = f"{served.name} returned no image."
+            hint = "Ask the operator to fix the workflow."
+            raise HttpError(500, Problem("no_image_returned", "", message, hint))
+        notes = [problem.message for problem in result.warnings]
+        if kept is not None:
+            image = ImageData.of(kept.within(image.image), image.provenance)
+        size = image.image.size
+        if asked.body.size not in (None, size) and not _is_part(asked.body):
+            wanted = "{}x{}".format(*asked.body.size or (0, 0))
+            notes.append(f"width and height are {size[0]}x{size[1]}, and not {wanted}")
+        seed = (call.seed + number) % _SEEDS if call.seed is not None else _drawn(result)
+        text = _infotext(call, size, seed)
+        content = self.encoded(image, asked.options, text)
+        return Made(content, size, seed, text), notes
+
+    def encoded(self, image: ImageData, options: Options, text: str = "") -> str:
+        """Return an image as base64, in the client's format."""
+        file_format = _FORMATS[options.samples_format]
+        content = encode_image_data(
+            image,
+            file_format,
+            provenance=self._state.settings.provenance,
+            quality=None if file_format == "PNG" else options.jpeg_quality,
+            infotext=text if options.enable_pnginfo else "",
+        )
+        return base64.b64encode(content).decode()
+
+    def preview(self, small: Image.Image) -> str:
+        """Return the preview of a step as base64, about as large as the image will be."""
+        from PIL.Image import Resampling
+
+        size = (small.width * _LATENT_SCALE, small.height * _LATENT_SCALE)
+        image = ImageData.of(small.convert("RGB").resize(size, Resampling.BICUBIC))
+        return self.encoded(image, Options())
+
+
+def response(
+    body: GenerationBody, call: Call, images: Sequence[Made], notes: Sequence[str], began: float
+) -> JsonObject:
+    """
+    Return the whole answer.
+
+    Args:
+        images: Those that were made, fewer than were asked for where the client ended it.
+        began: Unix time in seconds.
+    """
+    answer: JsonObject = {
+        "images": [one.content for one in images] if body.send_images else [],
+        "parameters": _parameters(body),
+        "info": json.dumps(_info(body, call, images, began), ensure_ascii=False),
+    }
+    return answer | ({"warnings": list(dict.fromkeys(notes))} if notes else {})
+
+
+def _parameters(body: GenerationBody) -> JsonObject:
+    """Return the fields of the API as they were understood; what else was sent is not repeated."""
+    has_images = isinstance(body, EditBody) and body.include_init_images
+    left_out = set() if has_images else {"init_images", "mask"}
+    return body.model_dump(include=set(type(body).model_fields) - left_out)
+
+
+def _used(call: Call, *names: str) -> Json:
+    """Return what the workflow was given for the first of these inputs that it has."""
+    inputs = call.served.inputs
+    name = next((name for name in names if name in inputs), None)
+    if name is None:
+        return None
+    found = call.values.get(inputs[name].given, inputs[name].default)
+    return found if isinstance(found, (str, int, float)) else None
+
+
+def _info(body: GenerationBody, call: Call, images: Sequence[Made], began: float) -> JsonObject:
+    seeds: list[Json] = [one.seed for one in images]
+    size = images[0].size if images else body.size or (0, 0)
+    return {
+        "prompt": body.prompt,
+        "all_prompts": [body.prompt] * len(images),
+        "negative_prompt": body.negative_prompt,
+        "all_negative_prompts": [body.negative_prompt] * len(images),
+        "seed": seeds[0] if seeds else call.seed if call.seed is not None else -1,
+        "all_seeds": seeds,
+        "subseed": -1,
+        "all_subseeds": [-1] * len(images),
+        "subseed_strength": 0,
+        "width": size[0],
+        "height": size[1],
+        "sampler_name": _sampler(call),
+        "cfg_scale": _used(call, "cfg_scale", "guidance_scale"),
+        "steps": _used(call, "steps", "num_inference_steps"),
+        "batch_size": body.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "sd_model_name": call.served.name,
+        "sd_model_hash": None,
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "denoising_strength": _used(call, "denoising_strength", "strength"),
+        "extra_generation_params": {},
+        "index_of_first_image": 0,
+        "infotexts": [one.infotext for one in images],
+        "styles": [],
+        "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.localtime(began)),
+        "clip_skip": 1,
+        "is_using_inpainting_conditioning": body.is_masked,
+        "version": _VERSION,
+    }
+
+
+def _sampler(call: Call) -> str | None:
+    """Return the sampler that the client named, where the workflow was given its scheduler."""
+    target, body = call.served.inputs.get("scheduler"), call.asked.body
+    is_used = target is not None and target.given in call.values
+    return (body.sampler_name or body.sampler_index) if is_used else None
+
+
+def _infotext(call: Call, size: tuple[int, int], seed: int) -> str:
+    body = call.asked.body
+    parameters: JsonObject = {
+        "Steps": _used(call, "steps", "num_inference_steps"),
+        "Sampler": _sampler(call),
+        "Schedule type": body.scheduler if _sampler(call) else None,
+        "CFG scale": _used(call, "cfg_scale", "guidance_scale"),
+        "Seed": seed,
+        "Size": "{}x{}".format(*size),
+        "Model": call.served.name,
+        "Denoising strength": _used(call, "denoising_strength", "strength"),
+        "Mask blur": body.mask_blur if isinstance(body, EditBody) and body.mask else None,
+        "Version": _VERSION,
+    }
+    return infotext(body.prompt, body.negative_prompt, parameters)
+
+
+def _is_part(body: GenerationBody) -> bool:
+    """Return whether the size that is asked for is that of a part of the image."""
+    return isinstance(body, EditBody) and bool(body.mask) and body.inpaint_full_res
+
+
+def _drawn(result: RunResult) -> int:
+    """Return the seed that a run has drawn; -1 where it has none."""
+    return next((seed for one in result.seeds.values() for seed in one.values()), -1)
