@@ -90,6 +90,18 @@ def edit(seed: int, steps: int) -> dict[str, object]:
     return parameters(seed, steps) | image
 
 
+def web_ui_edit(seed: int, steps: int) -> dict[str, object]:
+    return {
+        "prompt": "a lake",
+        "steps": steps,
+        "denoising_strength": 1.0,
+        "cfg_scale": 7.5,
+        "seed": seed,
+        "init_images": [DATA_URI],
+        "override_settings": {"sd_model_checkpoint": MODEL},
+    }
+
+
 def tool_call(seed: int, steps: int) -> dict[str, object]:
     given = parameters(seed, steps) | {"image": DATA_URI}
     params = {"name": TOOL, "arguments": given, "_meta": META}
@@ -105,6 +117,7 @@ SPOKEN: Final[Mapping[str, Spoken]] = {
         },
     ),
     "openai": Spoken("/v1/images/edits", edit),
+    "a1111": Spoken("/sdapi/v1/img2img", web_ui_edit),
     "huggingface": Spoken(
         f"/models/{MODEL}",
         lambda seed, steps: {

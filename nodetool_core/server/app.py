@@ -18,6 +18,7 @@ from starlette.responses import Response
 from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.server import operations, result_files
+from nodetool_core.server.a1111 import routes as a1111
 from nodetool_core.server.http.dialect import Dialect, Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.requests import ClientGone
@@ -44,6 +45,7 @@ _log = logging.getLogger(__name__)
 
 DIALECTS: Final[Mapping[DialectName, Callable[[AppState], Dialect]]] = {
     "openai": openai.dialect,
+    "a1111": a1111.dialect,
     "mcp": mcp.dialect,
     "huggingface": huggingface.dialect,
     "qolaba": qolaba.dialect,

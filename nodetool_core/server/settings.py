@@ -44,7 +44,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; one text with commas in the environment."""
 
 
-DialectName = Literal["openai", "mcp", "huggingface", "qolaba", "nodetool"]
+DialectName = Literal["openai", "a1111", "mcp", "huggingface", "qolaba", "nodetool"]
 
 _HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "host": bound_host,

@@ -7,6 +7,8 @@ Qolaba's API, whose requests are all jobs, tests/server/qolaba has them.
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +17,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from nodetool_core.errors import Problem
 from nodetool_core.models.sources.hub import Hub
+from nodetool_core.server.a1111.errors import show_failure as show_a1111
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.runtime import health
 from tests.server import nodes
 from tests.server.live import LiveServer, png
@@ -52,6 +57,22 @@ def read_openai(response: httpx2.Response) -> tuple[str, str]:
     return error["code"], error["message"]
 
 
+def ask_a1111(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    body = {
+        "prompt": model,
+        "init_images": [base64.b64encode(image).decode()],
+        "override_settings": {"sd_model_checkpoint": model},
+    }
+    return client.post("/sdapi/v1/img2img", json=body)
+
+
+def read_a1111(response: httpx2.Response) -> tuple[str, str]:
+    body = response.json()
+    assert body.keys() == {"error", "detail", "body", "errors"}
+    assert isinstance(body["detail"], list if response.status_code == 422 else str)
+    return body["error"], body["errors"]
+
+
 def ask_hugging_face(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
     return client.post(f"/models/{model}", content=image, headers={"x-wait-for-model": "true"})
 
@@ -69,6 +90,7 @@ def read_plain(response: httpx2.Response) -> tuple[str, str]:
 
 SPOKEN = {
     "openai": Spoken(ask_openai, read_openai, keeps=True),
+    "a1111": Spoken(ask_a1111, read_a1111),
     "huggingface": Spoken(ask_hugging_face, read_plain),
     "nodetool": Spoken(ask_nodetool, read_plain, keeps=True),
 }
@@ -187,6 +209,29 @@ def test_database_away(
     live = serve(database=str(tmp_path / "database" / "jobs.sqlite"), job_workers=0)
     with live.client() as client, Away(live, tmp_path / "database"):
         refused(name, SPOKEN[name].ask(client, "paint", png()), 503, "database_failed")
+
+
+def test_what_keeps_nothing_needs_neither(
+    serve: Callable[..., LiveServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The web UI's API answers with its images alone, so it does without the database and room."""
+    monkeypatch.setattr(health, "KNOWN_SECONDS", 0.0)
+    database = str(tmp_path / "database" / "jobs.sqlite")
+    live = serve(database=database, job_workers=0, spare_bytes=2**60)
+    with live.client() as client, Away(live, tmp_path / "database"):
+        response = SPOKEN["a1111"].ask(client, "paint", png())
+        assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(503, "database_failed"), (503, "disk_full"), (507, "storage_full")]
+)
+def test_the_form_of_failures_of_storage(status: int, code: str) -> None:
+    error = HttpError(status, Problem(code, "", "It is away."), headers={"Retry-After": "2"})
+    shown = show_a1111(error)
+    body = json.loads(bytes(shown.body))
+    assert (shown.status_code, shown.headers["retry-after"]) == (status, "2")
+    assert body == {"error": code, "detail": "It is away.", "body": "", "errors": "It is away."}
 
 
 @pytest.mark.parametrize("name", [name for name, spoken in SPOKEN.items() if spoken.keeps])

@@ -17,6 +17,7 @@ from tests.server.test_operations import figures
 
 CALLS = {
     "openai": ("/v1/images/edits", {"data": {"prompt": "x"}, "files": {"image": png()}}),
+    "a1111": ("/sdapi/v1/interrupt", {}),
     "mcp": ("/mcp", {"json": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}),
     "huggingface": ("/models/paint", {"content": png()}),
     "qolaba": ("/getImage", {"json": {"id": "x"}}),

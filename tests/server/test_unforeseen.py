@@ -25,6 +25,8 @@ KEPT = {"settings", "access", "limits", "draining", "metrics", "started"}
 
 QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": data_uri(png()), "id": "x"}
 OPENAI = ("/v1/images/", "/v1/models")
+A1111 = "/sdapi/v1/"
+WEB_UI = {"prompt": "x", "init_images": [data_uri(png())], "image": data_uri(png())}
 IMAGES = {"prompt": "x", "images": [{"image_url": data_uri(png())}]}
 ASKED = {"inputs": {"image": data_uri(png())}}
 
@@ -54,6 +56,8 @@ def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
         if path.startswith("/get")
         else IMAGES
         if path.startswith(OPENAI)
+        else WEB_UI | {"imageList": [{"data": data_uri(png())}]}
+        if path.startswith(A1111)
         else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
     )
     return client.request(
@@ -69,6 +73,10 @@ def shown(path: str, response: httpx2.Response) -> str:
     if path.startswith(OPENAI):
         assert body["error"]["code"] == "internal_error"
         return str(body["error"]["message"])
+    if path.startswith(A1111):
+        assert body.keys() == {"error", "detail", "body", "errors"}
+        assert body["error"] == "internal_error"
+        return str(body["detail"])
     if path.startswith("/get"):
         assert len(body) == 8 and body["status"] == "FAILED"
         return str(body["error"])
@@ -84,6 +92,33 @@ ANSWER_ALL_THE_SAME = {
     "/docs",
     "/redoc",
     "/openapi.json",
+    *(
+        f"{A1111}{path}"
+        for path in (
+            "cmd-flags",
+            "embeddings",
+            "extensions",
+            "face-restorers",
+            "hypernetworks",
+            "interrupt",
+            "latent-upscale-modes",
+            "loras",
+            "memory",
+            "progress",
+            "prompt-styles",
+            "realesrgan-models",
+            "refresh-checkpoints",
+            "refresh-loras",
+            "refresh-vae",
+            "samplers",
+            "schedulers",
+            "script-info",
+            "scripts",
+            "sd-modules",
+            "sd-vae",
+            "skip",
+        )
+    ),
 }
 
 

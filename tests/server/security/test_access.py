@@ -85,6 +85,8 @@ def problem(response: httpx2.Response) -> str:
     body = response.json()
     if isinstance(body["error"], dict):
         return str(body["error"]["code"])
+    if "detail" in body:
+        return str(body["error"])
     return str((body if "problems" in body else body["error_data"])["problems"][0]["code"])
 
 

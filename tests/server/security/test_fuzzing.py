@@ -101,7 +101,43 @@ EDITED = {
     "mask": {"image_url": QOLABA["image"]},
     "stream": False,
 }
+WEB_UI = {
+    "prompt": "x",
+    "seed": 3,
+    "steps": 2,
+    "sampler_name": "Euler a",
+    "width": 16,
+    "height": 16,
+    "batch_size": 1,
+    "infotext": "a lake\nSteps: 4, Sampler: Euler, Seed: 7, Size: 16x16",
+    "override_settings": {"sd_model_checkpoint": "draw", "samples_format": "jpg"},
+    "alwayson_scripts": {},
+}
+WEB_UI_EDIT = WEB_UI | {
+    "override_settings": {"sd_model_checkpoint": "paint"},
+    "init_images": [HF["inputs"]],
+    "mask": QOLABA["image"],
+    "mask_blur": 4,
+    "inpainting_fill": 0,
+    "inpaint_full_res": True,
+    "inpaint_full_res_padding": 4,
+    "resize_mode": 2,
+}
+EXTRAS = {
+    "image": HF["inputs"],
+    "resize_mode": 1,
+    "upscaling_resize_w": 20,
+    "upscaling_resize_h": 10,
+    "upscaler_1": "Lanczos",
+    "upscaler_2": "Nearest",
+    "extras_upscaler_2_visibility": 0.5,
+}
 BODIES = [
+    ("/sdapi/v1/txt2img", WEB_UI),
+    ("/sdapi/v1/img2img", WEB_UI_EDIT),
+    ("/sdapi/v1/extra-single-image", EXTRAS),
+    ("/sdapi/v1/png-info", {"image": HF["inputs"]}),
+    ("/sdapi/v1/options", {"sd_model_checkpoint": "paint", "jpeg_quality": 80}),
     ("/v1/images/generations", DRAWN),
     ("/v1/images/edits", EDITED),
     ("/v1/images/variations", EDITED),

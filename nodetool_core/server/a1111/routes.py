@@ -1,0 +1,291 @@
+"""
+The API of the AUTOMATIC1111 web UI: `/sdapi/v1/…`, as its clients were seen to use it.
+
+What can't be done as asked is named in `warnings` of the answer. The web UI serves one person; here
+options, progress and interruptions are each client's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+
+from nodetool_core.assets.infotext import read_texts
+from nodetool_core.engine.events import Event, NodePreview, NodeProgress
+from nodetool_core.json_types import JsonObject
+from nodetool_core.server.a1111 import lists, openapi
+from nodetool_core.server.a1111.answers import Answers, response
+from nodetool_core.server.a1111.body import (
+    EditBody,
+    ExtrasImageBody,
+    ExtrasImagesBody,
+    GenerationBody,
+    ImageBody,
+    image_ref,
+    read,
+)
+from nodetool_core.server.a1111.call import Asked, call_of
+from nodetool_core.server.a1111.checkpoints import Checkpoints, Use
+from nodetool_core.server.a1111.errors import show_failure
+from nodetool_core.server.a1111.extras_routes import ExtrasRoutes
+from nodetool_core.server.a1111.generations import Generation, Generations, progress_of
+from nodetool_core.server.a1111.infotext import parsed
+from nodetool_core.server.a1111.options import ClientOptions, changed, shown
+from nodetool_core.server.http.dialect import Dialect, bearer_token
+from nodetool_core.server.http.json_body import read_object
+from nodetool_core.server.http.requests import ClientGone, client_of, read_body_of, until_gone
+from nodetool_core.server.seeds import counted_up
+
+if TYPE_CHECKING:
+    from nodetool_core.engine.result import RunResult
+    from nodetool_core.server.a1111.call import Call
+    from nodetool_core.server.a1111.masking import Kept
+    from nodetool_core.server.runtime.app_state import AppState
+    from nodetool_core.server.served_workflow import ServedWorkflow
+
+PREFIX: Final = "/sdapi/v1"
+
+_BASIC: Final = re.compile(r"basic\s+(\S+)", re.IGNORECASE)
+_HOW_TO_CALL: Final = """\
+curl -u 'any:the token' -H 'Content-Type: application/json' {url}/sdapi/v1/txt2img \\
+  -d '{"prompt": "a winter night", "steps": 20}'
+"""
+
+
+def dialect(state: AppState) -> Dialect:
+    """Return this dialect of a server."""
+    return Dialect(
+        "a1111",
+        "AUTOMATIC1111 web UI",
+        [router(state)],
+        (f"{PREFIX}/",),
+        show_failure,
+        token_of,
+        how_to_call=_HOW_TO_CALL,
+    )
+
+
+def token_of(headers: Headers) -> str:
+    """Return the password of Basic authentication, else its user, else the bearer token."""
+    found = _BASIC.fullmatch(headers.get("authorization", "").strip())
+    if found is None:
+        return bearer_token(headers)
+    try:
+        user, _, password = base64.b64decode(found[1], validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+    return password or user
+
+
+def router(state: AppState) -> APIRouter:
+    """Return the routes of this dialect."""
+    own, extras = WebUIRoutes(state), ExtrasRoutes(state)
+    routes = APIRouter(prefix=PREFIX, tags=["AUTOMATIC1111 web UI"])
+
+    def add(
+        method: str,
+        path: str,
+        work: Callable[..., Awaitable[Response]],
+        responses: dict[int | str, JsonObject],
+        body: JsonObject | None = None,
+    ) -> None:
+        routes.add_api_route(
+            f"/{path}",
+            work,
+            methods=[method],
+            operation_id=f"a1111_{method.lower()}_{path.replace('-', '_')}",
+            response_class=Response,
+            responses=responses,
+            openapi_extra=body,
+        )
+
+    drawn: JsonObject = {"prompt": "a winter night", "steps": 4, "width": 128, "height": 128}
+    made, one = openapi.runs(openapi.IMAGES), openapi.body(GenerationBody, drawn)
+    add("POST", "txt2img", own.txt2img, made, one)
+    add("POST", "img2img", own.img2img, made, openapi.body(EditBody))
+    image, images = openapi.body(ExtrasImageBody), openapi.body(ExtrasImagesBody)
+    add("POST", "extra-single-image", extras.one, openapi.runs(openapi.EXTRAS_IMAGE), image)
+    add("POST", "extra-batch-images", extras.several, openapi.runs(openapi.EXTRAS_IMAGES), images)
+    found = openapi.answers(openapi.PNG_INFO, 400, 401, 413, 415, 422, 429)
+    add("POST", "png-info", own.png_info, found, openapi.body(ImageBody))
+    add("GET", "options", own.options, openapi.answers(openapi.OBJECT))
+    kept = openapi.answers(openapi.NOTHING, 400, 401, 404, 413, 415, 422, 429)
+    add("POST", "options", own.set_options, kept, openapi.object_body())
+    add("GET", "progress", own.progress, openapi.answers(openapi.PROGRESS, 401, 422, 429))
+    ended = openapi.answers(openapi.OBJECT, 401, 413, 415, 429)
+    add("POST", "interrupt", own.interrupt, ended)
+    add("POST", "skip", own.skip, ended)
+    for path in ("checkpoints", "loras", "vae"):
+        add("POST", f"refresh-{path}", own.refresh, ended)
+    routes.include_router(lists.router(state))
+    return routes
+
+
+class WebUIRoutes:
+    """Answers requests of this dialect."""
+
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        self._checkpoints = Checkpoints(state)
+        self._options = ClientOptions()
+        self._generations = Generations()
+        self._answers = Answers(state)
+
+    async def txt2img(self, request: Request) -> Response:
+        """Make images from a text."""
+        return await self._generated(request, GenerationBody, "txt2img")
+
+    async def img2img(self, request: Request) -> Response:
+        """Make images from images and a text, with a mask or without."""
+        return await self._generated(request, EditBody, "img2img")
+
+    async def _generated(self, request: Request, kind: type[GenerationBody], use: Use) -> Response:
+        state, client = self._state, client_of(request)
+        content = await read_body_of(request)
+        options = self._options.of(client)
+
+        def read_request() -> tuple[Asked, ServedWorkflow]:
+            asked = Asked.of(read(kind, content), options)
+            title, has_mask = asked.options.sd_model_checkpoint, asked.body.is_masked
+            return asked, self._checkpoints.served(title, use, has_mask=has_mask)
+
+        asked, served = await state.threads.work(read_request)
+        with self._generations.begin(client, use, asked.body.count) as generation:
+            call, kept, results = await self._results(request, asked, served, generation)
+
+        def answer() -> Response:
+            made = [self._answers.made(call, kept, *one) for one in results]
+            notes = [*call.notes, *(note for _, found in made for note in found)]
+            images = [image for image, _ in made]
+            return JSONResponse(response(asked.body, call, images, notes, generation.started))
+
+        return await state.threads.work(answer)
+
+    async def _results(
+        self, request: Request, asked: Asked, served: ServedWorkflow, generation: Generation
+    ) -> tuple[Call, Kept | None, list[tuple[int, RunResult]]]:
+        """
+        Return what was made of a request, by the number of the image.
+
+        Raises ClientGone where the client has gone away; where it has interrupted the request,
+        what was made before it is returned.
+        """
+        state, outputs = self._state, [served.image_outputs[0]]
+        calls: list[Call] = []
+        kept: Kept | None = None
+        results: list[tuple[int, RunResult]] = []
+
+        def read_call() -> Call:
+            calls.append(call_of(served, asked, state.sanitizer, state.limits))
+            return calls[0]
+
+        try:
+            async with state.runs.admit(
+                served,
+                read_call,
+                may_fetch=_may_fetch(served, asked.body),
+                load_seconds=state.settings.load_seconds,
+                gone=lambda: _first_of(until_gone(request), generation.interrupted.wait()),
+            ) as (turn, call):
+                values, kept = await state.threads.work(call.decode)
+                for number in range(asked.body.count):
+                    running = turn.stream(
+                        counted_up(served.graph, values, number),
+                        (NodePreview, NodeProgress),
+                        outputs=outputs,
+                        previews=True,
+                    )
+                    result = await generation.image(_result(running, generation))
+                    if result is not None:
+                        results.append((number, result))
+        except ClientGone:
+            if not generation.interrupted.is_set():
+                raise
+        return calls[0], kept, results
+
+    async def progress(self, request: Request, skip_current_image: bool = False) -> Response:
+        """Return how far the client's own requests are, with a preview of the oldest."""
+        found = self._generations.of(client_of(request))
+        preview = found[0].preview if found and not skip_current_image else None
+        image = None
+        if preview is not None:
+            image = await self._state.threads.work(self._answers.preview, preview)
+        return JSONResponse(progress_of(found) | {"current_image": image, "textinfo": None})
+
+    async def interrupt(self, request: Request) -> Response:
+        """End the client's own requests, which are answered with what is made by then."""
+        for one in self._generations.of(client_of(request)):
+            one.interrupted.set()
+        return JSONResponse({})
+
+    async def skip(self, request: Request) -> Response:
+        """End the images that the client's own requests are at, and go on with the next."""
+        for one in self._generations.of(client_of(request)):
+            one.skip()
+        return JSONResponse({})
+
+    async def options(self, request: Request) -> Response:
+        """Return the client's own options."""
+        options = self._options.of(client_of(request))
+        checkpoint = options.sd_model_checkpoint or self._checkpoints.usual
+        return JSONResponse(shown(options, checkpoint))
+
+    async def set_options(self, request: Request) -> Response:
+        """Change the client's own options."""
+        client, given = client_of(request), read_object(await read_body_of(request))
+        options, notes = changed(self._options.of(client), given)
+        if options.sd_model_checkpoint:
+            self._checkpoints.check(options.sd_model_checkpoint)
+        self._options.set(client, options)
+        return JSONResponse({"warnings": notes} if notes else None)
+
+    async def png_info(self, request: Request) -> Response:
+        """Return what is written in an image of how it was made."""
+        content, state = await read_body_of(request), self._state
+
+        def answer() -> JsonObject:
+            ref = image_ref(read(ImageBody, content).image, "image")
+            data = state.sanitizer.encoded(ref, "image").data
+            text, items = read_texts(data, "image", state.limits)
+            return {"info": text, "items": items, "parameters": parsed(text) if text else {}}
+
+        return JSONResponse(await state.threads.fetch(answer))
+
+    async def refresh(self) -> Response:
+        """Do nothing: what is listed is what there is."""
+        return JSONResponse({})
+
+
+async def _result(running: AsyncGenerator[Event | RunResult], generation: Generation) -> RunResult:
+    """Return the result of a run, and take note of its events meanwhile."""
+    async with aclosing(running) as events:
+        async for event in events:
+            if not isinstance(event, Event):
+                return event
+            generation.note(event)
+    raise RuntimeError("A run has ended without a result.")
+
+
+async def _first_of(*waits: Coroutine[object, object, object]) -> None:
+    """Return once one of them does."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _may_fetch(served: ServedWorkflow, body: GenerationBody) -> bool:
+    """Return whether an image of a request may lie on another server."""
+    others = (name for name in body.others if name in served.inputs)
+    return isinstance(body, EditBody) or any(served.inputs[name].is_image for name in others)
