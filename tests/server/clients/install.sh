@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the clients that the tests judge the server by: an old huggingface_hub and LangChain in environments of their own, and the
-# JavaScript clients. Needs the package indexes of Python and npm.
+# Installs the clients that the tests judge the server by: an old huggingface_hub, LangChain and webuiapi in environments of their own, and
+# the JavaScript clients. Needs the package indexes of Python and npm.
 #
 #   tests/server/clients/install.sh FOLDER        and then NODETOOL_CLIENTS=FOLDER pytest tests/server
 set -euo pipefail
@@ -9,5 +9,7 @@ python3 -m venv "$folder/old_hub"
 "$folder/old_hub/bin/pip" install --quiet "huggingface_hub==0.25.2" "pillow==13.0.0" "aiohttp"
 python3 -m venv "$folder/langchain"
 "$folder/langchain/bin/pip" install --quiet "langchain-community==0.4.2" "openai==3.57.0"
+python3 -m venv "$folder/webui"
+"$folder/webui/bin/pip" install --quiet "webuiapi==0.9.17" "pillow==13.0.0"
 cp "$(dirname "$0")/package.json" "$folder/"
 npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder"
