@@ -81,23 +81,32 @@ def evaluated(text: str, names: Names) -> object:
 
     Raises NodeError where it can't be read, names what is not there, or has no result.
     """
+    return compiled(text)(names)
+
+
+def compiled(text: str) -> Work:
+    """Return what works an expression out, as `evaluated` does. Raises NodeError."""
     if len(text) > MAX_LENGTH:
         raise NodeError(
             f"The expression has {len(text)} characters, more than {MAX_LENGTH}.",
             "Divide it among several nodes.",
         )
     work = _Reader(text).read()
-    try:
-        return work(names)
-    except ZeroDivisionError as error:
-        raise NodeError(
-            f"The expression {_short(text)} divides by 0.", "Guard it: `a / b if b else 0`."
-        ) from error
-    except (ArithmeticError, ValueError) as error:
-        raise NodeError(
-            f"The expression {_short(text)} has no result: {error}.",
-            "Check the values that it is given.",
-        ) from error
+
+    def worked_out(names: Names) -> object:
+        try:
+            return work(names)
+        except ZeroDivisionError as error:
+            raise NodeError(
+                f"The expression {_short(text)} divides by 0.", "Guard it: `a / b if b else 0`."
+            ) from error
+        except (ArithmeticError, ValueError) as error:
+            raise NodeError(
+                f"The expression {_short(text)} has no result: {error}.",
+                "Check the values that it is given.",
+            ) from error
+
+    return worked_out
 
 
 def names_in(values: Names, context: Context) -> Names:

@@ -1,23 +1,44 @@
 """
-Texts with placeholders: `{{ name }}`.
+Texts with placeholders, loops and conditions.
 
-A placeholder is a name, or a path into a value (`{{ scene.season }}`, `{{ items.0 }}`), and may
-name filters (`{{ season | upper }}`). A single brace means itself. There is no logic and no code in
-a template.
+A placeholder, `{{ name }}`, is a name or a path into a value (`{{ scene.season }}`,
+`{{ items.0 }}`), and may name filters (`{{ season | upper }}`). A loop repeats what lies in it for
+each item of a list, or each name of an object; a condition keeps one of several parts:
+
+    {% for item in items %}{{ loop.index }}. {{ item }}{% endfor %}
+    {% if loop.first %}…{% elif len(item) > 20 %}…{% else %}…{% endif %}
+
+A condition is an expression (`_expression.py`). In a loop, `loop` has `index` (from 1), `index0`,
+`first`, `last` and `length`. A tag alone on its line leaves no empty line behind. The form is that
+of Jinja; there is no code in a template. A text becomes at most MAX_LENGTH characters long.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
+from nodes._expression import Work, compiled
 from nodetool_core import ImageData, NodeError
 from nodetool_core.errors import near_miss
 from nodetool_core.references import AssetRef, ColorRef, ImageSizeRef, ModelRef
 
-_PLACEHOLDER: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+MAX_LENGTH: Final = 10_000_000
+MAX_PARTS: Final = 1_000_000
+"""Parts that a text is written of, those of loops once for each round."""
+MAX_DEPTH: Final = 20
+
+_TAG: Final = re.compile(
+    r"(?P<line>(?:(?<=\n)|\A)[ \t]*\{%(?P<whole>[^%]*(?:%(?!\})[^%]*)*)%\}[ \t]*(?:\n|\Z))"
+    r"|\{%(?P<inner>[^%]*(?:%(?!\})[^%]*)*)%\}"
+    r"|\{\{(?P<placeholder>.*?)\}\}",
+    re.DOTALL,
+)
+_LOOP: Final = re.compile(r"for\s+([^\W\d]\w*)\s+in\s+(\w+(?:\.\w+)*)")
 _PATH: Final = re.compile(r"\w+(\.\w+)*")
 
 _WORD: Final = re.compile("[^\\W_](?:[^\\W_]|['\u2019\u0300-\u036f])*")
@@ -42,11 +63,157 @@ FILTERS: Final[Mapping[str, Callable[[str], str]]] = {
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """
-    Return the text with every placeholder replaced by its value.
+    Return the text with every placeholder replaced by its value, and every loop written out.
 
-    Raises NodeError for one that has none, or can't be read.
+    Raises NodeError for one that has no value, or can't be read.
     """
-    return _PLACEHOLDER.sub(lambda match: _value_of(match[1], values), template)
+    return _Writer().written(_Reader(template).parts(), values)
+
+
+Part = Callable[["_Writer", Mapping[str, Any]], str]
+"""Writes a part of a text with values."""
+
+
+class _Reader:
+    """Reads a template from one tag to the next."""
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._place = 0
+        self._depth = 0
+
+    def parts(self) -> list[Part]:
+        parts, tag = self._until()
+        if tag:
+            raise _misplaced(tag)
+        return parts
+
+    def _until(self, *ends: str) -> tuple[list[Part], str]:
+        """Return what stands before a tag that begins with one of these words, and the tag."""
+        parts: list[Part] = []
+        while found := _TAG.search(self._template, self._place):
+            parts.append(_plain(self._template[self._place : found.start()]))
+            self._place = found.end()
+            if (inner := found["placeholder"]) is not None:
+                parts.append(partial(_placeholder, inner))
+                continue
+            tag = (found["inner"] if found["whole"] is None else found["whole"]).strip(" \t\n-")
+            word = tag.partition(" ")[0]
+            if word in ends:
+                return parts, tag
+            if word not in ("for", "if"):
+                raise _misplaced(tag)
+            self._depth += 1
+            if self._depth > MAX_DEPTH:
+                raise NodeError(
+                    f"The loops of the text are nested more than {MAX_DEPTH} deep.",
+                    "Divide it among several nodes.",
+                )
+            parts.append(self._loop(tag) if word == "for" else self._condition(tag))
+            self._depth -= 1
+        if ends:
+            raise NodeError(
+                f"The text ends before {{% {ends[-1]} %}}.", "Write that tag where its part ends."
+            )
+        parts.append(_plain(self._template[self._place :]))
+        return parts, ""
+
+    def _loop(self, tag: str) -> Part:
+        read = _LOOP.fullmatch(tag)
+        if not read:
+            raise NodeError(
+                f"The loop {{% {tag} %}} can't be read.", "Write {% for item in items %}."
+            )
+        inner, _ = self._until("endfor")
+        return partial(_looped, read[1], read[2], inner)
+
+    def _condition(self, tag: str) -> Part:
+        cases: list[tuple[Work, list[Part]]] = []
+        while tag.partition(" ")[0] in ("if", "elif"):
+            condition = compiled(tag.partition(" ")[2])
+            inner, tag = self._until("elif", "else", "endif")
+            cases.append((condition, inner))
+        otherwise: list[Part] = []
+        if tag == "else":
+            otherwise, tag = self._until("endif")
+        return partial(_chosen, cases, otherwise)
+
+
+class _Writer:
+    """Writes the parts of a text, and counts what it writes."""
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._count = 0
+
+    def written(self, parts: Sequence[Part], values: Mapping[str, Any]) -> str:
+        """Return what parts become. Raises NodeError where there are too many."""
+        self._count += 1 + len(parts)
+        if self._count > MAX_PARTS:
+            raise NodeError(
+                f"The loops of the text write more than {MAX_PARTS:,} parts.", "Give shorter lists."
+            )
+        return "".join([part(self, values) for part in parts])
+
+    def counted(self, text: str) -> str:
+        """Return a text. Raises NodeError where all of them together become too long."""
+        self._length += len(text)
+        if self._length > MAX_LENGTH:
+            raise NodeError(
+                f"The text becomes longer than {MAX_LENGTH:,} characters.", "Give shorter values."
+            )
+        return text
+
+
+def _plain(text: str) -> Part:
+    return lambda writer, _: writer.counted(text)
+
+
+def _placeholder(inner: str, writer: _Writer, values: Mapping[str, Any]) -> str:
+    return writer.counted(_value_of(inner, values))
+
+
+def _looped(
+    name: str, path: str, inner: Sequence[Part], writer: _Writer, values: Mapping[str, Any]
+) -> str:
+    found = _look_up(path, values)
+    items = list(found) if isinstance(found, Mapping) or _is_list(found) else None
+    if items is None:
+        raise NodeError(
+            f"The loop over {path} has no list: it is a {type(found).__name__}.",
+            "Connect a list, or an object, whose names it then goes through.",
+        )
+    texts, outside = [], dict(values)
+    for index, item in enumerate(items):
+        loop = {
+            "index": index + 1,
+            "index0": index,
+            "first": index == 0,
+            "last": index == len(items) - 1,
+            "length": len(items),
+        }
+        texts.append(writer.written(inner, ChainMap({name: item, "loop": loop}, outside)))
+    return "".join(texts)
+
+
+def _chosen(
+    cases: Sequence[tuple[Work, Sequence[Part]]],
+    otherwise: Sequence[Part],
+    writer: _Writer,
+    values: Mapping[str, Any],
+) -> str:
+    for condition, inner in cases:
+        if condition(values):
+            return writer.written(inner, values)
+    return writer.written(otherwise, values)
+
+
+def _misplaced(tag: str) -> NodeError:
+    word = tag.partition(" ")[0]
+    hint = (
+        "" if word in _WORDS else near_miss(word, _WORDS)
+    ) or "Write {% for item in items %} or {% if condition %} in front of it."
+    return NodeError(f"The tag {{% {tag[:80]} %}} is out of place.", hint)
 
 
 def as_text(value: Any) -> str:
@@ -118,6 +285,9 @@ def _hint(part: str, found: Any) -> str:
     if _is_list(found) and found:
         return f"There are {len(found)} values: 0 to {len(found) - 1}."
     return "Give it one, or remove it from the text."
+
+
+_WORDS: Final = ("for", "endfor", "if", "elif", "else", "endif")
 
 
 def _is_list(value: Any) -> bool:

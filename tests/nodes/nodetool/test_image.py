@@ -197,10 +197,13 @@ def test_metadata(run_node: NodeRunner, tmp_path: Path) -> None:
     glass = scene().convert("RGBA")
     glass.putalpha(128)
     glass.save(tmp_path / "a.webp", lossless=True)
-    assert tuple(run_node(GetMetadata(image=ImageRef(uri="a.webp")))) == ("WEBP", "RGBA", 40, 24, 4)
+    found = tuple(run_node(GetMetadata(image=ImageRef(uri="a.webp"))))
+    assert found[:5] == ("WEBP", "RGBA", 40, 24, 4)
     scene().convert("L").save(tmp_path / "a.jpg")
-    assert tuple(run_node(GetMetadata(image=ImageRef(uri="a.jpg")))) == ("JPEG", "L", 40, 24, 1)
-    assert tuple(run_node(GetMetadata(image=image(mode="RGBA")))) == ("", "RGBA", 40, 24, 4)
+    found = tuple(run_node(GetMetadata(image=ImageRef(uri="a.jpg"))))
+    assert found[:5] == ("JPEG", "L", 40, 24, 1)
+    found = tuple(run_node(GetMetadata(image=image(mode="RGBA"))))
+    assert found[:5] == ("", "RGBA", 40, 24, 4)
 
 
 def test_images_to_list_orders_by_name(run_node: NodeRunner) -> None:
