@@ -20,7 +20,7 @@ import re
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypeGuard
 
 from nodes._expression import Work, compiled
 from nodetool_core import ImageData, NodeError
@@ -61,7 +61,7 @@ FILTERS: Final[Mapping[str, Callable[[str], str]]] = {
 }
 
 
-def fill(template: str, values: Mapping[str, Any]) -> str:
+def fill(template: str, values: Mapping[str, object]) -> str:
     """
     Return the text with every placeholder replaced by its value, and every loop written out.
 
@@ -70,7 +70,7 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
     return _Writer().written(_Reader(template).parts(), values)
 
 
-Part = Callable[["_Writer", Mapping[str, Any]], str]
+Part = Callable[["_Writer", Mapping[str, object]], str]
 """Writes a part of a text with values."""
 
 
@@ -146,7 +146,7 @@ class _Writer:
         self._length = 0
         self._count = 0
 
-    def written(self, parts: Sequence[Part], values: Mapping[str, Any]) -> str:
+    def written(self, parts: Sequence[Part], values: Mapping[str, object]) -> str:
         """Return what parts become. Raises NodeError where there are too many."""
         self._count += 1 + len(parts)
         if self._count > MAX_PARTS:
@@ -169,12 +169,12 @@ def _plain(text: str) -> Part:
     return lambda writer, _: writer.counted(text)
 
 
-def _placeholder(inner: str, writer: _Writer, values: Mapping[str, Any]) -> str:
+def _placeholder(inner: str, writer: _Writer, values: Mapping[str, object]) -> str:
     return writer.counted(_value_of(inner, values))
 
 
 def _looped(
-    name: str, path: str, inner: Sequence[Part], writer: _Writer, values: Mapping[str, Any]
+    name: str, path: str, inner: Sequence[Part], writer: _Writer, values: Mapping[str, object]
 ) -> str:
     found = _look_up(path, values)
     items = list(found) if isinstance(found, Mapping) or _is_list(found) else None
@@ -200,7 +200,7 @@ def _chosen(
     cases: Sequence[tuple[Work, Sequence[Part]]],
     otherwise: Sequence[Part],
     writer: _Writer,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
 ) -> str:
     for condition, inner in cases:
         if condition(values):
@@ -216,7 +216,7 @@ def _misplaced(tag: str) -> NodeError:
     return NodeError(f"The tag {{% {tag[:80]} %}} is out of place.", hint)
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """
     Return a value as text: short numbers, lists separated by commas, objects as JSON.
 
@@ -245,7 +245,7 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def _value_of(inner: str, values: Mapping[str, Any]) -> str:
+def _value_of(inner: str, values: Mapping[str, object]) -> str:
     path, *filters = (part.strip() for part in inner.split("|"))
     if not _PATH.fullmatch(path):
         raise NodeError(
@@ -262,8 +262,8 @@ def _value_of(inner: str, values: Mapping[str, Any]) -> str:
     return text
 
 
-def _look_up(path: str, values: Mapping[str, Any]) -> Any:
-    found: Any = values
+def _look_up(path: str, values: Mapping[str, object]) -> object:
+    found: object = values
     for part in path.split("."):
         if isinstance(found, Mapping) and part in found:
             found = found[part]
@@ -278,7 +278,7 @@ def _look_up(path: str, values: Mapping[str, Any]) -> Any:
     return found
 
 
-def _hint(part: str, found: Any) -> str:
+def _hint(part: str, found: object) -> str:
     if isinstance(found, Mapping) and found:
         names = [str(name) for name in found]
         return near_miss(part, names) or f"There are values for {', '.join(names[:20])}."
@@ -290,5 +290,5 @@ def _hint(part: str, found: Any) -> str:
 _WORDS: Final = ("for", "endfor", "if", "elif", "else", "endif")
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str)

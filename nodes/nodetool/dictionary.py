@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from nodes._natural import natural
+from nodes._values import NamedValues
 from nodetool_core import Field, Lane, Node
 
 
@@ -24,7 +25,7 @@ class MakeDictionary(Node):
 
     def process(
         self,
-    ) -> Annotated[dict[str, Any], "The values by name, in the order of the names."]:
+    ) -> Annotated[NamedValues, "The values by name, in the order of the names."]:
         return {
             name: self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)
         }
@@ -42,7 +43,7 @@ class GetValue(Node):
 
     lane = Lane.INLINE
 
-    dictionary: dict[str, Any] = Field(default={}, description="The values by name.")
+    dictionary: NamedValues = Field(default={}, description="The values by name.")
     key: str = Field(default="", description="Name of the value.")
     default: Any = Field(default=None, description="What is given where there is no such name.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from nodes._natural import natural
+from nodes._values import Values
 from nodetool_core import Field, Lane, Node, NodeError
 
 
@@ -24,7 +25,7 @@ class MakeList(Node):
 
     def process(
         self,
-    ) -> Annotated[list[Any], "The values, ordered by the names of their properties."]:
+    ) -> Annotated[Values, "The values, ordered by the names of their properties."]:
         return [self.dynamic_values[name] for name in sorted(self.dynamic_values, key=natural)]
 
 
@@ -60,7 +61,7 @@ class Length(Node):
 
     lane = Lane.INLINE
 
-    values: list[Any] = Field(default=[], description="The list.")
+    values: Values = Field(default=[], description="The list.")
 
     def process(self) -> Annotated[int, "How many items there are."]:
         return len(self.values)
@@ -78,7 +79,7 @@ class GetElement(Node):
 
     lane = Lane.INLINE
 
-    values: list[Any] = Field(default=[], description="The list.")
+    values: Values = Field(default=[], description="The list.")
     index: int = Field(
         default=0, description="Place of the item, from 0; below 0 counts from the end."
     )
@@ -107,7 +108,7 @@ class Slice(Node):
 
     lane = Lane.INLINE
 
-    values: list[Any] = Field(default=[], description="The list.")
+    values: Values = Field(default=[], description="The list.")
     start: int = Field(
         default=0,
         description=(
@@ -120,7 +121,7 @@ class Slice(Node):
     )
     step: int = Field(default=1, description="Distance of the items; below 0 goes backwards.")
 
-    def process(self) -> Annotated[list[Any], "The items."]:
+    def process(self) -> Annotated[Values, "The items."]:
         if not self.step:
             raise NodeError(
                 "A step of 0 never comes to an end.",

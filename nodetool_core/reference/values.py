@@ -177,6 +177,8 @@ def _text(prop: Property, spec: NodeSpec) -> Any:
         return SAMPLE_TEXTS
     if prop.name == "path" and "cube" in spec.tags:
         return SAMPLE_TABLE
+    if prop.name == "text" and "wildcard" in spec.tags:
+        return "a {calm|wild} lake at {noon|night}"
     if prop.name == "text" and "json" in spec.tags:
         return '{"season": "winter"}'
     if prop.name == "pattern" and "regex" in spec.tags:

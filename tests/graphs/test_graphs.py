@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ OUTPUTS = {
     "poster.json": {"image"},
     "product_shot.json": {"image"},
     "prompt_from_parts.json": {"image", "prompt"},
+    "prompt_variations.json": {"image", "prompts"},
     "qwen_image_edit.json": {"image"},
     "resize_for_web.json": {"large", "medium", "small"},
     "restyle_landscape.json": {"image", "comparison"},
@@ -224,6 +226,19 @@ def test_an_instant_photo_has_a_frame_in_proportion_and_an_angle_by_chance() -> 
         math.ceil(width * math.cos(turned) + height * math.sin(turned) - 1e-6),
         math.ceil(width * math.sin(turned) + height * math.cos(turned) - 1e-6),
     )
+
+
+@pytest.mark.slow
+def test_prompts_are_drawn_from_choices_and_lists() -> None:
+    result = run(
+        load("prompt_variations.json"), prompt="a lake at __time__ {in snow|in {sun|rain}}"
+    )
+    prompts = result["prompts"].splitlines()
+    assert len(prompts) == 3 and len({prompt[3:] for prompt in prompts}) > 1
+    for number, prompt in enumerate(prompts, 1):
+        times, weathers = "dawn|noon|sunset|night", "snow|sun|rain"
+        assert re.fullmatch(rf"{number}\. a lake at ({times}) in ({weathers})", prompt)
+    assert result["image"].image.width > 3 * 512
 
 
 @pytest.mark.slow

@@ -34,10 +34,6 @@ LEFT_OUT = {
     "nodetool.text.CountTokens": (
         "counts what text models are billed for, which no image workflow needs"
     ),
-    "nodetool.text.ExtractJSON": (
-        "needs a JSONPath library; ParseJSON with `{{ name.part }}` in a template reads what"
-        " prompts need"
-    ),
     "nodetool.text.HtmlToText": "web pages are no image work",
 }
 """Types without a counterpart, and why."""

@@ -52,6 +52,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "nodetool.image.SaveImageFile": {"folder": "out", "filename": "a.png"},
     "nodetool.text.FilterString": {"value": "a lake", "criteria": "5"},
     "nodetool.text.FilterRegexString": {"value": "a lake", "pattern": "l.k"},
+    "nodetool.text.ExtractJSON": {"text": '{"strength": 0.5}'},
+    "nodetool.text.LoadWildcards": {"folder": "."},
     "nodetool.text.ParseJSON": {"text": '{"strength": 0.5}'},
     "nodetool.text.SaveTextFile": {"folder": "out", "text": "a lake"},
 }

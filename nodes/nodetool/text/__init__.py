@@ -24,7 +24,18 @@ from nodes.nodetool.text._change import (
     TruncateText,
 )
 from nodes.nodetool.text._files import LoadTextFolder, SaveTextFile
-from nodes.nodetool.text._parts import Chunk, Extract, IndexOf, Length, ParseJSON, Slice, Split
+from nodes.nodetool.text._parts import (
+    Chunk,
+    Extract,
+    ExtractJSON,
+    IndexOf,
+    Length,
+    Lines,
+    ParseJSON,
+    Slice,
+    Split,
+    SplitLines,
+)
 from nodes.nodetool.text._questions import (
     Compare,
     Contains,
@@ -35,6 +46,7 @@ from nodes.nodetool.text._questions import (
     IsEmpty,
     StartsWith,
 )
+from nodes.nodetool.text._random import LoadWildcards, PromptCombinations, Wildcards
 from nodes.nodetool.text._regex import (
     ExtractRegex,
     FilterRegexString,
@@ -56,6 +68,7 @@ __all__ = [
     "EndsWith",
     "Equals",
     "Extract",
+    "ExtractJSON",
     "ExtractRegex",
     "FilterRegexString",
     "FilterString",
@@ -66,9 +79,12 @@ __all__ = [
     "IsEmpty",
     "Join",
     "Length",
+    "Lines",
     "LoadTextFolder",
+    "LoadWildcards",
     "PadText",
     "ParseJSON",
+    "PromptCombinations",
     "RegexMatch",
     "RegexReplace",
     "RegexSplit",
@@ -79,6 +95,7 @@ __all__ = [
     "Slice",
     "Slugify",
     "Split",
+    "SplitLines",
     "StartsWith",
     "StripAccents",
     "SurroundWith",
@@ -89,4 +106,5 @@ __all__ = [
     "ToUppercase",
     "TrimWhitespace",
     "TruncateText",
+    "Wildcards",
 ]

@@ -13,16 +13,31 @@ class FormatText(Node):
     """
     Fills the placeholders of a text, such as `{{ season }}`. Each takes its value from the property
     of the same name: add properties of any name to the node. `{{ season | upper }}` changes the
-    case (upper, lower, title, capitalize, trim).
-    text, template, format, prompt, placeholder
+    case (upper, lower, title, capitalize, trim), `{{ scene.light }}` takes a part of a value.
+
+    `{% for item in items %} … {% endfor %}` repeats what lies in it for each item of a list;
+    `loop.index`, `loop.first`, `loop.last` and `loop.length` say where it is.
+    `{% if count > 2 %} … {% elif … %} … {% else %} … {% endif %}` keeps one part; conditions are
+    read as `Expression` reads them.
+    text, template, format, prompt, placeholder, loop
 
     Use cases:
     - Build a prompt from a season, a time of day and a subject
     - Label an image with the settings that made it
+    - Write a list of what a loop did
     """
 
     lane = Lane.INLINE
     dynamic = True
+    synonyms = (
+        "String Format",
+        "Text Template",
+        "Jinja",
+        "f-string",
+        "Prompt Template",
+        "Text Concatenate",
+        "Text Multiline",
+    )
 
     template: str = Field(
         default="", description="Text with placeholders, such as `a lake in {{ season }}`."

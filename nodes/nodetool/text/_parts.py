@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
+from nodes._json_path import found_at, read_path
 from nodetool_core import Field, Lane, Node, NodeError
 
 
@@ -32,6 +33,52 @@ class Split(Node):
                 "Give the text between the parts, such as a comma.",
             )
         return self.text.split(self.delimiter)
+
+
+class Lines(NamedTuple):
+    lines: Annotated[list[str], "The lines, in order."]
+    length: Annotated[int, "How many there are."]
+
+
+class SplitLines(Node):
+    """
+    Makes a list of the lines of a text.
+    text, lines, split, list, multiline
+
+    Use cases:
+    - Run a loop over prompts that are written a line each
+    - Read a list that somebody typed
+    """
+
+    lane = Lane.INLINE
+    synonyms = (
+        "Text List",
+        "Multiline Text",
+        "Prompt List",
+        "Text to List",
+        "Text Lines",
+        "Split by Newline",
+        "Load Prompts",
+    )
+
+    text: str = Field(default="", description="Text to take apart.")
+    trim: bool = Field(default=True, description="Whether spaces at the ends of lines are removed.")
+    skip_empty: bool = Field(
+        default=True, description="Whether lines of spaces alone are left out."
+    )
+    comment: str = Field(
+        default="", description="Beginning of lines that are left out, such as #; empty for none."
+    )
+
+    def process(self) -> Lines:
+        lines = [line.strip() if self.trim else line for line in self.text.splitlines()]
+        kept = [
+            line
+            for line in lines
+            if (not self.skip_empty or line.strip())
+            and not (self.comment and line.lstrip().startswith(self.comment))
+        ]
+        return Lines(kept, len(kept))
 
 
 class Chunk(Node):
@@ -211,13 +258,46 @@ class ParseJSON(Node):
     ) -> Annotated[
         Any, "What it says: an object, a list, a text, a number, true, false or nothing."
     ]:
-        try:
-            return json.loads(self.text, parse_constant=_refused)
-        except (ValueError, RecursionError) as error:
-            raise NodeError(
-                f"The text is no JSON: {error}.",
-                "Check that it is whole, with double quotes around texts.",
-            ) from error
+        return _parsed(self.text)
+
+
+class ExtractJSON(Node):
+    """
+    Takes values out of a text of JSON by a JSONPath (RFC 9535, without filters): `$.name`,
+    `$['name']`, `$[0]`, `$[1:3]`, `$.*`, and `$..name` at any depth.
+    text, json, jsonpath, extract, data
+
+    Use cases:
+    - Read one setting of many
+    - Collect all prompts of a workflow file
+    """
+
+    lane = Lane.INLINE
+    synonyms = ("JSON Path", "JSONPath", "Parse JSON Path", "Get JSON Value", "jq")
+
+    text: str = Field(default="", description="JSON text.")
+    json_path: str = Field(default="$.*", description="Where the values are; `$` is the whole.")
+    find_all: bool = Field(
+        default=False, description="Whether a list of all values is given, instead of the first."
+    )
+
+    def process(
+        self,
+    ) -> Annotated[Any, "The first value, nothing where there is none; or a list of all."]:
+        found = found_at(read_path(self.json_path), _parsed(self.text))
+        if self.find_all:
+            return found
+        return found[0] if found else None
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        raise NodeError(
+            f"The text is no JSON: {error}.",
+            "Check that it is whole, with double quotes around texts.",
+        ) from error
 
 
 def _small(text: str) -> str:
