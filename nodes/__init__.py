@@ -27,6 +27,7 @@ pack = Pack(
         str: "nodetool.input.StringInput",
     },
     output="nodetool.output.Output",
+    workflow="nodetool.workflows.workflow_node.WorkflowNode",
     loop="nodetool.control.ForEach",
     importers={"ComfyUI": "nodes.importers.comfyui.importer:import_file"},
     graph_readers={"comfyui": "nodes.importers.comfyui.served:reader"},

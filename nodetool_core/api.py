@@ -5,6 +5,7 @@ The public face in Python: a workflow, built from nodes or loaded from a file, r
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
@@ -73,10 +74,7 @@ class Workflow:
                         hint,
                     )
                 )
-        document, types = document_of(wanted)
-        registry = Registry()
-        for node_class, node_type in types.items():
-            registry.add(node_class, node_type)
+        document, registry = document_of(wanted)
         document.name, document.description = name, description
         self._set_up(document, registry, Path.cwd(), engine)
 
@@ -281,6 +279,26 @@ class Workflow:
         except asyncio.CancelledError:
             run.cancel()
             raise
+
+    def as_node(self, name: str = "") -> type[Node]:
+        """
+        Return this workflow as a node class: `Night = workflow.as_node("Night")`.
+
+        Its inputs are the properties and its outputs the outputs, with their types. A workflow that
+        uses the class has this one written inside of it, as it is now.
+
+        Args:
+            name: Name of the class; made of the workflow's name unless given.
+
+        Raises WorkflowError where an input has a name that no property may have.
+        """
+        from nodetool_core.relocating import relocated
+        from nodetool_core.workflow_class import workflow_class
+
+        words = re.findall(r"\w+", name or self._document.name or "Workflow")
+        title = "".join(word[:1].upper() + word[1:] for word in words)
+        document = relocated(self._document, self.registry, self.base, Path.cwd())
+        return workflow_class(title, document, self.graph, self.registry)
 
     def __call__(self, inputs: Mapping[str, object] | None = None, /, **named: object) -> Any:
         """

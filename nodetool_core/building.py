@@ -19,21 +19,31 @@ from nodetool_core.node import Node
 from nodetool_core.ownership import own_copy
 from nodetool_core.registry import Registry, distinct_types
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
+from nodetool_core.workflow_class import reused
 
 
-def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Node], str]]:
+def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, Registry]:
     """
-    Return the document of all that the wanted nodes depend on, and the types of its classes.
+    Return the document of all that the wanted nodes depend on, and where its classes are found.
 
     Ids follow titles and order. Of several classes of one type, as a factory makes them, each is
     given a type of its own.
+
+    Raises WorkflowError where a type stands for one class here and for another one in a workflow
+    that is used as a node.
     """
     given = _Given()
     ordered = _ancestors_first(wanted, given)
-    ids, types = _ids(ordered), distinct_types(type(node) for node in ordered)
+    ids, types = _ids(ordered), distinct_types(_recorded_class(node) for node in ordered)
+    registry = Registry()
+    for node_class, node_type in types.items():
+        registry.add(node_class, node_type)
     records, edges = [], []
     for node in ordered:
         data: dict[str, object] = {}
+        if (inner := reused(type(node))) is not None:
+            data |= own_copy(inner.values)
+            registry.include(inner.registry)
         for name, value in given.of(node).items():
             if isinstance(value, OutputHandle):
                 edges.append(
@@ -46,8 +56,14 @@ def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, dict[type[Nod
                 )
             else:
                 data[name] = own_copy(value)
-        records.append(NodeRecord(id=ids[id(node)], type=types[type(node)], data=data))
-    return WorkflowDocument(graph=GraphRecord(nodes=records, edges=edges)), types
+        records.append(NodeRecord(id=ids[id(node)], type=types[_recorded_class(node)], data=data))
+    return WorkflowDocument(graph=GraphRecord(nodes=records, edges=edges)), registry
+
+
+def _recorded_class(node: Node) -> type[Node]:
+    """Return the class that a file names for a node."""
+    inner = reused(type(node))
+    return type(node) if inner is None else inner.recorded_class
 
 
 class _Given:

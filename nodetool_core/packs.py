@@ -77,6 +77,8 @@ class Pack:
     """Types of nodes that are a workflow's input, by the class of the values that they take."""
     output: str = ""
     """Type of the node that is a workflow's output of any value; empty where the pack has none."""
+    workflow: str = ""
+    """Type of the node that stands for another workflow; empty where the pack has none."""
     loop: str = ""
     """
     Type of the node that takes a list as its one input and yields its items; empty where the pack

@@ -103,6 +103,17 @@ class Registry:
         """
         self._classes[node_type or node_class.spec.node_type] = node_class
 
+    def include(self, other: Registry) -> None:
+        """
+        Make the packs and classes of another registry known.
+
+        Raises WorkflowError where a type stands for one class here and for another one there.
+        """
+        self.packs += tuple(pack for pack in other.packs if pack not in self.packs)
+        for node_type, node_class in other._classes.items():
+            if self._classes.setdefault(node_type, node_class) is not node_class:
+                raise WorkflowError(shared_type(node_class))
+
     def get(self, node_type: str) -> type[Node] | None:
         """Return the class of a type, or None."""
         if node_type not in self._classes:
@@ -141,6 +152,10 @@ class Registry:
     def output_node(self) -> type[Node] | None:
         """Return the node that is a workflow's output of any value, or None."""
         return self._first(pack.output for pack in self.packs)
+
+    def workflow_node(self) -> type[Node] | None:
+        """Return the node that stands for another workflow, or None."""
+        return self._first(pack.workflow for pack in self.packs)
 
     def loop_node(self) -> type[Node] | None:
         """Return the node that yields the items of a list one by one, or None."""

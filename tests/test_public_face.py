@@ -42,6 +42,7 @@ ROOMS = [
     "models",
     "workflow",
     "graph",
+    "workflow_class",
     "validation",
     "bypass",
     "relocating",
