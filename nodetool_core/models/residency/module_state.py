@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from operator import eq, is_, methodcaller
+from operator import is_, methodcaller
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.models.residency.transfer import tensors
@@ -39,8 +39,7 @@ _KINDS = (dict, OrderedDict, list, set)
 
 _LIBRARIES = ("diffusers.", "transformers.")
 
-_VALUES = methodcaller("values")
-_POINTER = methodcaller("data_ptr")
+_ADDRESS = methodcaller("data_ptr")
 
 
 class ModuleState:
@@ -54,9 +53,8 @@ class ModuleState:
         self._kept: list[Any] = []
         self._empty: list[Sized] = []
         """Boxes that held nothing, which most do."""
-        self._mappings: list[Mapping[str, object]] = []
         self._full: list[Collection[object]] = []
-        """Boxes that held something, the mappings first."""
+        """What is now in the boxes that held something: the boxes, and views of mappings."""
         self._lengths: list[int] = []
         """How much the full boxes held."""
         self._held: list[object] = []
@@ -64,6 +62,9 @@ class ModuleState:
         self._tensors: list[torch.Tensor] = []
         self._formats: list[torch.dtype] = []
         self._data: list[torch.Tensor] | None = None
+        """What the tensors hold while a call is under way; None where something else moves it."""
+        self._addresses: list[int] = []
+        """Of that data."""
         self._is_moved = False
         self._lock = threading.Lock()
 
@@ -75,7 +76,7 @@ class ModuleState:
                     self._boxes and self._formats == self._formats_now() and self._has_equal_boxes()
                 ):
                     self._record()
-                self._data = None if self._is_moved else [tensor.data for tensor in self._tensors]
+                self._keep_data()
             self._calls += 1
 
     def put_back(self) -> None:
@@ -106,7 +107,7 @@ class ModuleState:
         with self._lock:
             self._record()
             self._is_moved = moves
-            self._data = None if moves else self._data
+            self._keep_data()
         try:
             yield
         finally:
@@ -119,16 +120,18 @@ class ModuleState:
         self._boxes = list(_boxes(self.module))
         self._kept = [box.copy() for box in self._boxes]
         self._empty = [box for box in self._boxes if not box]
-        full = [box for box in self._boxes if box]
-        self._mappings = [box for box in full if isinstance(box, dict)]
-        self._full = [*self._mappings] + [box for box in full if not isinstance(box, dict)]
+        self._full = [_values(box) for box in self._boxes if box]
         self._lengths = list(map(len, self._full))
-        self._held = list(self._held_now())
+        self._held = list(chain.from_iterable(self._full))
         # Others, such as quantized ones, are cast by no pipeline.
         self._tensors = [
             tensor for tensor in tensors(self.module) if type(tensor.data) is torch.Tensor
         ]
         self._formats = self._formats_now()
+
+    def _keep_data(self) -> None:
+        self._data = None if self._is_moved else [tensor.data for tensor in self._tensors]
+        self._addresses = list(map(_ADDRESS, self._data or ()))
 
     def _formats_now(self) -> list[torch.dtype]:
         return [tensor.dtype for tensor in self._tensors]
@@ -137,30 +140,23 @@ class ModuleState:
         if not self._has_equal_boxes():
             for box, kept in zip(self._boxes, self._kept, strict=True):
                 _refill(box, kept)
-        if self._data is not None and not self._has_equal_data(self._data):
-            for tensor, data in zip(self._tensors, self._data, strict=False):
-                if tensor.data_ptr() != data.data_ptr() or tensor.dtype != data.dtype:
-                    tensor.data = data
-        if self._formats_now() != self._formats:
+        has_formats = self._formats_now() == self._formats
+        if self._data is not None:
+            if not (has_formats and list(map(_ADDRESS, self._tensors)) == self._addresses):
+                for tensor, data in zip(self._tensors, self._data, strict=True):
+                    if tensor.data_ptr() != data.data_ptr() or tensor.dtype != data.dtype:
+                        tensor.data = data
+        elif not has_formats:
             for tensor, dtype in zip(self._tensors, self._formats, strict=True):
                 tensor.data = tensor.data.to(dtype)
-
-    def _has_equal_data(self, data: list[torch.Tensor]) -> bool:
-        return all(map(eq, map(_POINTER, self._tensors), map(_POINTER, data))) and (
-            self._formats_now() == [one.dtype for one in data]
-        )
 
     def _has_equal_boxes(self) -> bool:
         # No Python code runs for a box: there are thousands, and this is part of every call.
         return (
             not any(self._empty)
             and list(map(len, self._full)) == self._lengths
-            and all(map(is_, self._held_now(), self._held))
+            and all(map(is_, chain.from_iterable(self._full), self._held))
         )
-
-    def _held_now(self) -> Iterator[object]:
-        others = self._full[len(self._mappings) :]
-        return chain.from_iterable(chain(map(_VALUES, self._mappings), others))
 
 
 @contextmanager
