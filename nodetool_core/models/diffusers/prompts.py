@@ -6,6 +6,7 @@ Text encoders have a maximum number of tokens, and most drop the rest silently.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 PROMPTS = ("prompt", "negative_prompt")
 _MAX_QUOTED = 60
 """Characters of the dropped text that a warning quotes."""
+_MARKS = 8
+"""Tokens that a tokenizer adds to a text at most: its begin, its end, a space before it."""
 
 
 def warn_of_truncated_prompts(
@@ -33,7 +36,11 @@ def warn_of_truncated_prompts(
     for name, text in ((name, arguments.get(name)) for name in PROMPTS):
         if not isinstance(text, str) or not text:
             continue
+        # Each token stands for one of these characters or more, so that most texts need no look.
+        most = len(text) + _MARKS if text.isascii() else math.inf
         for part, tokenizer, limit in _tokenizers(pipeline):
+            if most <= limit:
+                continue
             tokens = tokenizer(text, truncation=False, verbose=False).input_ids
             if len(tokens) > limit:
                 is_truncated = True
