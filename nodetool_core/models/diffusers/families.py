@@ -234,9 +234,10 @@ Flux makes variations with the Redux prior.
 """
 
 
-def quirks_of(name: str) -> list[FamilyQuirk]:
+@cache
+def quirks_of(name: str) -> tuple[FamilyQuirk, ...]:
     """Return the quirks of a pipeline by its class name."""
-    return [quirk for quirk in _QUIRKS if quirk.pipelines.search(name)]
+    return tuple(quirk for quirk in _QUIRKS if quirk.pipelines.search(name))
 
 
 def call_parameters(pipeline_class: type) -> Mapping[str, inspect.Parameter]:
@@ -296,6 +297,7 @@ def ignored_reason(pipeline: Pipeline, prop: str, wanted: Mapping[str, object]) 
     return ""
 
 
+@cache
 def supports_loras(pipeline_class: type) -> bool:
     """
     Return whether a pipeline can load LoRAs.
@@ -308,6 +310,7 @@ def supports_loras(pipeline_class: type) -> bool:
     return hasattr(pipeline_class, "load_lora_weights") and fitted
 
 
+@cache
 def supports_ip_adapter(pipeline_class: type) -> bool:
     """Return whether a pipeline takes an image prompt through an IP adapter."""
     return (
@@ -317,6 +320,7 @@ def supports_ip_adapter(pipeline_class: type) -> bool:
     )
 
 
+@cache
 def exposes_latents(pipeline_class: type) -> bool:
     """Return whether a pipeline exposes its last latents in the layout of an image."""
     parts = inspect.signature(pipeline_class).parameters

@@ -89,6 +89,23 @@ def report_steps(pipeline: Pipeline, context: Context, progress_slice: tuple[int
         part.progress_bar = progress_bar
 
 
+class _Relay(logging.Handler):
+    """Takes what is logged on the thread that made it."""
+
+    def __init__(self, context: Context, *, truncated: bool) -> None:
+        super().__init__(logging.WARNING)
+        self._context = context
+        self._truncated = truncated
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.thread == self._thread and (
+            _RELAYED.search(message) or (not self._truncated and _TRUNCATED.search(message))
+        ):
+            self._context.warn(message)
+
+
 @contextmanager
 def relayed_warnings(context: Context, *, truncated: bool) -> Iterator[None]:
     """
@@ -97,17 +114,7 @@ def relayed_warnings(context: Context, *, truncated: bool) -> Iterator[None]:
     Args:
         truncated: Whether a truncated prompt was reported already.
     """
-    thread = threading.get_ident()
-
-    class Relay(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            message = record.getMessage()
-            if record.thread == thread and (
-                _RELAYED.search(message) or (not truncated and _TRUNCATED.search(message))
-            ):
-                context.warn(message)
-
-    relay = Relay(logging.WARNING)
+    relay = _Relay(context, truncated=truncated)
     logger = logging.getLogger("diffusers")
     logger.addHandler(relay)
     try:

@@ -51,16 +51,28 @@ def copied_scheduler(scheduler: Scheduled) -> Scheduled:
 
 def is_scheduler(value: object) -> bool:
     """Return whether a part of a pipeline is a scheduler."""
-    from diffusers import SchedulerMixin
-
-    return isinstance(value, SchedulerMixin)
+    kind: type = type(value)
+    return _is_scheduler(kind)
 
 
 def is_stateful(value: object) -> bool:
     """Return whether a part of a pipeline counts the steps of a call: a scheduler, or a guider."""
+    kind: type = type(value)
+    return _is_stateful(kind)
+
+
+@cache
+def _is_scheduler(kind: type) -> bool:
+    from diffusers import SchedulerMixin
+
+    return issubclass(kind, SchedulerMixin)
+
+
+@cache
+def _is_stateful(kind: type) -> bool:
     from diffusers.guiders.guider_utils import BaseGuidance
 
-    return is_scheduler(value) or isinstance(value, BaseGuidance)
+    return _is_scheduler(kind) or issubclass(kind, BaseGuidance)
 
 
 def mend_schedulers(pipeline: Pipeline) -> None:
