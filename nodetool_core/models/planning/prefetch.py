@@ -47,7 +47,7 @@ class Prefetch:
 
     def wake(self, device: Device) -> None:
         """Look whether there is something to fetch, as something was loaded or used."""
-        if not self._lookahead.needed():
+        if self._store.is_placed(self._lookahead.needed(), device.name):
             return
         with self._lock:
             if device.name in self._at_work:
