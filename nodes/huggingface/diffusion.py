@@ -131,17 +131,18 @@ class DiffusionNode(Node):
 
     @classmethod
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
-        # The revision of each default, also where another model is set or connected: that may be an
-        # empty reference, which means the default.
-        defaults = [
-            prop.default
-            for prop in cls.spec.properties.values()
-            if isinstance(prop.default, ModelRef)
-        ]
-        named = [ref for ref in defaults if not ref.is_empty()] + (
-            [ModelRef(repo_id=cls.default_model)] if cls.default_model else []
-        )
-        return ", ".join(str(sources.revision(ref)) for ref in named)
+        # The revision of each default that may be used. What is connected may be an empty
+        # reference, which means the default; another model that is set counts as a value.
+        named = []
+        for name, prop in cls.spec.properties.items():
+            default, value = prop.default, values.get(name)
+            if isinstance(default, ModelRef) and (
+                not value or value.is_empty() or value == default
+            ):
+                named.append(default)
+                if name == "model":
+                    named.append(ModelRef(repo_id=cls.default_model))
+        return ", ".join(str(sources.revision(ref)) for ref in named if not ref.is_empty())
 
     def model_or_default(self, model: ModelRef) -> ModelRef:
         """Return the model, or the node's default where it is empty."""

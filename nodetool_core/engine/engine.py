@@ -328,7 +328,8 @@ class _RecordedModels:
     @contextmanager
     def use(self, ref: ModelRef, task: str, *, context: Context) -> Iterator[Lease]:
         with self._engine.models.use(ref, task, context=context) as lease:
-            self._recorder.note_model(ref, self._engine.models.revision(ref))
+            if not self._recorder.knows_model(ref):
+                self._recorder.note_model(ref, self._engine.models.revision(ref))
             yield lease
 
     def is_loaded(self, ref: ModelRef) -> bool:

@@ -57,12 +57,14 @@ class ProvenanceRecorder:
         """Places of values that have no JSON form, such as bytes that Python gave to a node."""
 
     def note_model(self, ref: ModelRef, revision: str | None) -> None:
-        """Note that a node has loaded a model."""
-        name = "/".join(filter(None, [ref.repo_id, ref.path])) + (
-            f" ({ref.variant})" if ref.variant else ""
-        )
+        """Note that the run uses a model, and which weights it stands for."""
         with self._lock:
-            self._result.models[name] = revision
+            self._result.models[_model_name(ref)] = revision
+
+    def knows_model(self, ref: ModelRef) -> bool:
+        """Return whether the weights of a model were noted, as by the key of the node."""
+        with self._lock:
+            return self._result.models.get(_model_name(ref)) is not None
 
     def finished(self, name: str, value: Any) -> Any:
         """Return the value of the output `name` with its images knowing what made them."""
@@ -147,6 +149,11 @@ class ProvenanceRecorder:
                 self._files[place] = ""
         # The pixels that Python gave to a node are left out: they are not the size of a note.
         return jsonable(ImageRef() if isinstance(value, ImageData) else value)
+
+
+def _model_name(ref: ModelRef) -> str:
+    name = "/".join(filter(None, [ref.repo_id, ref.path]))
+    return f"{name} ({ref.variant})" if ref.variant else name
 
 
 def _from_here(path: Path) -> str:

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodes.huggingface.image_to_image import DEFAULT_MODEL, ImageToImage, LoadImageToImageModel
+from nodes.huggingface.image_to_image import (
+    DEFAULT_MODEL,
+    EditByInstruction,
+    ImageToImage,
+    LoadImageToImageModel,
+)
+from nodes.huggingface.image_to_image._editing import INSTRUCT_MODEL
 from nodetool_core import (
     ImageData,
     ImageToImageModel,
@@ -26,7 +32,9 @@ from tests.nodes.huggingface.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nodes.huggingface.diffusion import DiffusionNode
     from nodetool_core.models.manager import ModelManager
+    from nodetool_core.references import AssetRef, ModelRef
 
 
 def scene(width: int = 96, height: int = 88, mode: str = "RGB") -> Image.Image:
@@ -61,6 +69,32 @@ def test_an_editor_runs_and_tells_that_it_takes_no_strength(
     ]
     run(recorder, model("instruct_pix2pix"), strength=1.0)
     assert len(recorder.warnings) == 1, "1 is what it does anyway"
+
+
+@pytest.mark.parametrize(
+    ("node", "values", "counted"),
+    [
+        (ImageToImage, {}, DEFAULT_MODEL),
+        (ImageToImage, {"model": ImageToImageModel()}, DEFAULT_MODEL),
+        (ImageToImage, {"model": ImageToImageModel(repo_id="some/model")}, ""),
+        (EditByInstruction, {}, INSTRUCT_MODEL),
+        (EditByInstruction, {"model": ImageToImageModel(repo_id=INSTRUCT_MODEL)}, INSTRUCT_MODEL),
+        (EditByInstruction, {"model": ImageToImageModel(repo_id="some/model")}, ""),
+    ],
+)
+def test_the_weights_of_the_default_model_count_where_it_may_be_used(
+    node: type[DiffusionNode], values: dict[str, Any], counted: str
+) -> None:
+    """Nothing is set where it is connected; another model counts as a value of the node."""
+
+    class ByName:
+        def digest(self, ref: AssetRef) -> str:
+            raise AssertionError
+
+        def revision(self, ref: ModelRef) -> str:
+            return ref.repo_id
+
+    assert node.fingerprint(values, ByName()) == counted
 
 
 def test_properties_have_an_effect(model: Callable[[str], str], recorder: Recorder) -> None:
