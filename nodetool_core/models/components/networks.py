@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from transformers import PreTrainedTokenizerBase
 
     from nodetool_core.models.residency.devices import Device
     from nodetool_core.models.sources.resolved import ResolvedModel
@@ -50,6 +51,8 @@ class ModelPart:
     """The network, in evaluation mode on the device."""
     processor: Any = None
     """What turns images into the network's input, where its directory has one (transformers)."""
+    tokenizer: PreTrainedTokenizerBase | None = None
+    """What turns texts into the network's input, where its directory has one (transformers)."""
     tensors: dict[str, torch.Tensor] = field(default_factory=dict)
     """Name to tensor, on the device, in the number format of the file."""
     metadata: dict[str, str] = field(default_factory=dict)
@@ -63,6 +66,9 @@ class ModelPart:
     device: str = "cpu"
     """Where to compute with it, as torch spells it."""
 
+
+_TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model")
+"""Vocabularies of the tokenizers beside networks that read texts."""
 
 VISION_TOWERS = {"CLIPModel": "CLIPVisionModelWithProjection", "SiglipModel": "SiglipVisionModel"}
 """The half that sees of classes of transformers that compare texts with images."""
@@ -125,6 +131,7 @@ def _network(folder: Path, model_class: type, resolved: ResolvedModel, device: D
         return ModelPart(
             read_module(model_class, folder, device.dtype, variant=resolved.variant),
             processor_in(folder),
+            tokenizer_in(folder),
         )
     except Exception as error:
         raise load_failure(resolved.name, model_class.__name__, error) from error
@@ -176,11 +183,29 @@ def image_encoder_of(cls: type) -> type:
 
 def processor_in(folder: Path) -> Any:
     """
-    Return what turns images into the input of the network in a folder; None where it has none.
+    Return what turns images into the input of the network in a folder.
+
+    None where it has none, or one that works with torchvision alone.
     """
     if not (folder / "preprocessor_config.json").is_file():
         return None
     from transformers import AutoImageProcessor
 
     # Without torchvision: the images that nodes have are Pillow's anyway.
-    return AutoImageProcessor.from_pretrained(str(folder), backend="pil")  # type: ignore[no-untyped-call]
+    try:
+        return AutoImageProcessor.from_pretrained(str(folder), backend="pil")  # type: ignore[no-untyped-call]
+    except (ImportError, ValueError) as error:
+        if "torchvision" not in str(error).lower():
+            raise
+        return None
+
+
+def tokenizer_in(folder: Path) -> PreTrainedTokenizerBase | None:
+    """Return what turns texts into the input of the network in a folder; None where it has none."""
+    if not any((folder / name).is_file() for name in _TOKENIZER_FILES):
+        return None
+    from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    assert isinstance(tokenizer, PreTrainedTokenizerBase)
+    return tokenizer

@@ -26,6 +26,7 @@ from nodetool_core.models.components.networks import (
     load_part,
     network_folder,
     processor_in,
+    tokenizer_in,
 )
 from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
 from nodetool_core.models.diffusers import assembly
@@ -318,7 +319,7 @@ class PartRecipe(Recipe):
         (module,) = modules.values()
         if isinstance(part := getattr(module, "part", None), ModelPart):
             return part
-        return ModelPart(module, processor_in(self._folder))
+        return ModelPart(module, processor_in(self._folder), tokenizer_in(self._folder))
 
 
 def component_class(library: str, name: str) -> type | None:
