@@ -56,8 +56,8 @@ class Mask:
                 where="mask_image",
             )
         ramp = fade // 2
-        grown = _box_sums(painted, grow + fade - ramp) > 0
-        opacity = _box_sums(grown, ramp) / _box_sums(np.ones_like(grown), ramp)
+        grown = box_sums(painted, grow + fade - ramp) > 0
+        opacity = box_sums(grown, ramp) / box_sums(np.ones_like(grown), ramp)
         alpha = np.ceil(opacity * 255).astype(np.uint8)
         return cls(Pillow.fromarray((alpha > 0).astype(np.uint8) * 255), Pillow.fromarray(alpha))
 
@@ -84,7 +84,7 @@ class Mask:
         return result
 
 
-def _box_sums(values: Any, radius: int) -> Any:
+def box_sums(values: Any, radius: int) -> Any:
     """Return for each pixel the sum over the square of that radius, cut at the edges."""
     import numpy as np
 

@@ -80,6 +80,36 @@ class PoseModel(ModelRef):
     type: str = "hf.pose_estimation"
 
 
+class BackgroundModel(ModelRef):
+    """A network that tells what is in front from what is behind it."""
+
+    type: str = "hf.background_removal"
+
+
+class MattingModel(ModelRef):
+    """A network that finds how much of each pixel at an edge is seen."""
+
+    type: str = "hf.image_matting"
+
+
+class MaskModel(ModelRef):
+    """A network that masks what is at a place."""
+
+    type: str = "hf.mask_generation"
+
+
+class TextMaskModel(ModelRef):
+    """A network that masks what a text names."""
+
+    type: str = "hf.text_segmentation"
+
+
+class DetectionModel(ModelRef):
+    """A network that finds objects and the boxes around them."""
+
+    type: str = "hf.object_detection"
+
+
 class LoraModel(ModelRef):
     """A LoRA: a small change to another model, and how much of it to apply."""
 

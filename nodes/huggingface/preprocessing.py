@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from nodes._pixels import distinct_colour
 from nodes.huggingface.canny import canny_edges
 from nodes.huggingface.diffusion import DiffusionNode, source_image
 from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
+from nodes.huggingface.networks import model_unfit, network_output
 from nodes.huggingface.openpose import Keypoint, draw_pose
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -96,9 +97,9 @@ class EstimateDepth(DiffusionNode):
         source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
             part = lease.part
-            output = getattr(_network_output(part, source), "predicted_depth", None)
+            output = getattr(network_output(part, source), "predicted_depth", None)
             if output is None:
-                raise _model_unfit(part.model, "finds no depths", "a depth estimator", DEPTH_MODEL)
+                raise model_unfit(part.model, "finds no depths", "a depth estimator", DEPTH_MODEL)
             # Most estimate nearness; those that estimate distances say so.
             is_distance = (
                 getattr(part.model.config, "depth_estimation_type", "") == "metric"
@@ -107,6 +108,55 @@ class EstimateDepth(DiffusionNode):
             return context.image_from_pil(
                 _depth_image(-output if is_distance else output, source.size)
             )
+
+
+class NormalMap(Node):
+    """
+    Makes a map of the directions that surfaces face from a map of depths or heights: red is right,
+    green is up, blue is towards the eye. EstimateDepth makes depths of a photo.
+    image, normals, normal map, bump, depth, controlnet, preprocessing
+
+    Use cases:
+    - Keep the shapes of an image while its style changes, with a ControlNet for normals
+    - Give a texture relief in a 3D program
+    """
+
+    synonyms = ("Bump to Normal", "Normal Map Generator", "Height to Normal", "Bae Normal Map")
+
+    image: ImageRef = Field(description="Depths or heights: the nearer or higher, the brighter.")
+    strength: float = Field(
+        default=8.0,
+        ge=0.0,
+        le=1000.0,
+        description="How many pixels high white is above black, in tens; 0 is flat.",
+    )
+    smoothing: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=100.0,
+        description="Standard deviation of a blur of the heights, in pixels; 0 for none.",
+    )
+    green_down: bool = Field(
+        default=False,
+        description="Whether green is down, as DirectX has it; OpenGL and Blender have it up.",
+    )
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The normal map, RGB."]:
+        import numpy as np
+        from PIL import Image
+
+        grey = context.image(self.image, "L")
+        heights = Image.fromarray(np.asarray(grey, np.float32) / np.float32(255))
+        if self.smoothing:
+            # Pillow blurs tones of 8 bits alone, whose steps would be seen as terraces.
+            heights = _smoothed(heights, self.smoothing)
+        tones = np.asarray(heights) * np.float32(10 * self.strength)
+        slopes = np.array(np.gradient(np.pad(tones, 1, mode="edge")), np.float32)
+        up, right = slopes[0, 1:-1, 1:-1], -slopes[1, 1:-1, 1:-1]
+        normals = np.stack([right, -up if self.green_down else up, np.ones_like(up)], axis=2)
+        normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+        shown = (normals * 0.5 + 0.5) * 255 + 0.5
+        return context.image_from_pil(Image.fromarray(shown.astype(np.uint8)))
 
 
 class Segments(NamedTuple):
@@ -146,9 +196,9 @@ class SegmentImage(DiffusionNode):
         source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
             part = lease.part
-            scores = getattr(_network_output(part, source), "logits", None)
+            scores = getattr(network_output(part, source), "logits", None)
             if scores is None or scores.dim() != 4:
-                raise _model_unfit(
+                raise model_unfit(
                     part.model,
                     "finds no segments",
                     "a network for semantic segmentation",
@@ -213,29 +263,28 @@ class EstimatePose(DiffusionNode):
         with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
             part = lease.part
             if "PoseEstimation" not in type(part.model).__name__:
-                raise _model_unfit(part.model, "finds no joints", "a ViTPose network", POSE_MODEL)
+                raise model_unfit(part.model, "finds no joints", "a ViTPose network", POSE_MODEL)
             keypoints = _keypoints(part, source)
         return context.image_from_pil(draw_pose(source.size, keypoints, self.threshold))
 
 
-def _network_output(part: ModelPart, image: Image.Image) -> Any:
-    """Return what a network makes of an image that its own processor made ready."""
-    if part.processor is None:
-        message = "has no preprocessor_config.json, so it is not known how it wants images."
-        raise NodeError(message, "Choose a repository with one.", code="model_unfit", where="model")
-    ready = part.processor(images=image, return_tensors="pt")
-    return part.model(
-        **{name: tensor.to(part.model.device, part.model.dtype) for name, tensor in ready.items()}
-    )
+def _smoothed(heights: Image.Image, deviation: float) -> Image.Image:
+    """Return heights (mode F) blurred, as if the edge went on evenly."""
+    import numpy as np
+    from PIL import Image as Pillow
 
-
-def _model_unfit(model: object, what: str, wanted: str, example: str) -> NodeError:
-    return NodeError(
-        f"{type(model).__name__} {what}.",
-        f"Choose {wanted}, such as {example}.",
-        code="model_unfit",
-        where="model",
-    )
+    reach = min(round(4 * deviation), max(heights.size))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2).astype(np.float32)
+    weights /= weights.sum()
+    tones = np.asarray(heights, np.float32)
+    for axis in (0, 1):
+        room = [(reach, reach) if here == axis else (0, 0) for here in (0, 1)]
+        padded = np.moveaxis(np.pad(tones, room, mode="edge"), axis, 0)
+        mean = np.zeros_like(padded[: tones.shape[axis]])
+        for step, weight in enumerate(weights):
+            mean += weight * padded[step : step + len(mean)]
+        tones = np.moveaxis(mean, 0, axis)
+    return Pillow.fromarray(np.ascontiguousarray(tones))
 
 
 def _depth_image(nearness: torch.Tensor, size: tuple[int, int]) -> Image.Image:
