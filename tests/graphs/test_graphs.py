@@ -27,6 +27,7 @@ OUTPUTS = {
     "colorize.json": {"image"},
     "contact_sheet.json": {"sheet"},
     "controlnet_canny.json": {"image"},
+    "cut_out.json": {"image", "cutout"},
     "day_night_winter.json": {"day", "night", "winter"},
     "enlarge.json": {"image"},
     "fill_in.json": {"image"},
