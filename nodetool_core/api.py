@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from nodetool_core import editing
 from nodetool_core import inputs as given_inputs
 from nodetool_core.building import document_of
 from nodetool_core.engine.result import RunResult
@@ -299,6 +300,48 @@ class Workflow:
         title = "".join(word[:1].upper() + word[1:] for word in words)
         document = relocated(self._document, self.registry, self.base, Path.cwd())
         return workflow_class(title, document, self.graph, self.registry)
+
+    def upto(self, *nodes: str) -> Self:
+        """
+        Return the workflow of some nodes, by id, and all that they need.
+
+        Its results are those of the outputs among them, or, where there are none, of its last
+        nodes, by id. Raises WorkflowError for an unknown id.
+        """
+        return self._changed(editing.part_of(self._document, nodes))
+
+    def without(self, node: str) -> Self:
+        """
+        Return this workflow without a node: what it takes goes straight on to what takes from it.
+
+        Raises WorkflowError for an unknown id, and where something is missing then.
+        """
+        return self._changed(editing.without_node(self._document, node, self.registry))
+
+    def replace(self, node: str, by: Node) -> Self:
+        """
+        Return this workflow with another node in the place of one, connected as that one was.
+
+        Raises WorkflowError for an unknown id, and where the new node lacks a property or an output
+        that is connected.
+        """
+        document, registry = editing.with_replacement(self._document, node, by, self.registry)
+        return self._changed(document, registry)
+
+    def rename(self, names: Mapping[str, str] | None = None, /, **named: str) -> Self:
+        """
+        Return this workflow with other names of inputs and outputs, and other ids of nodes.
+
+        Old to new: `rename(photo="image")`, `rename({"old name": "new name"})`. Raises
+        WorkflowError for a name that nothing has, or a new one that is taken.
+        """
+        new_names = {**(names or {}), **named}
+        return self._changed(editing.with_names(self._document, new_names, self.registry))
+
+    def _changed(self, document: WorkflowDocument, registry: Registry | None = None) -> Self:
+        return self.from_document(
+            document, registry or self.registry, base=self.base, engine=self._engine
+        )
 
     def __call__(self, inputs: Mapping[str, object] | None = None, /, **named: object) -> Any:
         """

@@ -53,6 +53,7 @@ ROOMS = [
     "batch",
     "engine",
     "building",
+    "editing",
     "api",
     "jobs",
     "replay",
