@@ -50,7 +50,6 @@ from nodetool_core.server.http.requests import base_url, client_of, read_body_of
 from nodetool_core.server.http.thumbnails import Side
 from nodetool_core.server.qolaba.apps import read_apps
 from nodetool_core.server.security.middleware import OWNER
-from nodetool_core.server.v1.jobs import jobs_seen_by
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -273,7 +272,7 @@ class EditorRoutes:
             begin = after
         if self._streams[client_of(request)] >= _STREAMS:
             raise busy(f"{_STREAMS} streams of this client are open already.", "Close a page.")
-        client = jobs_seen_by(request, self._state.settings)
+        client = self._state.jobs_seen_by(client_of(request))
         watches = [self._folder.begin(), self.models.begin()] if self._is_owner(request) else []
         events = stream(self._state, begin, client=client, watches=watches)
         return StreamingResponse(

@@ -29,9 +29,14 @@ class FileNames:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def give(self, client: str, name: str, digest: str) -> None:
+    def give(self, client: str, name: str, digest: str, *, replace: bool = True) -> bool:
         """
-        Name a stored file; a name that was another file's is this one's from now on.
+        Name a stored file.
+
+        Args:
+            replace: Whether a name that is another file's is this one's from now on.
+
+        Returns whether it has the name.
 
         Raises JobsError: `unknown_file`, `too_many_names`.
         """
@@ -40,12 +45,17 @@ class FileNames:
             if connection.execute(file).one_or_none() is None:
                 raise JobsError(unknown_file(digest))
             own = _names.client == client
-            connection.execute(delete(schema.file_names).where(own, _names.name == name))
+            named = own, _names.name == name
+            before = connection.execute(select(_names.digest).where(*named)).scalar_one_or_none()
+            if before is not None and not replace:
+                return bool(before == digest)
+            connection.execute(delete(schema.file_names).where(*named))
             counted = select(func.count()).select_from(schema.file_names).where(own)
             if connection.execute(counted).scalar_one() >= MOST:
                 raise JobsError(_too_many())
             values = {"client": client, "name": name, "digest": digest}
             connection.execute(insert(schema.file_names).values(values))
+            return True
 
     def get(self, client: str, name: str) -> str | None:
         """Return the digest of the file of that name; None where there is none."""

@@ -35,6 +35,9 @@ def test_names_are_each_clients_own(database_url: str, tmp_path: Path) -> None:
     assert found.list("ann") == ["input/a.png", "input/b.png"]
     found.give("ann", "input/a.png", first)
     assert found.get("ann", "input/a.png") == first
+    assert found.give("ann", "input/a.png", first, replace=False)
+    assert not found.give("ann", "input/a.png", second, replace=False)
+    assert found.get("ann", "input/a.png") == first
     database.close()
 
 

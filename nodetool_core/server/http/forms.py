@@ -21,7 +21,7 @@ MOST_PARTS: Final = 200
 _BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))', re.IGNORECASE)
 _DISPOSITION: Final = re.compile(rb"^content-disposition\s*:(.*)$", re.IGNORECASE | re.MULTILINE)
 _NAME: Final = re.compile(rb';\s*name=(?:"([^"]*)"|([^\s;"]+))', re.IGNORECASE)
-_FILE: Final = re.compile(rb";\s*filename\*?=", re.IGNORECASE)
+_FILE: Final = re.compile(rb';\s*filename(?:="([^"]*)"|\*?=([^\s;"]*))', re.IGNORECASE)
 _FORM: Final = "Send a whole form, as a client of HTTP makes it."
 _ONE: Final = (
     "Send one file: curl --form file=@photo.jpg, or the file itself as the body: curl --data-binary"
@@ -42,6 +42,7 @@ class Part:
     content: bytes
     is_file: bool
     """Whether it has the name of a file, as the parts of files have."""
+    filename: str = ""
 
     def text(self) -> str:
         """Return the content as a text. Raises HttpError 400 for what is no UTF-8."""
@@ -80,8 +81,16 @@ def read_form(body: bytes, content_type: str) -> list[Part]:
         if disposition is not None:
             name = _NAME.search(disposition[1])
             label = (name[1] or name[2] or b"") if name else b""
-            is_file = _FILE.search(disposition[1]) is not None
-            parts.append(Part(label.decode("utf-8", "replace"), content, is_file))
+            file = _FILE.search(disposition[1])
+            filename = (file[1] or file[2] or b"") if file else b""
+            parts.append(
+                Part(
+                    label.decode("utf-8", "replace"),
+                    content,
+                    file is not None,
+                    filename.decode("utf-8", "replace"),
+                )
+            )
     return parts
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 
 class ClientGone(Exception):
@@ -37,7 +37,7 @@ async def until_gone(request: Request) -> None:
         await asyncio.sleep(0)
 
 
-def client_of(request: Request) -> str:
+def client_of(request: HTTPConnection) -> str:
     """Return who asks, as the request guard found out: by token, else by address."""
     return str(request.scope.get("state", {}).get("client", "unknown"))
 

@@ -19,6 +19,7 @@ from nodetool_core.server.runtime.threads import Threads
 from nodetool_core.server.runtime.warmup import ModelWarmup, open_models
 from nodetool_core.server.security.access import Access
 from nodetool_core.server.security.fetch import Fetcher
+from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.security.sanitize import InputSanitizer
 from nodetool_core.server.security.sources import Sources
 from nodetool_core.server.settings import Settings
@@ -68,6 +69,14 @@ class AppState:
     def job_counts(self) -> Mapping[str, int]:
         """Jobs by state."""
         return {state.value: count for state, count in self.jobs.counts().items()}
+
+    def jobs_seen_by(self, client: str) -> str | None:
+        """
+        Return whose jobs a client may see; None for all.
+
+        The owner sees all, and everybody where no token distinguishes clients.
+        """
+        return client if self.settings.tokens and client != OWNER else None
 
     def start(self) -> None:
         """Begin to run jobs, and to load the first model that is served."""

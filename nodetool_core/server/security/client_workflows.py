@@ -20,6 +20,7 @@ from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.node import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
+from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.security.json_limits import violation
 from nodetool_core.server.security.sanitize import InputSanitizer, Put
 from nodetool_core.server.served_workflow import ServedWorkflow, served_workflow
@@ -27,6 +28,14 @@ from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 
 MAX_NODES: Final = 1000
+
+
+def require_allowed(allowed: bool) -> None:
+    """Raise HttpError 403 where the operator does not allow workflows of clients."""
+    if not allowed:
+        hint = "The operator allows them with `client_workflows`."
+        message = "Workflows of clients are not run here."
+        raise HttpError(403, Problem("not_allowed", "workflow", message, hint))
 
 
 def read_client_workflow(

@@ -16,7 +16,6 @@ from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknow
 from nodetool_core.server.http.http_errors import public
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import base_url, client_of
-from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.v1.event_schemas import event_stream
 from nodetool_core.server.v1.results import Results
 from nodetool_core.server.v1.schemas import JobAnswer, JobsAnswer
@@ -24,7 +23,6 @@ from nodetool_core.server.v1.workflows import PREFIX
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
-    from nodetool_core.server.settings import Settings
 
 HEARTBEAT_SECONDS: Final = 15.0
 """
@@ -100,7 +98,7 @@ class JobRoutes:
         base = base_url(request, settings.public_url)
         is_chosen = kept or workflow is not None
         found = jobs.list(
-            client=jobs_seen_by(request, settings),
+            client=self._state.jobs_seen_by(client_of(request)),
             state=None if state is None else JobState(state),
             before=before,
             limit=_MOST_LOOKED_AT if is_chosen else limit,
@@ -203,23 +201,13 @@ class JobRoutes:
         """
         state = self._state
         job = state.jobs.get(job_id)
-        if jobs_seen_by(request, state.settings) not in (None, job.client):
+        if state.jobs_seen_by(client_of(request)) not in (None, job.client):
             raise JobsError(unknown_job(job_id))
         return job
 
     def _answer(self, request: Request, job: Job) -> JobAnswer:
         base = base_url(request, self._state.settings.public_url)
         return self._results.of_job(job, base)
-
-
-def jobs_seen_by(request: Request, settings: Settings) -> str | None:
-    """
-    Return whose jobs a request may see; None for all.
-
-    The owner sees all, and everybody where no token distinguishes clients.
-    """
-    client = client_of(request)
-    return client if settings.tokens and client != OWNER else None
 
 
 def as_sse(event: StoredEvent) -> bytes:

@@ -23,7 +23,10 @@ from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
 from nodetool_core.server.http.thumbnails import Side, image_beside, stored_image
-from nodetool_core.server.security.client_workflows import read_client_workflow
+from nodetool_core.server.security.client_workflows import (
+    read_client_workflow,
+    require_allowed,
+)
 from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.v1.description import describe
@@ -246,12 +249,7 @@ class WorkflowRoutes:
         One that reads no files and uses listed models.
         """
         state = self._state
-        if not state.settings.client_workflows:
-            hint = "The operator allows them with `client_workflows`."
-            raise HttpError(
-                403,
-                Problem("not_allowed", "workflow", "Workflows of clients are not run here.", hint),
-            )
+        require_allowed(state.settings.client_workflows)
         base = state.settings.data.absolute()
         served = await state.threads.fetch(
             read_client_workflow, wanted.workflow, state.registry, state.sanitizer, state.keep, base
