@@ -32,6 +32,7 @@ ROOMS = [
     "openai",
     "a1111",
     "mcp",
+    "comfyui",
     "huggingface",
     "qolaba",
     "operations",
@@ -40,7 +41,7 @@ ROOMS = [
 ]
 """From the bottom up: a room imports those before it and itself."""
 
-DIALECTS = {"v1", "openai", "a1111", "mcp", "huggingface", "qolaba"}
+DIALECTS = {"v1", "openai", "a1111", "mcp", "comfyui", "huggingface", "qolaba"}
 
 
 def imported(path: Path) -> Iterator[str]:
