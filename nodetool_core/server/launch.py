@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 
+LARGEST_MESSAGE = 64 * 1024
+"""Bytes of a message to a socket; none of ours takes more than a few words."""
+
 
 class Server(uvicorn.Server):
     """
@@ -56,12 +59,15 @@ def server_of(
         sessions: Says whose requests are the owner's.
     """
     settings = state.settings
+    app = create_app(state, routers, sessions)
     config = Config(
-        create_app(state, routers, sessions),
+        app,
         http=Connection,
         host=settings.host,
         port=settings.port,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,
         log_config=None,
         lifespan="on",
         server_header=False,
@@ -69,6 +75,7 @@ def server_of(
         backlog=BACKLOG,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
+    config.sockets = app.sockets
     config.limits = Limits(settings.connections, settings.head_seconds, settings.body_seconds)
     return Server(config, state)
 

@@ -8,6 +8,7 @@ for all.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -21,12 +22,25 @@ from starlette.responses import JSONResponse, Response
 from nodetool_core.server.http.http_errors import HttpError
 
 _BEARER: Final = re.compile(r"bearer:?\s+(.+)", re.IGNORECASE)
+_BASIC: Final = re.compile(r"basic\s+(\S+)", re.IGNORECASE)
 
 
 def bearer_token(headers: Headers) -> str:
     """Return the token in `Authorization: Bearer`; empty where there is none."""
     found = _BEARER.fullmatch(headers.get("authorization", "").strip())
     return found[1].strip() if found else ""
+
+
+def password_or_bearer(headers: Headers) -> str:
+    """Return the password of Basic authentication, else its user, else the bearer token."""
+    found = _BASIC.fullmatch(headers.get("authorization", "").strip())
+    if found is None:
+        return bearer_token(headers)
+    try:
+        user, _, password = base64.b64decode(found[1], validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    return password or user
 
 
 def plain_failure(error: HttpError) -> Response:
@@ -50,6 +64,8 @@ class Dialect:
     """Returns the token that a request carries; empty where it carries none."""
     running: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
     """What lasts as long as the server runs."""
+    sockets: tuple[str, ...] = ()
+    """Paths at which WebSockets are opened."""
     how_to_call: str = ""
     """Text on how a client is pointed at it; `{url}` stands for the address of the server."""
 
@@ -69,6 +85,8 @@ class Dialects:
 
     def __init__(self, dialects: Sequence[Dialect], rest: Dialect) -> None:
         self.all = tuple(dialects)
+        self.sockets = frozenset(path for one in dialects for path in one.sockets)
+        """Paths at which WebSockets are opened."""
         self._rest = rest
         self._whole = {
             path: one for one in dialects for path in one.paths if not path.endswith("/")

@@ -55,6 +55,8 @@ class Config(uvicorn.Config):
     """uvicorn's configuration with limits of connections."""
 
     limits: Limits
+    sockets: frozenset[str] = frozenset()
+    """Paths at which WebSockets are opened; an upgrade is not heard of at any other."""
 
 
 class Connection(HttpToolsProtocol):
@@ -118,6 +120,17 @@ class Connection(HttpToolsProtocol):
         self._wait_for(0, None)
         self._read = self._body = self._body_before = 0
         super().on_message_complete()
+
+    def _should_upgrade(self) -> bool:
+        path = self.url.partition(b"?")[0].decode("ascii", "replace")
+        return path in self.config.sockets and super()._should_upgrade()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over; what a socket may take is bounded by its own means."""
+        self._wait_for(0, None)
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        super().handle_websocket_upgrade()
 
     # Called by the transport
 

@@ -46,6 +46,13 @@ GONE: Final = 499
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _LENGTH: Final = re.compile(r"[0-9]{1,20}")
 _CLIENTS: Final = 10_000
+_HTTP: Final = {"ws": "http", "wss": "https"}
+_OPENED: Final = {
+    "websocket.accept": 101,
+    "websocket.close": 403,
+    "websocket.http.response.start": 500,
+}
+"""What says how a socket was answered, and the status where that does not say one."""
 _SAFETY: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -120,15 +127,19 @@ class RequestGuard:
         self._max_body_bytes = max_body_bytes
         self._metrics = metrics
         self._dialects = dialects
+        self.sockets = dialects.sockets
+        """Paths at which WebSockets are opened."""
         self._rate_limiter = RateLimiter(rate, burst)
         self._open_prefixes = open_prefixes
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await send(
-                {"type": "websocket.close", "code": 1008, "reason": "There are no WebSockets here."}
-            )
+            if scope["path"] in self.sockets:
+                await self._socket(scope, receive, send)
+            else:
+                reason = "There are no WebSockets here."
+                await send({"type": "websocket.close", "code": 1008, "reason": reason})
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
@@ -177,8 +188,33 @@ class RequestGuard:
             self._note(scope, status, time.perf_counter() - started)
             request_id.reset(mark)
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a socket like any request, or let it through; it counts as it is opened."""
+        name, started = secrets.token_hex(8), time.perf_counter()
+        mark, is_noted = request_id.set(name), False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal is_noted
+            if not is_noted and message["type"] in _OPENED:
+                is_noted = True
+                status = message.get("status", _OPENED[message["type"]])
+                self._note(scope, status, time.perf_counter() - started)
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope, Headers(scope=scope))
+            if refusal is not None:
+                await self._show(scope, refusal)(scope, receive, send_noted)
+            else:
+                await self.app(scope, receive, send_noted)
+        except Exception:  # noqa: BLE001 - whatever fails, the log gets the traceback and the socket ends
+            _log.exception("A socket failed.")
+        finally:
+            request_id.reset(mark)
+
     def _refusal(self, scope: Scope, headers: Headers) -> HttpError | None:
-        if (refusal := self._access.refusal(scope["scheme"], headers)) is not None:
+        scheme: str = scope["scheme"]
+        if (refusal := self._access.refusal(_HTTP.get(scheme, scheme), headers)) is not None:
             return refusal
         path: str = scope["path"]
         if path in OPEN_PATHS:
@@ -256,11 +292,12 @@ class RequestGuard:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = str(getattr(scope.get("route"), "path", "unknown"))
         dialect = self._dialects.of(scope["path"]).name
-        self._metrics.observe(dialect, route, scope["method"], status, seconds)
+        method = scope.get("method", "GET")
+        self._metrics.observe(dialect, route, method, status, seconds)
         if route not in OPEN_PATHS:
             facts = {
                 "dialect": dialect,
-                "method": scope["method"],
+                "method": method,
                 "path": scope["path"][:200],
                 "status": status,
                 "ms": round(seconds * 1000, 2),

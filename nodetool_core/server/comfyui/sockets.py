@@ -1,0 +1,288 @@
+"""
+`/ws`: what happens to a client's prompts, as it happens.
+
+A socket follows the prompts that were sent with its `clientId`, those under way when it connects
+included, and tells of each until its end. Where a prompt ended while nobody was connected, the
+socket that connects next is told so. A client that does not read is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from fastapi import WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from nodetool_core.errors import NodetoolError
+from nodetool_core.jobs.job import StoredEvent
+from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.server.comfyui.errors import show_failure
+from nodetool_core.server.comfyui.history import History, Message
+from nodetool_core.server.comfyui.messages import Messages, preview_of
+from nodetool_core.server.comfyui.prompts import Prompt, Prompts
+from nodetool_core.server.http.http_errors import busy
+from nodetool_core.server.http.requests import client_of
+
+if TYPE_CHECKING:
+    from nodetool_core.server.runtime.app_state import AppState
+
+_log = logging.getLogger(__name__)
+
+MOST_SOCKETS: Final = 200
+"""Sockets of a server, of which each follows prompts."""
+
+MOST_OF_A_CLIENT: Final = 50
+
+MOST_MESSAGES: Final = 100
+"""Messages that a client may send in ten seconds; none but the first is of use."""
+
+LOOK_SECONDS: Final = 5.0
+"""How often a socket looks for prompts that another process took."""
+
+RETRY_SECONDS: Final = 1.0
+"""Pause before a database that did not answer is asked again."""
+
+_RECENT_SECONDS: Final = 600.0
+"""How long after its end a prompt is told of to who connects again."""
+
+_TOLD: Final = 10_000
+"""Prompts of which it is known that somebody was told of their end."""
+
+_MOST_LOOKED_AT: Final = 50
+"""Newest prompts that are looked at for those of a socket."""
+
+_PREVIEW_SECONDS: Final = 0.1
+
+_LONGEST_ID: Final = 200
+
+
+class Sockets:
+    """The sockets of one server."""
+
+    def __init__(self, state: AppState, prompts: Prompts, history: History) -> None:
+        self.state = state
+        self.prompts = prompts
+        self.history = history
+        self._open: set[Socket] = set()
+        self._of_client = Counter[str]()
+        self._told: OrderedDict[str, None] = OrderedDict()
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serve a socket until it or the server ends."""
+        client = client_of(websocket)
+        if self._of_client[client] >= MOST_OF_A_CLIENT or self._of_client.total() >= MOST_SOCKETS:
+            refusal = busy("Too many sockets are open.", "Close one.", code="too_many_sockets")
+            await websocket.send_denial_response(show_failure(refusal))
+            return
+        sid = websocket.query_params.get("clientId", "")[:_LONGEST_ID] or secrets.token_hex(16)
+        socket = Socket(self, websocket, client, sid)
+        with self._registered(socket):
+            await websocket.accept()
+            await socket.run()
+
+    def wake(self) -> None:
+        """Have all sockets look for prompts."""
+        for socket in self._open:
+            socket.changed.set()
+
+    def is_told(self, prompt: Prompt) -> bool:
+        """Return whether somebody was told of a prompt's end."""
+        return prompt.job.id in self._told
+
+    def note_told(self, prompt: Prompt) -> None:
+        """Take note that somebody was told of a prompt's end."""
+        self._told[prompt.job.id] = None
+        if len(self._told) > _TOLD:
+            self._told.popitem(last=False)
+
+    @contextmanager
+    def _registered(self, socket: Socket) -> Iterator[None]:
+        self._open.add(socket)
+        self._of_client[socket.client] += 1
+        try:
+            yield
+        finally:
+            self._open.discard(socket)
+            self._of_client -= Counter((socket.client,))
+
+
+class Socket:
+    """One socket."""
+
+    def __init__(self, sockets: Sockets, websocket: WebSocket, client: str, sid: str) -> None:
+        self.client = client
+        self.sid = sid
+        self.changed = asyncio.Event()
+        """Set where there may be more prompts, or fewer that wait."""
+        self._sockets = sockets
+        self._websocket = websocket
+        self._sending = asyncio.Lock()
+        self._followed: set[str] = set()
+        self._has_metadata = False
+        self._began = time.time()
+
+    async def run(self) -> None:
+        """Tell of prompts until the client goes, or does not read."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                looking = tasks.create_task(self._look(tasks))
+                tasks.create_task(self._listen(looking))
+        except* (WebSocketDisconnect, ConnectionError, _Gone):
+            pass
+        # What the server ends is said to be so; nobody is there to read it where the client went.
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._websocket.close(1001)
+
+    async def _listen(self, looking: asyncio.Task[None]) -> None:
+        """Read what the client sends, of which only the first message means anything."""
+        count, since = 0, time.monotonic()
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise _Gone
+            if time.monotonic() - since > 10:
+                count, since = 0, time.monotonic()
+            count += 1
+            if count > MOST_MESSAGES:
+                await self._websocket.close(1008, "That were too many messages.")
+                raise _Gone
+            if not self._has_metadata:
+                await self._take_features(message.get("text"))
+
+    async def _take_features(self, text: str | None) -> None:
+        try:
+            given = json.loads(text or "null")
+        except ValueError:
+            return
+        if isinstance(given, dict) and given.get("type") == "feature_flags":
+            wanted = given.get("data")
+            self._has_metadata = (
+                isinstance(wanted, dict) and wanted.get("supports_preview_metadata") is True
+            )
+            await self._send(("feature_flags", features(self._sockets.state)))
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        """Follow every prompt of this client id, now and as more come; report how many wait."""
+        waiting = -1
+        while not self._sockets.state.draining.is_set():
+            self.changed.clear()
+            try:
+                found, now = await asyncio.to_thread(self._find)
+            except NodetoolError as error:
+                _log.warning("A socket can't look for prompts: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if now != waiting:
+                waiting = now
+                await self._send_status(now)
+            for prompt in found:
+                self._followed.add(prompt.job.id)
+                tasks.create_task(self._follow(prompt))
+            try:
+                await asyncio.wait_for(self.changed.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+        raise _Gone
+
+    def _find(self) -> tuple[list[Prompt], int]:
+        """Return the prompts to be followed from now on, and how many wait or run."""
+        sockets, found = self._sockets, []
+        for number, prompt in enumerate(sockets.prompts.newest(self.client)):
+            if number >= _MOST_LOOKED_AT:
+                break
+            job = prompt.job
+            if prompt.client_id != self.sid or job.id in self._followed:
+                continue
+            is_recent = (job.ended or 0.0) > time.time() - _RECENT_SECONDS
+            is_missed = job.created > self._began or not sockets.is_told(prompt)
+            if not job.state.ended or (is_recent and is_missed):
+                found.append(prompt)
+        return found[::-1], len(sockets.prompts.waiting(self.client))
+
+    async def _follow(self, prompt: Prompt) -> None:
+        """Tell of a prompt until its end."""
+        messages, more = Messages(prompt), True
+        events: list[StoredEvent] = []
+        jobs, job_id = self._sockets.state.jobs, prompt.job.id
+        seen: dict[str, int] = {}
+        with jobs.notifier.subscribe_async(job_id) as subscription:
+            while more:
+                try:
+                    after = events[-1].number if events else 0
+                    new, more = await asyncio.to_thread(jobs.queue.events, job_id, after)
+                except NodetoolError as error:
+                    if error.problem.code == "unknown_job":
+                        break
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                events += new
+                await self._send(*messages.of(new))
+                await self._send_previews(prompt, seen)
+                if more and not new:
+                    await subscription.wait(_PREVIEW_SECONDS)
+        await self._end(prompt, messages, events)
+
+    async def _end(self, prompt: Prompt, messages: Messages, events: list[StoredEvent]) -> None:
+        def ended() -> list[Message]:
+            now = Prompt.of(self._sockets.state.jobs.get(prompt.job.id)) or prompt
+            outputs = self._sockets.history.outputs(now)
+            return [*Messages(now).end(events, outputs)]
+
+        try:
+            last = await asyncio.to_thread(ended)
+        except NodetoolError as error:
+            _log.warning("What a prompt gave can't be read: %s", error)
+            last = [messages.last()]
+        await self._send(*last)
+        self._sockets.note_told(prompt)
+        self._sockets.wake()
+
+    async def _send_previews(self, prompt: Prompt, seen: dict[str, int]) -> None:
+        for job_id, preview in self._sockets.state.jobs.previews(seen):
+            if job_id == prompt.job.id:
+                content = await self._sockets.state.threads.work(
+                    preview_of,
+                    prompt,
+                    preview.node_id,
+                    preview.image,
+                    with_metadata=self._has_metadata,
+                )
+                await self._send(content)
+
+    async def _send_status(self, waiting: int) -> None:
+        data: JsonObject = {"status": {"exec_info": {"queue_remaining": waiting}}, "sid": self.sid}
+        await self._send(("status", data))
+
+    async def _send(self, *messages: Message | bytes) -> None:
+        """Send messages, one after another. Raises _Gone where the client reads none."""
+        async with self._sending:
+            for message in messages:
+                try:
+                    async with asyncio.timeout(self._sockets.state.settings.body_seconds):
+                        if isinstance(message, bytes):
+                            await self._websocket.send_bytes(message)
+                        else:
+                            kind, data = message
+                            await self._websocket.send_text(
+                                json.dumps({"type": kind, "data": data})
+                            )
+                except (TimeoutError, RuntimeError):
+                    raise _Gone from None
+
+
+def features(state: AppState) -> JsonObject:
+    """Return what this server can do, as clients ask it."""
+    largest: Json = state.settings.max_body_bytes
+    return {"supports_preview_metadata": True, "max_upload_size": largest, "extension": {}}
+
+
+class _Gone(Exception):
+    """The client is not there any more."""
