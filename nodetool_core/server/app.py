@@ -17,8 +17,10 @@ from starlette.responses import Response
 
 from nodetool_core import __version__
 from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.importing.graphs import reader_of
 from nodetool_core.server import operations, result_files
 from nodetool_core.server.a1111 import routes as a1111
+from nodetool_core.server.comfyui import routes as comfyui
 from nodetool_core.server.http.dialect import Dialect, Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.requests import ClientGone
@@ -34,7 +36,7 @@ from nodetool_core.server.security.middleware import (
     SessionCheck,
     body_too_large,
 )
-from nodetool_core.server.settings import DialectName, Settings
+from nodetool_core.server.settings import DialectName
 from nodetool_core.server.v1 import dialect as v1
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ DIALECTS: Final[Mapping[DialectName, Callable[[AppState], Dialect]]] = {
     "openai": openai.dialect,
     "a1111": a1111.dialect,
     "mcp": mcp.dialect,
+    "comfyui": comfyui.dialect,
     "huggingface": huggingface.dialect,
     "qolaba": qolaba.dialect,
     "nodetool": v1.dialect,
@@ -76,7 +79,7 @@ def create_app(
 
     settings = state.settings
     dialects = Dialects(
-        [DIALECTS[name](state) for name in DIALECTS if _is_spoken(name, settings)],
+        [DIALECTS[name](state) for name in DIALECTS if _is_spoken(name, state)],
         rest=Dialect("server", "The server itself", [], ()),
     )
 
@@ -126,9 +129,12 @@ def create_app(
     )
 
 
-def _is_spoken(name: DialectName, settings: Settings) -> bool:
+def _is_spoken(name: DialectName, state: AppState) -> bool:
     """Return whether a dialect is switched on, and what it needs is installed."""
-    if name not in settings.dialects:
+    if name not in state.settings.dialects:
+        return False
+    if name == "comfyui" and reader_of(comfyui.NAME, state.registry) is None:
+        _log.warning("ComfyUI's API is not spoken: no installed pack reads its graphs.")
         return False
     if name == "mcp" and find_spec("mcp") is None:
         _log.warning("MCP is not spoken: install the extra `mcp`, or leave it out of `dialects`.")

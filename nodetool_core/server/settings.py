@@ -44,7 +44,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; one text with commas in the environment."""
 
 
-DialectName = Literal["openai", "a1111", "mcp", "huggingface", "qolaba", "nodetool"]
+DialectName = Literal["openai", "a1111", "mcp", "comfyui", "huggingface", "qolaba", "nodetool"]
 
 _HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "host": bound_host,
@@ -154,7 +154,10 @@ class Settings(BaseSettings):
     )
     client_workflows: bool = Field(
         default=False,
-        description="Whether clients may send workflows of their own, to POST /v1/runs.",
+        description=(
+            "Whether clients may send workflows of their own, to POST /v1/runs, and graphs of"
+            " ComfyUI."
+        ),
     )
     max_body_bytes: int = Field(default=32 * MIB, ge=1024, description="Largest request body.")
     max_pixels: int = Field(

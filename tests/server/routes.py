@@ -18,6 +18,7 @@ _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _VALUES = {
     "name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20, "key": "00",
     "output": "output", "index": "0", "version": "0" * 32, "given": "image", "code": "any",
+    "prompt_id": "j" * 20, "class_type": "KSampler",
 }  # fmt: skip
 
 

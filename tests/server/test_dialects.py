@@ -19,6 +19,7 @@ CALLS = {
     "openai": ("/v1/images/edits", {"data": {"prompt": "x"}, "files": {"image": png()}}),
     "a1111": ("/sdapi/v1/interrupt", {}),
     "mcp": ("/mcp", {"json": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}),
+    "comfyui": ("/prompt", {"json": {"prompt": {}}}),
     "huggingface": ("/models/paint", {"content": png()}),
     "qolaba": ("/getImage", {"json": {"id": "x"}}),
     "nodetool": ("/v1/workflows/paint/runs", {"json": {"inputs": {}}}),

@@ -14,19 +14,34 @@ import httpx2
 import pytest
 
 from nodetool_core.server.app import create_app
+from nodetool_core.server.comfyui.classes import FOLDERS
 from nodetool_core.server.runtime.app_state import AppState
 from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.routes import every_route
 from tests.server.v1.test_workflows import data_uri
 
-KEPT = {"settings", "access", "limits", "draining", "metrics", "started"}
+KEPT = {"settings", "access", "limits", "draining", "metrics", "started", "registry"}
 """Parts of a server that answer without doing anything."""
 
 QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": data_uri(png()), "id": "x"}
 OPENAI = ("/v1/images/", "/v1/models")
 A1111 = "/sdapi/v1/"
 WEB_UI = {"prompt": "x", "init_images": [data_uri(png())], "image": data_uri(png())}
+COMFYUI = tuple(
+    f"{prefix}/{name}"
+    for prefix in ("", "/api")
+    for name in (
+        *("prompt", "history", "view", "upload/", "queue", "interrupt", "free", "object_info"),
+        *("system_stats", "embeddings", "models", "extensions", "features"),
+    )
+    if not (prefix == "" and name == "models")
+) + tuple(f"/models/{folder}" for folder in FOLDERS)
+GRAPH = {
+    "prompt": {"1": {"class_type": "SaveImage", "inputs": {}}},
+    "unload_models": True,
+    "delete": ["x"],
+}
 IMAGES = {"prompt": "x", "images": [{"image_url": data_uri(png())}]}
 ASKED = {"inputs": {"image": data_uri(png())}}
 
@@ -51,6 +66,8 @@ def broken(serve: Callable[..., LiveServer], tmp_path: Path) -> Iterator[LiveSer
 
 
 def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
+    if path.startswith(COMFYUI):
+        return ask_comfyui(client, method, path)
     body: Any = (
         QOLABA
         if path.startswith("/get")
@@ -65,11 +82,22 @@ def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
     )
 
 
+def ask_comfyui(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
+    sent: Any = {"json": GRAPH} if method == "POST" else {"params": {"filename": "a.png"}}
+    if "/upload/" in path:
+        name = '{"filename": "a.png", "type": "input"}'
+        sent = {"files": {"image": ("a.png", png())}, "data": {"original_ref": name}}
+    return client.request(method, path, headers={"X-Request-Id": "find-me"}, **sent)
+
+
 def shown(path: str, response: httpx2.Response) -> str:
     """
     Return the failure as clients of the path's dialect show it, once it has the dialect's form.
     """
     body = response.json()
+    if path.startswith(COMFYUI):
+        assert body["error"]["type"] == "internal_error"
+        return str(body["error"])
     if path.startswith(OPENAI):
         assert body["error"]["code"] == "internal_error"
         return str(body["error"]["message"])
@@ -118,6 +146,12 @@ ANSWER_ALL_THE_SAME = {
             "sd-vae",
             "skip",
         )
+    ),
+    # They say what is always so, of the machine and of the dialect.
+    *(
+        f"{prefix}/{name}"
+        for prefix in ("", "/api")
+        for name in ("system_stats", "embeddings", "extensions", "features", "models")
     ),
 }
 

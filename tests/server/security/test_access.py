@@ -84,7 +84,7 @@ def problem(response: httpx2.Response) -> str:
     """Return the failure's code, in whichever dialect's form."""
     body = response.json()
     if isinstance(body["error"], dict):
-        return str(body["error"]["code"])
+        return str(body["error"].get("code", body["error"].get("type")))
     if "detail" in body:
         return str(body["error"])
     return str((body if "problems" in body else body["error_data"])["problems"][0]["code"])
