@@ -17,7 +17,7 @@ def read_json(body: bytes) -> Json:
     """
     Return the value in a body.
 
-    Raises HttpError 400 for what is no JSON, 422 for NaN and infinities.
+    Raises HttpError 400 for what is no JSON, 422 for NaN, infinities and surrogates.
     """
     try:
         value: Json = json.loads(body, parse_constant=_refuse)
@@ -42,7 +42,27 @@ def read_json(body: bytes) -> Json:
         raise wrong(
             400, "invalid_json", "", f"The body has a number that can't be read: {error}."
         ) from None
+    if (b"\\" in body or not body.isascii()) and not _is_encodable(value):
+        message = "holds a surrogate, which is no character."
+        raise wrong(422, "invalid_value", "body", message, "Send whole characters.")
     return value
+
+
+def _is_encodable(value: Json) -> bool:
+    """Return whether all texts in a value are such that an answer can repeat them."""
+    rest: list[Json] = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict):
+            rest += (*one, *one.values())
+        elif isinstance(one, list):
+            rest += one
+        elif isinstance(one, str):
+            try:
+                one.encode()
+            except UnicodeEncodeError:
+                return False
+    return True
 
 
 def read_object(body: bytes) -> JsonObject:
