@@ -221,7 +221,7 @@ def identify(file: IO[bytes], where: str) -> ImageFile:
         if accepts is not None and accepts(start[:16]) is True:
             file.seek(0)
             try:
-                return _guarded(partial(factory, file, ""), where, name)
+                return guarded(partial(factory, file, ""), where, name)
             except ImageError as error:
                 # Containers of AVIF and HEIF may begin alike, so that another plugin may know what
                 # this one does not.
@@ -255,8 +255,8 @@ def _decode(file: IO[bytes], where: str, limits: ImageLimits, warn: Warn) -> Ima
     name = opened.format or "image"
     _check_pixels(opened, where, limits)
     lost = [note for note in (_further_frames(opened), _lost_bits(opened)) if note]
-    _guarded(opened.load, where, name)
-    image = _guarded(lambda: standard_mode(_known_scale(_upright(opened), name), warn), where, name)
+    guarded(opened.load, where, name)
+    image = guarded(lambda: standard_mode(_known_scale(_upright(opened), name), warn), where, name)
     opened.close()
     for note in lost:
         warn(note)
@@ -279,7 +279,7 @@ def _check_pixels(image: Image.Image, where: str, limits: ImageLimits) -> None:
         raise _error("image_too_large", where, message, "Scale it down first.")
 
 
-def _guarded(work: Callable[[], Result], where: str, name: str) -> Result:
+def guarded(work: Callable[[], Result], where: str, name: str) -> Result:
     """
     Return what `work` returns. Whatever a decoder raises for damaged bytes becomes an ImageError.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nodetool_core.assets.decode import DEFAULT_LIMITS, ImageLimits, opened_bytes
+from nodetool_core.assets.decode import DEFAULT_LIMITS, ImageLimits, guarded, opened_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +20,7 @@ _EXIF_IFD: Final = 0x8769
 _USER_COMMENT: Final = 0x9286
 _UNICODE: Final = b"UNICODE\0"
 _MAX_JPEG_BYTES: Final = 60_000
+_WITH_COMMENTS: Final = frozenset({"JPEG", "MPO", "WEBP"})
 _LONGEST: Final = 100_000
 """Characters of a text that is read."""
 
@@ -53,13 +54,15 @@ def read_texts(
     """
     Return what an encoded image is made with, and its other texts by name.
 
-    No pixel is decoded. Raises ImageError for what is no image.
+    No pixel is decoded. Raises ImageError for what is no image, or damaged.
     """
     with opened_bytes(data, where, limits) as image:
         texts = {
             str(name): text[:_LONGEST] for name, text in image.info.items() if isinstance(text, str)
         }
-        found = texts.pop(CHUNK, "") or _comment(image)
+        name, found = image.format or "image", texts.pop(CHUNK, "")
+        if not found and name in _WITH_COMMENTS:
+            found = guarded(lambda: _comment(image), where, name)
     return found, texts
 
 

@@ -98,6 +98,17 @@ def test_other_texts_of_an_image(client: httpx2.Client) -> None:
         assert client.post(f"{PREFIX}/png-info", json={"image": wrong}).status_code == status
 
 
+def test_texts_of_damaged_images(client: httpx2.Client) -> None:
+    """Of a PNG no pixel is looked at; EXIF of which nothing can be read says nothing."""
+    whole = png(64, 64)
+    at = whole.index(b"IDAT")
+    broken = whole[: at + 8] + bytes(20) + whole[at + 28 :]
+    exif = png(format="JPEG", exif=b"Exif\0\0II*\0" + bytes(3))
+    for image in (broken, exif):
+        answer = client.post(f"{PREFIX}/png-info", json={"image": text_of(image)})
+        assert (answer.status_code, answer.json().get("info", "")) in ((200, ""), (400, ""))
+
+
 def enlarged(client: httpx2.Client, **body: Any) -> Image.Image:
     answer = client.post(f"{PREFIX}/extra-single-image", json={"image": PHOTO} | body)
     assert answer.status_code == 200, answer.text
