@@ -27,6 +27,16 @@ _TEXT_TYPES = (str, int, float, bool)
 _LONGEST_NAME = 100
 
 
+@dataclass(frozen=True)
+class ImageFile:
+    """An image that came as a file, and is written as it is."""
+
+    content: bytes
+    suffix: str
+    """That of its format, such as `.png`."""
+    size: tuple[int, int]
+
+
 @dataclass
 class Saved:
     """What became of a run's outputs."""
@@ -96,7 +106,8 @@ def save(outputs: Mapping[str, object], out: Path) -> Saved:
         saved.values[name] = _described(value, called.get(name, name), files)
         saved.lines += [str(path) for path in files.values()]
         saved.paths += files.values()
-        if not isinstance(value, ImageData) and not (files and isinstance(value, (list, tuple))):
+        is_image = isinstance(value, (ImageData, ImageFile))
+        if not is_image and not (files and isinstance(value, (list, tuple))):
             saved.lines.append(f"{name}: {_text(saved.values[name])}")
     return saved
 
@@ -116,13 +127,21 @@ def _called(outputs: Mapping[str, object], file: Path) -> dict[str, str]:
     }
 
 
-def _write(image: ImageData, folder: Path, key: str, files: dict[str, Path], saved: Saved) -> None:
+def _write(
+    image: ImageData | ImageFile, folder: Path, key: str, files: dict[str, Path], saved: Saved
+) -> None:
     from nodetool_core.assets.encode import encode_image, format_of
     from nodetool_core.assets.files import write_new, write_problem
 
     name = file_name(key)
+    if isinstance(image, ImageFile) and format_of(name) != format_of(f"x{image.suffix}"):
+        name = f"{name.removesuffix(Path(name).suffix)}{image.suffix}"
     try:
-        data = encode_image(image.image, format_of(name), image.provenance, where=name)
+        data = (
+            image.content
+            if isinstance(image, ImageFile)
+            else encode_image(image.image, format_of(name), image.provenance, where=name)
+        )
         files[key] = write_new(folder, name, data)
     except NodetoolError as error:
         saved.problems.extend(error.problems)
@@ -142,11 +161,11 @@ def file_name(output: str) -> str:
     return name if Path(name).suffix.lower() in SUFFIXES else f"{name}.png"
 
 
-def _images(value: object, key: str) -> Iterator[tuple[str, ImageData]]:
+def _images(value: object, key: str) -> Iterator[tuple[str, ImageData | ImageFile]]:
     """Yield the images in a value, each under the name that its file gets."""
     from nodetool_core.assets.image_data import ImageData
 
-    if isinstance(value, ImageData):
+    if isinstance(value, (ImageData, ImageFile)):
         yield key, value
     elif isinstance(value, (list, tuple, Mapping)):
         for inner, item in _items(value, key):
@@ -173,9 +192,9 @@ def _described(value: object, key: str, files: Mapping[str, Path]) -> object:
     """Return the JSON form of a value."""
     from nodetool_core.assets.image_data import ImageData
 
-    if isinstance(value, ImageData):
+    if isinstance(value, (ImageData, ImageFile)):
         path = files.get(key)
-        width, height = value.image.size
+        width, height = value.size if isinstance(value, ImageFile) else value.image.size
         return {
             "type": "image",
             "path": str(path) if path else None,
