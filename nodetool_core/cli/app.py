@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "import": "importing:import_",
     "edit": "edit:edit",
     "serve": "serve:serve",
+    "call": "call:call",
     "mcp": "mcp:mcp",
     "worker": "worker:worker",
     "nodes": "nodes:app",
