@@ -106,7 +106,7 @@ class RemoteServer:
                         return
             except httpx2.TransportError:
                 continue
-        hint = f"The job goes on: {self.url}/v1/jobs/{job_id}"
+        hint = f"The job continues: {self.url}/v1/jobs/{job_id}"
         raise RemoteError(
             Problem("server_unreachable", self.url, "breaks off its stream of events.", hint)
         )
