@@ -35,6 +35,8 @@ class ExitCode(IntEnum):
     """A run failed, a result could not be written, or a check found something."""
     WRONG_USE = 2
     """Wrong use, or an invalid workflow."""
+    NOTES = 3
+    """A file was imported, and some of it does only about the same."""
     INTERRUPTED = 130
 
 

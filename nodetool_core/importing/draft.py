@@ -6,8 +6,9 @@ Nodes, edges, and the notes on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from nodetool_core.errors import Problem, WorkflowError
@@ -36,6 +37,34 @@ class Unsupported(Exception):
     """What a node does has no counterpart; the message states why."""
 
 
+class Grade(StrEnum):
+    """How much of a file an imported workflow keeps."""
+
+    WHOLE = "whole"
+    """Everything, in the same form or in another."""
+    NOTES = "with notes"
+    """Everything is there, and some of it does only about the same."""
+    LOSSES = "with losses"
+    """A node or a value has no counterpart, or the result is not valid."""
+
+
+@dataclass
+class SourceNode:
+    """A node of the file, and what became of it."""
+
+    label: str
+    """The node, as notes name it."""
+    nodes: list[str] = field(default_factory=list)
+    """Ids of the nodes of ours that stand for it alone; others took its values in."""
+    without_effect: dict[str, object] = field(default_factory=dict)
+    """Its values that make no difference here."""
+    left_out: dict[str, object] = field(default_factory=dict)
+    """Its values, where the node as a whole is left out."""
+
+
+_LOST = frozenset({"left_out_node", "left_out_property"})
+
+
 @dataclass
 class Imported:
     """A workflow that was imported."""
@@ -47,6 +76,8 @@ class Imported:
     """
     missing: frozenset[str] = frozenset()
     """Of the nodes without counterpart, those that nothing goes on behind, as notes name them."""
+    sources: list[SourceNode] = field(default_factory=list)
+    """The nodes of the file, in the order they were read."""
 
     @property
     def left_out(self) -> list[Problem]:
@@ -54,9 +85,23 @@ class Imported:
         return [note for note in self.notes if note.code == "left_out_node"]
 
     @property
+    def grade(self) -> Grade:
+        return grade_of(self.notes)
+
+    @property
     def is_whole(self) -> bool:
-        """Whether every node has a counterpart, and the result is valid."""
-        return not self.left_out and all(note.level != "error" for note in self.notes)
+        return self.grade is not Grade.LOSSES
+
+
+def grade_of(notes: Iterable[Problem]) -> Grade:
+    """Return the grade of a workflow, or of the part of it that these notes are on."""
+    grade = Grade.WHOLE
+    for note in notes:
+        if note.code in _LOST or note.level == "error":
+            return Grade.LOSSES
+        if note.level == "warning":
+            grade = Grade.NOTES
+    return grade
 
 
 @dataclass
@@ -67,6 +112,7 @@ class Draft:
     nodes: dict[str, NodeRecord] = field(default_factory=dict)
     edges: list[EdgeRecord] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
+    sources: list[SourceNode] = field(default_factory=list)
     optional: set[str] = field(default_factory=set)
     """Nodes that are only kept where another node needs them."""
     missing: set[str] = field(default_factory=set)
@@ -133,6 +179,12 @@ class Draft:
         """Return the names of inputs and outputs that are in use."""
         return {str(node.data["name"]) for node in self.nodes.values() if "name" in node.data}
 
+    def annotation(self, node_type: str, name: str) -> object:
+        """Return the type of a property; None where there is no such node or property."""
+        node_class = self.registry.get(node_type)
+        prop = node_class.spec.properties.get(name) if node_class else None
+        return prop.annotation if prop else None
+
     def choices(self, node_type: str, name: str) -> tuple[object, ...] | None:
         """
         Return the values that a property of a node is limited to, empty where it is not.
@@ -150,7 +202,7 @@ class Draft:
         Raises WorkflowError where it has no output.
         """
         document = self._document(name)
-        imported = Imported(document, self.notes, frozenset(self.missing))
+        imported = Imported(document, self.notes, frozenset(self.missing), self.sources)
         if not any(self._is_output(node.type) for node in document.graph.nodes):
             message = "has no output that can be imported."
             raise WorkflowError(

@@ -23,7 +23,7 @@ def test_a_workflow_goes_to_stdout_and_notes_to_stderr(nodetool: Command) -> Non
     assert (
         "is the input 'model'" in done.err
         and "--set model=OWNER/NAME" in done.err
-        and "3 nodes written." in done.err
+        and "3 nodes written, whole." in done.err
     )
 
 
@@ -93,3 +93,33 @@ def test_a_place_that_can_not_be_written(nodetool: Command, tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     done = nodetool("import", FILES / "text_to_image.json", "--out", "file/made.json")
     assert done.code == 1 and "can't be written" in done.err
+
+
+def test_the_exit_code_is_the_grade(nodetool: Command, tmp_path: Path) -> None:
+    graph = json.loads((FILES / "text_to_image.json").read_text())
+    assert nodetool("import", FILES / "text_to_image.json").code == 0
+    graph["5"]["inputs"]["sampler_name"] = "res_multistep"
+    (tmp_path / "sampler.json").write_text(json.dumps(graph))
+    done = nodetool("import", "sampler.json")
+    assert done.code == 3 and "3 nodes written, with notes." in done.err
+    assert nodetool("import", FILES / "two_passes.json").code == 1
+
+
+def test_a_folder_is_imported_at_once(nodetool: Command, tmp_path: Path) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    shutil.copy(FILES / "text_to_image.json", tmp_path / "in" / "one.json")
+    shutil.copy(FILES / "two_passes.json", tmp_path / "in" / "deep" / "two.json")
+    (tmp_path / "in" / "bad.json").write_text("{")
+    Image.new("RGB", (4, 4)).save(tmp_path / "in" / "photo.png")
+    done = nodetool("import", "in", "--out", "made")
+    rows = [line.split("  ")[0].strip() for line in done.out.splitlines() if "in/" not in line]
+    assert done.code == 1 and "1 whole" in done.err and "2 refused" in done.err
+    assert {"bad.json", "deep/two.json", "one.json", "photo.png"} <= set(rows)
+    assert Path("made/one.json").exists() and Path("made/deep/two.json").exists()
+    table = nodetool("import", "in", "--json").json
+    assert [(row["file"], row["grade"]) for row in table] == [
+        ("bad.json", "refused"),
+        ("deep/two.json", "with losses"),
+        ("one.json", "whole"),
+        ("photo.png", "refused"),
+    ]
