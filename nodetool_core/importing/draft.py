@@ -88,10 +88,6 @@ class Imported:
     def grade(self) -> Grade:
         return grade_of(self.notes)
 
-    @property
-    def is_whole(self) -> bool:
-        return self.grade is not Grade.LOSSES
-
 
 def grade_of(notes: Iterable[Problem]) -> Grade:
     """Return the grade of a workflow, or of the part of it that these notes are on."""

@@ -123,3 +123,15 @@ def test_a_folder_is_imported_at_once(nodetool: Command, tmp_path: Path) -> None
         ("one.json", "whole"),
         ("photo.png", "refused"),
     ]
+
+
+def test_the_report_says_what_became_of_each_node(nodetool: Command) -> None:
+    done = nodetool("import", FILES / "two_passes.json", "--report")
+    lines = [line.split() for line in done.out.splitlines()]
+    assert done.code == 1 and ["FaceRestore", "(17)", "lost"] in [line[:3] for line in lines]
+    assert "Left out with it: fidelity 0.5." in done.out
+    entries = nodetool("import", FILES / "text_to_image.json", "--report", "--json").json
+    assert (
+        entries["grade"] == "whole"
+        and {entry["node"]: entry["fate"] for entry in entries["nodes"]}["KSampler (5)"] == "same"
+    )

@@ -4,9 +4,10 @@ The rules for models, prompts and latents: all that leads to a sampler.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import (
@@ -22,6 +23,13 @@ from nodetool_core.importing.draft import Handle, Unsupported
 
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
+
+_SYNTAX: Final = {
+    "weights": re.compile(r"(?<!\\)\([^()]+:\s*-?[\d.]+\s*\)"),
+    "embeddings": re.compile(r"embedding:[^\s,()]+"),
+    "choices at random": re.compile(r"(?<!\\)\{[^{}|]*\|[^{}]*\}"),
+}
+"""What ComfyUI finds in a text before a model sees it."""
 
 
 def image_latents(reading: Reading, name: str) -> ImageLatents:
@@ -68,11 +76,7 @@ def load_part(*names: str) -> Callable[[Reading], tuple[object, ...]]:
     def load(reading: Reading) -> tuple[object, ...]:
         files = ", ".join(str(reading.take(name)) for name in names if reading.has(name))
         reading.skip("type", "device")
-        reading.note(
-            f"has no counterpart: the model's own is used, not {files}.",
-            code="left_out_node",
-            level="warning",
-        )
+        reading.note(f"the model's own is used, not {files}.", level="warning")
         return (Part(files),)
 
     return load
@@ -105,34 +109,40 @@ def lora(reading: Reading) -> tuple[object, ...]:
     return replace(weights, loras=(*weights.loras, ref)), Part()
 
 
+def prompt_text(reading: Reading, name: str) -> Any:
+    """Return a text for a model; note the syntax in it that only ComfyUI understands."""
+    text = reading.take(name, "")
+    if isinstance(text, str):
+        for what, pattern in _SYNTAX.items():
+            if found := pattern.findall(text):
+                reading.note(
+                    f"{what} in {name} ({', '.join(map(str, found[:5]))}) have no counterpart: the"
+                    " model reads them as they stand.",
+                    level="warning",
+                )
+    return text
+
+
 def encode_text(reading: Reading) -> tuple[object, ...]:
     reading.skip("clip")
-    return (Prompt(reading.take("text", "")),)
+    return (Prompt(prompt_text(reading, "text")),)
 
 
 def encode_text_of_two(reading: Reading) -> tuple[object, ...]:
     """SDXL's two texts and sizes: the first text counts."""
     reading.skip("clip")
-    text, other = reading.take("text_g", ""), reading.take("text_l", "")
+    text, other = prompt_text(reading, "text_g"), reading.take("text_l", "")
     if other not in ("", text):
-        reading.note(
-            f"text_l has no counterpart: {other!r} is left out.",
-            code="left_out_property",
-            level="warning",
-        )
+        reading.lost(f"text_l has no counterpart: {other!r} is left out.")
     reading.skip("width", "height", "crop_w", "crop_h", "target_width", "target_height")
     return (Prompt(text),)
 
 
 def encode_text_for_flux(reading: Reading) -> tuple[object, ...]:
     reading.skip("clip")
-    text, other = reading.take("t5xxl", ""), reading.take("clip_l", "")
+    text, other = prompt_text(reading, "t5xxl"), reading.take("clip_l", "")
     if other not in ("", text):
-        reading.note(
-            f"clip_l has no counterpart: {other!r} is left out.",
-            code="left_out_property",
-            level="warning",
-        )
+        reading.lost(f"clip_l has no counterpart: {other!r} is left out.")
     return (Prompt(text, guidance=reading.take("guidance", None)),)
 
 

@@ -1,10 +1,10 @@
 """
 ComfyUI's files, read into plain nodes.
 
-Three forms are read: the API format (`{"3": {"class_type": …, "inputs": {…}}}`, also inside
-`{"prompt": …}`), the format that its editor saves (`{"nodes": […], "links": […]}`, version 0.4),
-and a PNG that ComfyUI wrote, which holds the first. In the editor's format the values of a node's
-form (`widgets_values`) have no names; `WIDGETS` says their order.
+Three forms are read: the API format (`{"3": {"class_type": …, "inputs": {…}}}`), the format that
+its editor saves (`{"nodes": […], "links": […]}`, see `editor`), and images that ComfyUI wrote,
+which hold them. Clients put the first two into requests of their own (`{"prompt": …}`, RunPod's
+`{"input": {"workflow": …}}`, the editor's `{"output": …, "workflow": …}`), as objects or as texts.
 
 The forms are described at docs.comfy.org, under Workflow JSON and API format.
 """
@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from nodes.importers.comfyui import editor
+from nodes.importers.comfyui.canvas import DamagedError
+from nodes.importers.comfyui.graph import ComfyNode, Form, Link
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing import NotRecognizedError
 
@@ -28,101 +31,15 @@ _WANTED: Final = (
 _IMAGES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 """How PNG, JPEG and WEBP begin."""
 
-_MODES: Final = {2: "muted", 4: "bypassed"}
-"""Modes of a node in the editor, besides the usual one."""
+_TEXTS: Final = ("prompt", "workflow")
+"""Texts of an image; what ran counts more than what the editor showed."""
 
-NOTES: Final = frozenset({"Note", "MarkdownNote"})
-"""Texts for the reader, in the editor's format."""
+_WRAPPED_AS: Final = ("prompt", "output", "workflow", "workflow_api", "input", "extra_data")
+"""Fields of requests and answers that hold a workflow, the plainest form first."""
+_WRAPPERS: Final = 4
+"""As many are opened."""
 
-_SAMPLER = ("sampler_name", "scheduler")
-WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
-    "BasicScheduler": ("scheduler", "steps", "denoise"),
-    "CFGGuider": ("cfg",),
-    "CLIPLoader": ("clip_name", "type", "device"),
-    "CLIPSetLastLayer": ("stop_at_clip_layer",),
-    "CLIPTextEncode": ("text",),
-    "CLIPTextEncodeFlux": ("clip_l", "t5xxl", "guidance"),
-    "Canny": ("low_threshold", "high_threshold"),
-    "CheckpointLoaderSimple": ("ckpt_name",),
-    "ControlNetApply": ("strength",),
-    "ControlNetApplyAdvanced": ("strength", "start_percent", "end_percent"),
-    "ControlNetLoader": ("control_net_name",),
-    "DualCLIPLoader": ("clip_name1", "clip_name2", "type", "device"),
-    "DiffusersLoader": ("model_path",),
-    "EmptyImage": ("width", "height", "batch_size", "color"),
-    "EmptyLatentImage": ("width", "height", "batch_size"),
-    "EmptySD3LatentImage": ("width", "height", "batch_size"),
-    "FluxGuidance": ("guidance",),
-    "GrowMask": ("expand", "tapered_corners"),
-    "ImageBlend": ("blend_factor", "blend_mode"),
-    "ImageBlur": ("blur_radius", "sigma"),
-    "ImageCompositeMasked": ("x", "y", "resize_source"),
-    "ImageCrop": ("width", "height", "x", "y"),
-    "ImagePadForOutpaint": ("left", "top", "right", "bottom", "feathering"),
-    "ImageScale": ("upscale_method", "width", "height", "crop"),
-    "ImageScaleBy": ("upscale_method", "scale_by"),
-    "ImageToMask": ("channel",),
-    "KSampler": ("seed", "control_after_generate", "steps", "cfg", *_SAMPLER, "denoise"),
-    "KSamplerAdvanced": (
-        *("add_noise", "noise_seed", "control_after_generate", "steps", "cfg", *_SAMPLER),
-        *("start_at_step", "end_at_step", "return_with_leftover_noise"),
-    ),
-    "InpaintModelConditioning": ("noise_mask",),
-    "KSamplerSelect": ("sampler_name",),
-    "LatentUpscale": ("upscale_method", "width", "height", "crop"),
-    "LatentUpscaleBy": ("upscale_method", "scale_by"),
-    "LoadImage": ("image", "upload"),
-    "LoadImageMask": ("image", "channel", "upload"),
-    "LoraLoader": ("lora_name", "strength_model", "strength_clip"),
-    "LoraLoaderModelOnly": ("lora_name", "strength_model"),
-    "PrimitiveBoolean": ("value",),
-    "PrimitiveFloat": ("value",),
-    "PrimitiveInt": ("value", "control_after_generate"),
-    "PrimitiveString": ("value",),
-    "PrimitiveStringMultiline": ("value",),
-    "RandomNoise": ("noise_seed", "control_after_generate"),
-    "RepeatLatentBatch": ("amount",),
-    "SaveImage": ("filename_prefix",),
-    "SolidMask": ("value", "width", "height"),
-    "ThresholdMask": ("value",),
-    "UNETLoader": ("unet_name", "weight_dtype"),
-    "UpscaleModelLoader": ("model_name",),
-    "VAEEncodeForInpaint": ("grow_mask_by",),
-    "VAELoader": ("vae_name",),
-}
-"""The values of each class's form, in their order."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """An output of another node, where an input comes from."""
-
-    node: str
-    output: int
-
-
-@dataclass
-class ComfyNode:
-    """One node of a ComfyUI workflow."""
-
-    id: str
-    class_type: str
-    inputs: dict[str, Any] = field(default_factory=dict)
-    """Values and links, by input."""
-    title: str = ""
-    position: tuple[float, float] | None = None
-    mode: str = ""
-    """
-    `muted`: it does not run. `bypassed`: each output, by its number, is the input of that name.
-    """
-
-    @property
-    def label(self) -> str:
-        """How a message names it."""
-        return f"{self.class_type} ({self.id})"
-
-    def links(self) -> list[Link]:
-        return [value for value in self.inputs.values() if isinstance(value, Link)]
+NOTES: Final = editor.NOTES
 
 
 def load(path: Path) -> list[ComfyNode]:
@@ -136,9 +53,10 @@ def load(path: Path) -> list[ComfyNode]:
         if path.stat().st_size > MAX_BYTES:
             raise _refused(where, "is larger than 64 MiB, which no workflow is.")
         data = path.read_bytes()
-        content = json.loads(
-            _text_in_image(path) if data.startswith(_IMAGES) else data.decode("utf-8-sig")
+        texts = (
+            _in_image(path) if data.startswith(_IMAGES) else {"prompt": data.decode("utf-8-sig")}
         )
+        content = json.loads(next(texts[name] for name in _TEXTS if name in texts))
     except FileNotFoundError:
         raise WorkflowError(
             Problem("missing_file", where, "There is no such file.", "Check the path.")
@@ -153,33 +71,73 @@ def load(path: Path) -> list[ComfyNode]:
         ) from None
     except (ValueError, RecursionError) as error:
         raise _refused(where, f"is no JSON: {error}.") from None
-    return read(content, where)
+    nodes = read(content, where)
+    return _dressed(nodes, texts["workflow"]) if len(texts) > 1 else nodes
 
 
 def read(content: object, where: str = "workflow") -> list[ComfyNode]:
     """Return the nodes of a parsed JSON value, in the order of `load`. Raises WorkflowError."""
-    if isinstance(content, Mapping) and isinstance(content.get("prompt"), Mapping):
-        content = content["prompt"]
-    if not isinstance(content, Mapping):
+    found = _unwrapped(content)
+    if not isinstance(found, Mapping):
         raise _refused(where, f"holds {type(content).__name__}, not a workflow.")
-    if "graph" in content:
+    if "graph" in found:
         raise _refused(
             where,
             "is a workflow of the form that `nodetool run` reads; there is nothing to import.",
             f"Run it: nodetool run {where}",
         )
-    if isinstance(content.get("nodes"), list):
-        nodes = _from_editor(content, where)
-    elif content and all(
-        isinstance(node, Mapping) and "class_type" in node for node in content.values()
-    ):
-        nodes = [_from_api(str(node_id), node, where) for node_id, node in content.items()]
+    if _is_from_editor(found):
+        nodes = _from_editor(found, where)
+    elif _is_from_api(found):
+        nodes = [_from_api(str(node_id), node, where) for node_id, node in found.items()]
     else:
         raise _refused(where, "is no workflow of ComfyUI.")
     return _in_order(nodes, where)
 
 
-def _from_api(node_id: str, node: Mapping[str, object], where: str) -> ComfyNode:
+def _is_from_editor(content: Form) -> bool:
+    return isinstance(content.get("nodes"), list)
+
+
+def _is_from_api(content: Form) -> bool:
+    return any(isinstance(node, Mapping) and "class_type" in node for node in content.values())
+
+
+def _unwrapped(content: object, depth: int = 0) -> object:
+    """
+    Return the workflow inside of what clients send, servers answer, or others store around it.
+
+    What holds none comes back as it is.
+    """
+    if isinstance(content, str) and content.lstrip().startswith("{"):
+        try:
+            content = json.loads(content)
+        except (ValueError, RecursionError):
+            return content
+    if isinstance(content, list) and len(content) >= 3 and depth:
+        # The history of ComfyUI's server: a number, the id of the run, the workflow, …
+        content = content[2]
+    if (
+        not isinstance(content, Mapping)
+        or "graph" in content
+        or _is_from_editor(content)
+        or _is_from_api(content)
+        or depth == _WRAPPERS
+    ):
+        return content
+    named = [content[name] for name in _WRAPPED_AS if name in content]
+    alone = list(content.values()) if len(content) == 1 else []
+    for inner in (*named, *alone):
+        found = _unwrapped(inner, depth + 1)
+        if isinstance(found, Mapping) and (_is_from_editor(found) or _is_from_api(found)):
+            return found
+    return content
+
+
+def _from_api(node_id: str, node: object, where: str) -> ComfyNode:
+    if not isinstance(node, Mapping) or "class_type" not in node:
+        # Fields that clients put beside the nodes.
+        return ComfyNode(node_id, "", {"value": node}, mode="field")
     inputs, meta = node.get("inputs", {}), node.get("_meta", {})
     if not isinstance(node["class_type"], str) or not isinstance(inputs, Mapping):
         raise _refused(
@@ -195,75 +153,25 @@ def _from_api(node_id: str, node: Mapping[str, object], where: str) -> ComfyNode
     )
 
 
-def _value(value: Any) -> object:
+def _value(value: object) -> object:
     """Return a value, or the link that a pair of node and output number stands for."""
-    is_link = (
+    if (
         isinstance(value, list)
         and len(value) == 2
         and type(value[0]) in (str, int)
         and type(value[1]) is int
-    )
-    return Link(str(value[0]), value[1]) if is_link else value
+    ):
+        return Link(str(value[0]), value[1])
+    return value
 
 
-def _from_editor(content: Mapping[str, Any], where: str) -> list[ComfyNode]:
+def _from_editor(content: Form, where: str) -> list[ComfyNode]:
     try:
-        links = {
-            link[0]: Link(str(link[1]), int(link[2]))
-            for link in map(_as_list, content.get("links", []))
-        }
-        return [_editor_node(node, links) for node in content["nodes"]]
+        return editor.read(content)
+    except DamagedError as error:
+        raise _refused(where, f"can't be imported: {error}.") from None
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _refused(where, f"is damaged: {type(error).__name__}: {error}.") from None
-
-
-def _as_list(link: Any) -> list[Any]:
-    """Return a link as `[id, source, output, …]`; newer files write objects."""
-    return (
-        [link[name] for name in ("id", "origin_id", "origin_slot")]
-        if isinstance(link, Mapping)
-        else list(link)
-    )
-
-
-def _editor_node(node: Mapping[str, Any], links: Mapping[Any, Link]) -> ComfyNode:
-    class_type = str(node["type"])
-    inputs: dict[str, Any] = {}
-    values = node.get("widgets_values") or []
-    if isinstance(values, Mapping):
-        inputs.update(values)
-    else:
-        inputs.update(zip(WIDGETS.get(class_type, ()), values, strict=False))
-    if class_type in NOTES:
-        inputs = {"text": str(values[0]) if values else ""}
-    slots = node.get("inputs") or []
-    inputs.update(
-        {slot["name"]: links[slot["link"]] for slot in slots if slot.get("link") in links}
-    )
-    mode = _MODES.get(node.get("mode", 0), "")
-    if mode == "bypassed":
-        inputs = _passed_on(node, links)
-    position = node.get("pos")
-    if isinstance(position, Mapping):
-        position = [position["0"], position["1"]]
-    placed = (float(position[0]), float(position[1])) if position else None
-    return ComfyNode(
-        str(node["id"]), class_type, inputs, str(node.get("title") or ""), placed, mode
-    )
-
-
-def _passed_on(node: Mapping[str, Any], links: Mapping[Any, Link]) -> dict[str, object]:
-    """Return the first connected input of the same type for each output, by its number."""
-    found: dict[str, Any] = {}
-    for number, output in enumerate(node.get("outputs") or []):
-        same = [
-            slot
-            for slot in node.get("inputs") or []
-            if slot.get("type") == output.get("type") and slot.get("link") in links
-        ]
-        if same:
-            found[str(number)] = links[same[0]["link"]]
-    return found
 
 
 def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
@@ -279,23 +187,38 @@ def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
         raise _refused(where, f"runs in a circle: {path}.") from None
 
 
-_IN_EXIF: Final = "prompt:"
-"""Begins the text of EXIF that holds the workflow, in files that have no texts of their own."""
+def _in_image(path: Path) -> dict[str, str]:
+    """
+    Return the texts `prompt` (API format) and `workflow` (editor format) of an image.
 
-
-def _text_in_image(path: Path) -> str:
-    """Return the workflow that ComfyUI writes into its PNG files, and into the EXIF of others."""
+    ComfyUI writes both into its PNG files, and into the EXIF of others.
+    """
     from nodetool_core.assets.decode import identify
 
     with path.open("rb") as file:
         image = identify(file, str(path))
-        text = image.info.get("prompt")
-        for value in () if isinstance(text, str) else image.getexif().values():
-            if isinstance(value, str) and value.lower().startswith(_IN_EXIF):
-                text = value[len(_IN_EXIF) :]
-    if not isinstance(text, str):
+        found = {name: text for name in _TEXTS if isinstance(text := image.info.get(name), str)}
+        for value in () if found else image.getexif().values():
+            name, colon, text = value.partition(":") if isinstance(value, str) else ("", "", "")
+            if colon and name.lower() in _TEXTS:
+                found[name.lower()] = text
+    if not found:
         raise _refused(str(path), "is an image that holds no workflow of ComfyUI.")
-    return text
+    return found
+
+
+def _dressed(nodes: list[ComfyNode], drawn: str) -> list[ComfyNode]:
+    """Return the nodes with the titles, places and colours that the editor's file has."""
+    try:
+        shown = {node.id: node for node in read(json.loads(drawn))}
+    except (ValueError, RecursionError, WorkflowError):
+        return nodes
+    return [
+        replace(node, title=like.title or node.title, position=like.position, look=like.look)
+        if (like := shown.get(node.id)) and like.class_type == node.class_type
+        else node
+        for node in nodes
+    ]
 
 
 def _refused(where: str, message: str, hint: str = _WANTED) -> NotRecognizedError:

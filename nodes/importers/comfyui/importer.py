@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodes.importers.comfyui import file
-from nodes.importers.comfyui.file import ComfyNode, Link
-from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.graph import ComfyNode, Inactive, Link
+from nodes.importers.comfyui.reading import InactiveError, Reading
 from nodes.importers.comfyui.rules import RULES
 from nodes.importers.comfyui.values import Missing
-from nodetool_core.importing.draft import Draft, Imported, Unsupported
+from nodetool_core.importing.draft import Draft, Imported, SourceNode, Unsupported
 
 if TYPE_CHECKING:
     from nodetool_core import Registry
+
+_BY_NAME = "Export the workflow in ComfyUI with `Export (API)`, which names every value."
 
 
 def import_file(path: Path, registry: Registry) -> Imported:
@@ -56,39 +58,45 @@ def _followed(
     node: ComfyNode, inputs: dict[str, object], draft: Draft
 ) -> tuple[object, ...] | Missing:
     """Return what a node's outputs stand for."""
+    source = SourceNode(node.label)
+    draft.sources.append(source)
+    if node.mode == "field":
+        draft.note("no_node", node.label, f"is no node, and left out: {node.inputs['value']!r}.")
+        return ()
     if node.mode:
+        source.left_out = node.values()
         draft.note(f"{node.mode}_node", node.label, f"is {node.mode}, and left out.")
-        return Missing(node.label) if node.mode == "muted" else _passed_on(inputs)
+        return ()
     rule = RULES.get(node.class_type)
-    if rule is None:
-        draft.leave_out(node.label, "has no counterpart and is left out.")
-        return Missing(node.label)
-    reading = Reading(node, inputs, draft)
+    reading = Reading(node, inputs, draft, source)
     try:
+        if rule is None:
+            return _left_out(reading, "has no counterpart and is left out.")
         values = rule(reading)
+    except InactiveError as reason:
+        source.left_out = node.values()
+        draft.note("muted_node", node.label, f"does not run: {reason}.")
+        return Missing(node.label, inactive=True)
     except Unsupported as reason:
-        draft.leave_out(node.label, f"is left out: {reason}.")
-        return Missing(node.label)
+        return _left_out(reading, f"is left out: {reason}.")
     for name, value in reading.unread():
-        draft.note(
-            "left_out_property",
-            node.label,
-            f"{name} has no counterpart: {value!r} is left out.",
-            level="warning",
-        )
+        reading.lost(f"{name} has no counterpart: {value!r} is left out.")
+    if node.unnamed:
+        reading.lost(f"its values {node.unnamed!r} are not understood, and left out.", _BY_NAME)
     return values
 
 
-def _passed_on(inputs: dict[str, object]) -> tuple[object, ...]:
-    """
-    Return the outputs of a node that is bypassed: the input that is named by the output's number.
-    """
-    last = max(map(int, inputs), default=-1)
-    return tuple(inputs.get(str(number), Missing("a bypassed node")) for number in range(last + 1))
+def _left_out(reading: Reading, message: str) -> Missing:
+    node = reading.node
+    reading.source.left_out = node.values()
+    reading.draft.leave_out(node.label, message)
+    return Missing(node.label)
 
 
 def _resolved(value: object, outputs: dict[str, tuple[object, ...] | Missing]) -> object:
     """Return the value of an input: what a link leads to, or the value that stands there."""
+    if isinstance(value, Inactive):
+        return Missing(value.node, inactive=True)
     if not isinstance(value, Link):
         return value
     found = outputs.get(value.node, Missing(f"node {value.node}, which is not in the file,"))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from nodes.importers.comfyui.file import ComfyNode
+from nodes.importers.comfyui.exposed import INPUT_TYPES, Exposed, placeholder, plain
+from nodes.importers.comfyui.graph import ComfyNode
 from nodes.importers.comfyui.values import Missing, Pixels
-from nodetool_core.importing.draft import Draft, Handle, Unsupported
+from nodetool_core.importing.draft import Draft, Handle, SourceNode, Unsupported
 
 Kind = TypeVar("Kind")
 
@@ -19,12 +20,19 @@ _SAYS_NOTHING = frozenset({"control_after_generate", "upload"})
 """Inputs of a form that mean nothing to a run."""
 
 
+class InactiveError(Unsupported):
+    """A node needs one that ComfyUI does not run either."""
+
+
 class Reading:
     """The inputs of one node; remembers which were read, so that none is forgotten."""
 
-    def __init__(self, node: ComfyNode, inputs: Mapping[str, object], draft: Draft) -> None:
+    def __init__(
+        self, node: ComfyNode, inputs: Mapping[str, object], draft: Draft, source: SourceNode
+    ) -> None:
         self.node = node
         self.draft = draft
+        self.source = source
         self._inputs = inputs
         self._read: set[str] = set()
 
@@ -36,10 +44,13 @@ class Reading:
         """
         self._read.add(name)
         value = self._inputs.get(name, default)
+        if isinstance(value, Missing) and value.inactive and default is not REQUIRED:
+            return default
         if value is REQUIRED:
             raise Unsupported(f"it has no {name}")
         if isinstance(value, Missing):
-            raise Unsupported(f"it needs {value.node} for its {name}")
+            kind = InactiveError if value.inactive else Unsupported
+            raise kind(f"it needs {value.node} for its {name}")
         return value
 
     def take_as(self, name: str, kind: type[Kind]) -> Kind:
@@ -83,17 +94,22 @@ class Reading:
 
     def skip(self, *names: str) -> None:
         """Count inputs as read that make no difference here."""
-        self._read.update(names)
+        for name in names:
+            self._read.add(name)
+            if name in self._inputs and self._inputs[name] == self.node.inputs.get(name):
+                self.source.without_effect[name] = self._inputs[name]
 
     def usual(self, name: str, *values: object) -> None:
         """
         Count an input as read where it has one of the values that make no difference.
         """
         if self._inputs.get(name, values[0]) in values:
-            self._read.add(name)
+            self.skip(name)
 
     def has(self, name: str) -> bool:
-        return name in self._inputs
+        """Return whether an input is there, and not of a node that does not run."""
+        value = self._inputs.get(name, REQUIRED)
+        return not (value is REQUIRED or (isinstance(value, Missing) and value.inactive))
 
     def add(
         self,
@@ -111,10 +127,30 @@ class Reading:
         ui: dict[str, object] = {"title": self.node.title} if self.node.title else {}
         if self.node.position:
             ui["position"] = dict(zip("xy", self.node.position, strict=True))
+        if not part:
+            ui |= self.node.look
+        properties = {
+            name: self._input(node_type, name, value) for name, value in properties.items()
+        }
         self.draft.add(node_id, node_type, properties, where=self.node.label, ui=ui)
+        self.source.nodes.append(node_id)
         if optional:
             self.draft.optional.add(node_id)
         return node_id
+
+    def _input(self, node_type: str, name: str, value: object) -> object:
+        """Return a value, or the input of the workflow that gives it."""
+        kind = self.draft.annotation(node_type, name)
+        wanted = value.input if isinstance(value, Exposed) else placeholder(value)
+        if not wanted or kind not in INPUT_TYPES or node_type in INPUT_TYPES.values():
+            return value
+        node_id = f"input_{wanted}"
+        if node_id not in self.draft.nodes:
+            given = {"value": plain(value)} if isinstance(value, Exposed) else {}
+            properties = {"name": self.name(wanted), **given}
+            self.draft.add(node_id, INPUT_TYPES[kind], properties, where=self.node.label)
+            self.note(f"{name} is the input {properties['name']!r} of the workflow.")
+        return Handle(node_id)
 
     def name(self, wanted: str) -> str:
         """Return a name for an input or an output that no other has."""
@@ -128,6 +164,10 @@ class Reading:
     ) -> None:
         """Note what was imported otherwise than it stands in the file."""
         self.draft.note(code, self.node.label, message, hint, level)
+
+    def lost(self, message: str, hint: str = "") -> None:
+        """Note a value that has no counterpart."""
+        self.note(message, hint, code="left_out_property", level="warning")
 
     def unread(self) -> list[tuple[str, Any]]:
         """Return the inputs that no rule looked at, and their values."""

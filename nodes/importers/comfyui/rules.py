@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from nodes.importers.comfyui import diffusion, sampling
-from nodes.importers.comfyui.file import NOTES
+from nodes.importers.comfyui.editor import NOTES
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import Pixels
 from nodetool_core.importing.draft import Handle, Unsupported

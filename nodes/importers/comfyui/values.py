@@ -103,3 +103,5 @@ class Missing:
 
     node: str
     """The node, as messages name it."""
+    inactive: bool = False
+    """Whether ComfyUI would not run it either."""

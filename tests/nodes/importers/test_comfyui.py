@@ -17,34 +17,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from nodes.importers.comfyui import file
+from nodes.importers.comfyui import file, widgets
+from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.importer import import_file, import_nodes
 from nodes.importers.comfyui.rules import RULES
 from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
-from nodetool_core import Registry, Workflow, WorkflowError
+from nodetool_core import Workflow, WorkflowError
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import Graph
-from nodetool_core.importing.draft import Imported
+from nodetool_core.importing.draft import Grade, Imported
 from nodetool_core.types import choices
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
+from tests.nodes.importers.conftest import (
+    FILES,
+    REGISTRY,
+    content_of,
+    edges,
+    from_content,
+    said,
+    values,
+)
 
-FILES = Path(__file__).parent / "files"
-REGISTRY = Registry.installed()
 TINY = "nodetool/tiny-landscapes"
 LAKE = Path(__file__).parents[3] / "graphs" / "assets" / "lake_at_noon.png"
 
 
 def imported(name: str) -> Imported:
     return import_file(FILES / f"{name}.json", REGISTRY)
-
-
-def from_api(content: Any) -> Imported:
-    return import_nodes(file.read(copy.deepcopy(content)), REGISTRY)
-
-
-def content_of(name: str) -> Any:
-    return json.loads((FILES / f"{name}.json").read_text())
 
 
 def graph_of(result: Imported) -> Graph:
@@ -57,21 +57,6 @@ def graph_of(result: Imported) -> Graph:
 def steps(result: Imported) -> dict[str, str]:
     """Return the class of each node, by id."""
     return {node.id: node.spec.title for node in graph_of(result).nodes}
-
-
-def edges(result: Imported) -> set[str]:
-    return {
-        f"{e.source}.{e.sourceHandle} > {e.target}.{e.targetHandle}"
-        for e in result.document.graph.edges
-    }
-
-
-def values(result: Imported, node_id: str) -> dict[str, Any]:
-    return next(node.data for node in result.document.graph.nodes if node.id == node_id)
-
-
-def said(result: Imported) -> list[str]:
-    return [str(note) for note in result.notes if note.level != "note"]
 
 
 def test_text_to_image() -> None:
@@ -269,7 +254,7 @@ def test_both_formats_say_the_same() -> None:
     api["4"]["inputs"]["height"] = 128
     api["5"]["inputs"] |= {"seed": 5, "cfg": 8, "sampler_name": "euler"}
     one = values(import_nodes(file.read(editor), REGISTRY), "6")
-    assert one == values(from_api(api), "5")
+    assert one == values(from_content(api), "5")
 
 
 def test_a_image_that_comfyui_wrote(tmp_path: Path) -> None:
@@ -305,7 +290,7 @@ def test_an_alpha_mask_is_what_is_transparent() -> None:
     content = content_of("inpainting")
     content["6"]["inputs"]["mask"] = ["2", 1]
     del content["3"]
-    result = from_api(content)
+    result = from_content(content)
     assert "2_mask.output > 7.mask_image" in edges(result)
     assert values(result, "2_mask") == {"select": "transparent"}
     assert "2_mask" not in steps(imported("image_to_image")), (
@@ -321,7 +306,7 @@ def test_a_noise_mask_on_an_image_inpaints() -> None:
         "inputs": {"samples": ["6", 0], "mask": ["3", 0]},
     }
     content["7"]["inputs"] |= {"latent_image": ["6b", 0], "denoise": 0.5}
-    result = from_api(content)
+    result = from_content(content)
     assert steps(result)["7"] == "Inpainting" and values(result, "7") | {
         "strength": 0.5,
         "mask_grow": 0,
@@ -341,11 +326,11 @@ def test_steps_that_start_late_are_a_strength() -> None:
         "end_at_step": 10000,
         "return_with_leftover_noise": "disable",
     }
-    made = values(from_api(content), "17")
+    made = values(from_content(content), "17")
     assert (made["strength"], made["num_inference_steps"], made["seed"]) == (0.75, 20, 11)
     content["17"]["inputs"]["return_with_leftover_noise"] = "enable"
     with pytest.raises(WorkflowError, match="leaves noise for another sampler"):
-        from_api(content)
+        from_content(content)
 
 
 MASKS = {
@@ -400,7 +385,7 @@ MASKS = {
 
 
 def test_images_and_masks_without_a_model_run(tmp_path: Path) -> None:
-    result = from_api(MASKS)
+    result = from_content(MASKS)
     assert said(result) == ["ImageBlur (11): blur_radius has no counterpart: 3 is left out."]
     assert values(result, "9") == {"left": 8, "top": 4, "right": 40, "bottom": 20}
     made = Workflow.from_document(result.document, REGISTRY, base=tmp_path).run(image=LAKE)
@@ -414,7 +399,7 @@ def test_images_and_masks_without_a_model_run(tmp_path: Path) -> None:
 def test_blend_modes_are_kept(mode: str, ours: str) -> None:
     content = json.loads(json.dumps(MASKS))
     content["8"]["inputs"]["blend_mode"] = mode
-    assert values(from_api(content), "8")["blend_mode"] == ours
+    assert values(from_content(content), "8")["blend_mode"] == ours
 
 
 def test_every_rule_survives_a_node_without_inputs() -> None:
@@ -422,11 +407,11 @@ def test_every_rule_survives_a_node_without_inputs() -> None:
     for class_type in RULES:
         if class_type in file.NOTES:
             continue
-        result = from_api(
+        result = from_content(
             content_of("text_to_image") | {"99": {"class_type": class_type, "inputs": {}}}
         )
         assert steps(result)["5"] == "TextToImage", class_type
-    result = from_api(
+    result = from_content(
         content_of("text_to_image")
         | {"99": {"class_type": "VAEDecode", "inputs": {"samples": ["404", 0]}}}
     )
@@ -474,7 +459,7 @@ PARTS = {
 
 
 def test_a_sampler_that_is_put_together_from_parts() -> None:
-    result = from_api(PARTS)
+    result = from_content(PARTS)
     assert steps(result) == {"1": "HuggingFaceModelInput", "10": "TextToImage", "13": "Output"}
     wanted = {
         "prompt": "a lake",
@@ -488,11 +473,8 @@ def test_a_sampler_that_is_put_together_from_parts() -> None:
         result, "10"
     )
     assert said(result) == [
-        (
-            "DualCLIPLoader (2): has no counterpart: the model's own is used, not t5.safetensors,"
-            " l.safetensors."
-        ),
-        "VAELoader (11): has no counterpart: the model's own is used, not ae.safetensors.",
+        ("DualCLIPLoader (2): the model's own is used, not t5.safetensors, l.safetensors."),
+        "VAELoader (11): the model's own is used, not ae.safetensors.",
     ]
 
 
@@ -506,7 +488,7 @@ def test_a_guider_of_two_and_a_custom_sampler() -> None:
         "class_type": "KarrasScheduler",
         "inputs": {"steps": 12, "sigma_max": 14.6, "sigma_min": 0.03, "rho": 7.0},
     }
-    guided = from_api(content)
+    guided = from_content(content)
     assert values(guided, "10") | {
         "guidance_scale": 4.0,
         "scheduler": "EulerDiscreteScheduler karras",
@@ -523,10 +505,10 @@ def test_a_guider_of_two_and_a_custom_sampler() -> None:
         }
         | {"sampler": ["7", 0], "sigmas": ["8", 0], "latent_image": ["9", 0]},
     }
-    assert values(from_api(content), "10") == values(guided, "10")
+    assert values(from_content(content), "10") == values(guided, "10")
     content["10"]["inputs"]["add_noise"] = False
     with pytest.raises(WorkflowError, match="goes on with the noise of another sampler"):
-        from_api(content)
+        from_content(content)
 
 
 def test_outpainting_runs_up_to_the_model(tmp_path: Path) -> None:
@@ -558,7 +540,7 @@ def test_outpainting_runs_up_to_the_model(tmp_path: Path) -> None:
         "inputs": {"destination": ["3", 0], "source": ["20", 0], "mask": ["3", 1]},
     }
     content["23"] = {"class_type": "PreviewImage", "inputs": {"images": ["22", 0]}}
-    result = from_api(content)
+    result = from_content(content)
     assert {"3.output > 7.image", "3.mask > 7.mask_image"} <= edges(result) and said(result) == []
     workflow = Workflow.from_document(result.document, REGISTRY, base=tmp_path)
     made = workflow.run(image=LAKE, options=RunOptions(outputs=["mask", "preview"]))
@@ -587,7 +569,7 @@ def test_inputs_that_can_not_be(change: tuple[str, str, Any], says: str) -> None
     node, name, value = change
     content[node]["inputs"][name] = list(value) if isinstance(value, tuple) else value
     with pytest.raises(WorkflowError) as caught:
-        from_api(content)
+        from_content(content)
     messages = [problem.message for problem in caught.value.problems]
     assert f"is left out: {says}." in messages and "has no output that can be imported." in messages
 
@@ -664,15 +646,15 @@ def test_damaged_files_are_told_and_nothing_else(data: st.DataObject, name: str)
         assert all(str(problem) for problem in error.problems)
         return
     json.dumps(result.document.to_json())
-    if result.is_whole:
+    if result.grade is not Grade.LOSSES:
         graph_of(result)
 
 
 def test_an_edge_that_does_not_fit_is_told() -> None:
     content = content_of("upscaling")
     content["4"]["inputs"]["scale_by"] = ["1", 0]
-    result = from_api(content)
-    assert not result.is_whole and any(
+    result = from_content(content)
+    assert result.grade is Grade.LOSSES and any(
         "takes float" in note.message for note in result.notes if note.level == "error"
     )
 
@@ -695,7 +677,7 @@ def test_a_long_chain_is_no_special_case() -> None:
             "inputs": {"image": [str(number - 1), 0]},
         }
     content["end"] = {"class_type": "SaveImage", "inputs": {"images": ["2999", 0]}}
-    assert len(from_api(dict(reversed(content.items()))).document.graph.nodes) == 3001
+    assert len(from_content(dict(reversed(content.items()))).document.graph.nodes) == 3001
 
 
 def test_every_sampler_of_the_table_is_a_scheduler_of_ours() -> None:
@@ -711,8 +693,23 @@ def test_every_sampler_of_the_table_is_a_scheduler_of_ours() -> None:
     assert scheduler_for("heun", "karras", known)[0] == "HeunDiscreteScheduler"
 
 
-def test_every_form_of_the_editor_belongs_to_a_rule() -> None:
-    assert [name for name in file.WIDGETS if name not in RULES] == []
+def test_every_class_has_a_rule_and_the_order_of_its_form() -> None:
+    assert RULES.keys() ^ widgets.WIDGETS.keys() == set()
+
+
+def test_forms_have_the_order_that_the_server_describes() -> None:
+    """Both are ComfyUI's: what its editor saves, and what its server says of a class."""
+    for name, described in CLASSES.items():
+        given = {**described.required, **described.optional}
+        fields = [key for key, one in given.items() if not _is_link(one)]
+        saved = [key for key in widgets.WIDGETS[name] if key != widgets.CONTROL and key in given]
+        assert saved == fields, name
+
+
+def _is_link(one: Any) -> bool:
+    """Return whether an input has no field in the form: its type is a name, no list of choices."""
+    fields = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+    return isinstance(one, list) and isinstance(one[0], str) and one[0] not in fields
 
 
 @pytest.mark.slow

@@ -1,0 +1,85 @@
+"""A ComfyUI workflow as plain nodes, whichever form of file it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Form: TypeAlias = Mapping[str, object]
+"""An object of a file, whose fields may hold anything."""
+
+
+def forms(of: Form, name: str) -> list[Form]:
+    """
+    Return the objects that a field lists; none where it is absent or null.
+
+    Raises TypeError where it holds something else.
+    """
+    found = of.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise TypeError(f"{name!r} lists something else than objects")
+    return found
+
+
+def form(of: Form, name: str) -> Form:
+    """Return the object in a field; an empty one where it is absent, or something else."""
+    found = of.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class Link:
+    """An output of another node, where an input comes from."""
+
+    node: str
+    output: int
+
+
+@dataclass(frozen=True)
+class Inactive:
+    """Stands for what a muted node would give: ComfyUI drops such an input."""
+
+    node: str
+    """The node, as messages name it."""
+
+
+@dataclass
+class ComfyNode:
+    """One node of a ComfyUI workflow."""
+
+    id: str
+    class_type: str
+    inputs: dict[str, object] = field(default_factory=dict)
+    """Values and links, by input."""
+    title: str = ""
+    position: tuple[float, float] | None = None
+    mode: str = ""
+    """
+    `muted` or `bypassed`: it does not run, and no link leads to it. `field`: what a client put
+    beside the nodes.
+    """
+    subgraph: str = ""
+    """The names of the subgraphs that it is in, from the outermost on."""
+    look: dict[str, object] = field(default_factory=dict)
+    """Its size and colours, as `ui_properties` have them."""
+    unnamed: list[object] = field(default_factory=list)
+    """Values of its form whose inputs are not known."""
+
+    @property
+    def label(self) -> str:
+        """How a message names it."""
+        place = f" in {self.subgraph}" if self.subgraph else ""
+        return f"{self.class_type} ({self.id}){place}".lstrip()
+
+    def links(self) -> list[Link]:
+        return [value for value in self.inputs.values() if isinstance(value, Link)]
+
+    def values(self) -> dict[str, object]:
+        """Return what was typed into it: its inputs without links."""
+        named = {
+            name: value
+            for name, value in self.inputs.items()
+            if not isinstance(value, (Link, Inactive))
+        }
+        return named | ({"values": self.unnamed} if self.unnamed else {})

@@ -1,0 +1,174 @@
+"""
+The order of the values in the forms of ComfyUI's nodes.
+
+The editor's files hold them without names (`widgets_values`). `WIDGETS` has a row for each class
+that a rule is for, none is missing and none too many; a class without a form has an empty one.
+Newer files name the inputs that have a field in the form as well, which serves classes that are not
+in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from nodes.importers.comfyui.graph import Form
+
+CONTROL: Final = "control_after_generate"
+"""A field that the editor adds behind a seed; it says what the next run does with it."""
+
+_CONTROLS: Final = frozenset(
+    {"fixed", "increment", "decrement", "randomize", "increment-wrap", False, True}
+)
+"""Values of that field; files of the first editors have a yes or no there, or no field at all."""
+
+_SAMPLER = ("sampler_name", "scheduler")
+_SIZE = ("width", "height", "batch_size")
+_SCALED = ("upscale_method", "width", "height", "crop")
+_TILES = ("tile_size", "overlap", "temporal_size", "temporal_overlap")
+
+WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "BasicGuider": (),
+    "BasicScheduler": ("scheduler", "steps", "denoise"),
+    "CFGGuider": ("cfg",),
+    "CLIPLoader": ("clip_name", "type", "device"),
+    "CLIPSetLastLayer": ("stop_at_clip_layer",),
+    "CLIPTextEncode": ("text",),
+    "CLIPTextEncodeFlux": ("clip_l", "t5xxl", "guidance"),
+    "CLIPTextEncodeSDXL": (
+        *("width", "height", "crop_w", "crop_h", "target_width", "target_height"),
+        *("text_g", "text_l"),
+    ),
+    "Canny": ("low_threshold", "high_threshold"),
+    "CheckpointLoader": ("config_name", "ckpt_name"),
+    "CheckpointLoaderSimple": ("ckpt_name",),
+    "ConditioningZeroOut": (),
+    "ControlNetApply": ("strength",),
+    "ControlNetApplyAdvanced": ("strength", "start_percent", "end_percent"),
+    "ControlNetLoader": ("control_net_name",),
+    "DiffusersLoader": ("model_path",),
+    "DifferentialDiffusion": ("strength",),
+    "DualCLIPLoader": ("clip_name1", "clip_name2", "type", "device"),
+    "EmptyImage": (*_SIZE, "color"),
+    "EmptyLatentImage": _SIZE,
+    "EmptySD3LatentImage": _SIZE,
+    "FluxGuidance": ("guidance",),
+    "FreeU": ("b1", "b2", "s1", "s2"),
+    "FreeU_V2": ("b1", "b2", "s1", "s2"),
+    "GrowMask": ("expand", "tapered_corners"),
+    "HyperTile": ("tile_size", "swap_size", "max_depth", "scale_depth"),
+    "ImageBlend": ("blend_factor", "blend_mode"),
+    "ImageBlur": ("blur_radius", "sigma"),
+    "ImageCompositeMasked": ("x", "y", "resize_source"),
+    "ImageCrop": ("width", "height", "x", "y"),
+    "ImageInvert": (),
+    "ImagePadForOutpaint": ("left", "top", "right", "bottom", "feathering"),
+    "ImageScale": _SCALED,
+    "ImageScaleBy": ("upscale_method", "scale_by"),
+    "ImageToMask": ("channel",),
+    "ImageUpscaleWithModel": (),
+    "InpaintModelConditioning": ("noise_mask",),
+    "InvertMask": (),
+    "KSampler": ("seed", CONTROL, "steps", "cfg", *_SAMPLER, "denoise"),
+    "KSamplerAdvanced": (
+        *("add_noise", "noise_seed", CONTROL, "steps", "cfg", *_SAMPLER),
+        *("start_at_step", "end_at_step", "return_with_leftover_noise"),
+    ),
+    "KSamplerSelect": ("sampler_name",),
+    "KarrasScheduler": ("steps", "sigma_max", "sigma_min", "rho"),
+    "LatentUpscale": _SCALED,
+    "LatentUpscaleBy": ("upscale_method", "scale_by"),
+    "LoadImage": ("image", "upload"),
+    "LoadImageMask": ("image", "channel", "upload"),
+    "LoadImageOutput": ("image", "upload", "refresh"),
+    "LoraLoader": ("lora_name", "strength_model", "strength_clip"),
+    "LoraLoaderModelOnly": ("lora_name", "strength_model"),
+    "MarkdownNote": ("text",),
+    "MaskToImage": (),
+    "ModelSamplingAuraFlow": ("shift", "sampling"),
+    "ModelSamplingDiscrete": ("sampling", "zsnr"),
+    "ModelSamplingFlux": ("max_shift", "base_shift", "width", "height"),
+    "ModelSamplingSD3": ("shift", "sampling"),
+    "Note": ("text",),
+    "PatchModelAddDownscale": (
+        *("block_number", "downscale_factor", "start_percent", "end_percent"),
+        *("downscale_after_skip", "downscale_method", "upscale_method"),
+    ),
+    "PreviewImage": (),
+    "PrimitiveBoolean": ("value",),
+    "PrimitiveFloat": ("value",),
+    "PrimitiveInt": ("value", CONTROL),
+    "PrimitiveString": ("value",),
+    "PrimitiveStringMultiline": ("value",),
+    "RandomNoise": ("noise_seed", CONTROL),
+    "RepeatLatentBatch": ("amount",),
+    "Reroute": (),
+    "RescaleCFG": ("multiplier",),
+    "SamplerCustom": ("add_noise", "noise_seed", CONTROL, "cfg"),
+    "SamplerCustomAdvanced": (),
+    "SaveImage": ("filename_prefix",),
+    "SetLatentNoiseMask": (),
+    "SolidMask": ("value", "width", "height"),
+    "ThresholdMask": ("value",),
+    "TomePatchModel": ("ratio",),
+    "TripleCLIPLoader": ("clip_name1", "clip_name2", "clip_name3"),
+    "UNETLoader": ("unet_name", "weight_dtype"),
+    "UpscaleModelLoader": ("model_name",),
+    "VAEDecode": (),
+    "VAEDecodeTiled": _TILES,
+    "VAEEncode": (),
+    "VAEEncodeForInpaint": ("grow_mask_by",),
+    "VAEEncodeTiled": _TILES,
+    "VAELoader": ("vae_name",),
+}
+"""The values of each class's form, in their order."""
+
+
+def named(
+    class_type: str, values: object, slots: Sequence[Form]
+) -> tuple[dict[str, object], list[object]]:
+    """
+    Return the values of a form by the inputs that they are for, and those that remain.
+
+    Args:
+        slots: The node's inputs as the file has them.
+    """
+    if isinstance(values, Mapping):
+        return {str(name): value for name, value in values.items()}, []
+    if not isinstance(values, list):
+        return {}, [] if values is None else [values]
+    order = WIDGETS.get(class_type)
+    if order is None:
+        order = _order_of(slots, values)
+    return _by_order(order, values)
+
+
+def _by_order(order: Sequence[str], values: list[object]) -> tuple[dict[str, object], list[object]]:
+    found: dict[str, object] = {}
+    position = 0
+    for name in order:
+        if position == len(values):
+            break
+        if name == CONTROL and not _is_control(values[position]):
+            continue
+        found[name] = values[position]
+        position += 1
+    return found, [value for value in values[position:] if value not in (None, "", [], {})]
+
+
+def _order_of(slots: Sequence[Form], values: list[object]) -> tuple[str, ...]:
+    """Return the order as the slots of the file give it; empty where their number does not fit."""
+    names: list[str] = []
+    for slot in slots:
+        widget = slot.get("widget")
+        if isinstance(widget, Mapping):
+            names.append(str(widget.get("name", slot.get("name"))))
+            if names[-1] in ("seed", "noise_seed"):
+                names.append(CONTROL)
+    found, rest = _by_order(names, values)
+    fits = not rest and len(names) - (CONTROL in names and CONTROL not in found) == len(values)
+    return tuple(names) if fits else ()
+
+
+def _is_control(value: object) -> bool:
+    return isinstance(value, (str, bool)) and value in _CONTROLS
