@@ -34,7 +34,11 @@ from nodetool_core.models.diffusers.families import (
     supports_loras,
 )
 from nodetool_core.models.diffusers.modules import clone_sharing_parameters, shown_in_compute_dtype
-from nodetool_core.models.diffusers.scheduler_choice import check_scheduler, set_scheduler
+from nodetool_core.models.diffusers.scheduler_choice import (
+    check_scheduler,
+    set_scheduler,
+    set_shift,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,6 +57,7 @@ class Conditioning:
     """What conditions a pipeline besides the prompt; each part may be absent."""
 
     scheduler: str = "default"
+    shift: float = 0.0
     loras: list[LoraModel] = field(default_factory=list)
     ip_adapter_model: ModelRef = field(default_factory=IPAdapterModel)
     ip_adapter_image: ImageRef | None = None
@@ -95,6 +100,7 @@ def conditioned_pipeline(
             net = _with_dtype_of(model, conditioning.controlnet, "controlnet", context)
             add_controlnet(lease, task, net, conditioning.control_image, stack, context)
         set_scheduler(lease.pipeline, conditioning.scheduler, context)
+        set_shift(lease.pipeline, conditioning.shift, context)
         _load_loras(lease.pipeline, conditioning.loras, stack, context)
         if not conditioning.ip_adapter_model.is_empty():
             _load_ip_adapter(lease, conditioning, model, stack, context)

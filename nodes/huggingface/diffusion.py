@@ -63,6 +63,16 @@ SCHEDULER = Field(
         " DPMSolverSDEScheduler needs the extra `sde`."
     ),
 )
+SHIFT = Field(
+    default=0.0,
+    ge=0.0,
+    le=100.0,
+    description=(
+        "Shift of the noise schedule of flow-matching models (SD3, FLUX, Qwen-Image, Z-Image):"
+        " above 1, more of the steps go to the composition and fewer to detail; 0 for the model's"
+        " own."
+    ),
+)
 LORAS = Field(default=[], description="LoRAs to apply, each with its scale; 0 has no effect.")
 IP_ADAPTER_MODEL = Field(
     default=IPAdapterModel(),

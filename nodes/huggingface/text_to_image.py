@@ -61,6 +61,7 @@ class TextToImage(DiffusionNode):
     height: int = Field(default=0, ge=0, le=4096, description=f"Height of the image, in {_SIDE}")
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
     ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE

@@ -62,6 +62,7 @@ class EditByInstruction(DiffusionNode):
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     num_images: int = shared.COUNT
 

@@ -62,6 +62,7 @@ class ImageToImage(DiffusionNode):
     guidance_scale: float = shared.GUIDANCE
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
     ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE

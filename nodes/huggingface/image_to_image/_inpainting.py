@@ -98,6 +98,7 @@ class Inpainting(DiffusionNode):
         ),
     )
     scheduler: SchedulerName = shared.SCHEDULER
+    shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
     ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE

@@ -106,6 +106,28 @@ def set_scheduler(pipeline: Pipeline, name: str, context: Context) -> None:
     pipeline.scheduler = made.from_config(own.config, **options)
 
 
+def set_shift(pipeline: Pipeline, shift: float, context: Context) -> None:
+    """
+    Shift the noise schedule of a flow-matching model; 0 keeps its own.
+
+    Warn where the pipeline's scheduler has no such setting.
+    """
+    if shift == 0:
+        return
+    own = getattr(pipeline, "scheduler", None)
+    config = {} if own is None else own.config
+    name = next((name for name in ("shift", "flow_shift") if name in config), "")
+    if own is None or not name:
+        what = "schedulers of its parts" if own is None else type(own).__name__
+        context.warn(
+            f"shift is not used: {type(pipeline).__name__} has {what}, which has no shift."
+        )
+        return
+    # By itself, a schedule that depends on the size would replace the shift.
+    fixed = {"use_dynamic_shifting": False} if "use_dynamic_shifting" in config else {}
+    pipeline.scheduler = type(own).from_config(config, **{name: shift}, **fixed)
+
+
 def uses_global_rng(scheduler: Scheduler | None) -> bool:
     """Return whether a scheduler also draws from torch's global random generator."""
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"

@@ -82,6 +82,19 @@ def test_a_scheduler_that_does_not_fit_is_told(
     assert any(warning.startswith("scheduler is not used") for warning in recorder.warnings)
 
 
+def test_a_shift_moves_the_steps_of_a_flow_matching_model(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    flow = model("stable_diffusion_3")
+    own, shifted = (draw(recorder, flow, num_inference_steps=4, shift=by) for by in (0.0, 9.0))
+    assert shifted.tobytes() != own.tobytes() and recorder.warnings == []
+    assert draw(recorder, flow, num_inference_steps=4).tobytes() == own.tobytes()
+    other = model("stable_diffusion")
+    plain = draw(recorder, other, num_inference_steps=4)
+    assert draw(recorder, other, num_inference_steps=4, shift=9.0).tobytes() == plain.tobytes()
+    assert any(warning.startswith("shift is not used") for warning in recorder.warnings)
+
+
 FLUX = pytest.param("flux", marks=pytest.mark.slow)
 
 
