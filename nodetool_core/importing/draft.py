@@ -134,10 +134,11 @@ class Draft:
         if node_class is None:
             raise Unsupported(f"there is no node {node_type}")
         data: dict[str, object] = {}
+        dynamic: dict[str, object] = {}
         edges: list[EdgeRecord] = []
         for name, value in properties.items():
             prop = node_class.spec.properties.get(name)
-            if prop is None:
+            if prop is None and not node_class.dynamic:
                 self.note(
                     "left_out_property",
                     where,
@@ -153,10 +154,16 @@ class Draft:
                         targetHandle=name,
                     )
                 )
+            elif prop is None:
+                dynamic[name] = value
             else:
                 data[name] = self._fitting(prop, value, where)
+        more = {"dynamic_properties": dynamic, "ui_properties": dict(ui or {})}
         self.nodes[node_id] = NodeRecord(
-            id=node_id, type=node_type, data=data, **({"ui_properties": dict(ui)} if ui else {})
+            id=node_id,
+            type=node_type,
+            data=data,
+            **{name: values for name, values in more.items() if values},
         )
         self.edges += edges
         return node_id
@@ -180,6 +187,13 @@ class Draft:
         node_class = self.registry.get(node_type)
         prop = node_class.spec.properties.get(name) if node_class else None
         return prop.annotation if prop else None
+
+    def gives(self, handle: Handle) -> object:
+        """Return the type of an output of a node that was written; None where there is none."""
+        node = self.nodes.get(handle.node)
+        node_class = self.registry.get(node.type) if node else None
+        output = node_class.spec.outputs.get(handle.output) if node_class else None
+        return output.annotation if output else None
 
     def choices(self, node_type: str, name: str) -> tuple[object, ...] | None:
         """

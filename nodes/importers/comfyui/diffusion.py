@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from nodes.importers.comfyui.reading import Reading
@@ -19,6 +20,7 @@ from nodes.importers.comfyui.values import (
     Prompt,
     Weights,
 )
+from nodetool_core import ModelRef
 from nodetool_core.importing.draft import Handle, Unsupported
 
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
@@ -47,25 +49,59 @@ def of_image(latents: ImageLatents, handle: Handle) -> ImageLatents:
     return ImageLatents(Pixels(handle), count=latents.count)
 
 
-def load_model(name: str) -> Callable[[Reading], tuple[object, ...]]:
+def load_model(name: str, *, is_flow: bool = False) -> Callable[[Reading], tuple[object, ...]]:
     """Return the rule of a loader whose input `name` names the file."""
 
     def load(reading: Reading) -> tuple[object, ...]:
+        ref, from_hub = _ref(reading, name, "hf.model")
         path = reading.take_as(name, str)
-        reading.usual("weight_dtype", "default")
+        reading.skip("config_name")
+        if (dtype := str(reading.take("weight_dtype", "default"))).startswith("fp8"):
+            ref["quantization"] = "fp8"
+        elif dtype != "default":
+            reading.lost(f"weight_dtype has no counterpart: {dtype!r} is left out.")
         called = reading.name("model")
-        model = reading.add(
-            MODEL_INPUT, {"name": called, "value": {"type": "hf.model", "repo_id": path}}
-        )
+        model = reading.add(MODEL_INPUT, {"name": called, "value": ref})
         hint = f"Run with --set {called}=PATH, or --set {called}=OWNER/NAME for a model of the Hub."
         reading.note(
-            f"is the input {called!r}; unless it is set, the file {path!r} is read from the folder"
-            " that the run starts in.",
-            hint,
+            f"is the input {called!r}; unless it is set, "
+            + (
+                f"{from_hub} is fetched from the Hub."
+                if from_hub
+                else f"the file {path!r} is read from the folder that the run starts in."
+            ),
+            f"Fetch it before: nodetool models pull {from_hub}. {hint}" if from_hub else hint,
         )
-        return Weights(Handle(model)), Part(), Part()
+        return Weights(Handle(model), is_flow=is_flow), Part(), Part()
 
     return load
+
+
+def _ref(reading: Reading, name: str, kind: str) -> tuple[dict[str, object], str]:
+    """
+    Return the reference to a file, and what `nodetool models pull` takes to fetch it.
+
+    The second is empty where the file's place on the Hub is not known.
+    """
+    path = reading.take_as(name, str)
+    address = reading.node.models.get(PurePosixPath(path.replace("\\", "/")).name, "")
+    page = _page(address)
+    if not page:
+        return {"type": kind, "repo_id": path}, ""
+    options = "".join(f" --{key} {page[key]}" for key in ("path", "revision") if key in page)
+    return {"type": kind, **page}, page["repo_id"] + options
+
+
+def _page(address: str) -> dict[str, str]:
+    """Return what an address on the Hub names; nothing for others."""
+    try:
+        ref = ModelRef(repo_id=address)
+    except ValueError:
+        return {}
+    if "/" not in address or ref.repo_id == address:
+        return {}
+    named = {"repo_id": ref.repo_id, "path": ref.path, "revision": ref.revision}
+    return {name: value for name, value in named.items() if value}
 
 
 def load_part(*names: str) -> Callable[[Reading], tuple[object, ...]]:
@@ -87,11 +123,15 @@ def load_network(name: str, kind: str) -> Callable[[Reading], tuple[object, ...]
 
     def load(reading: Reading) -> tuple[object, ...]:
         path = reading.take_as(name, str)
-        reading.note(
-            f"{path!r} is read from the folder that the run starts in, unless it is the id of a"
-            " model."
-        )
-        return (Network({"type": kind, "repo_id": path}),)
+        ref, from_hub = _ref(reading, name, kind)
+        if from_hub:
+            reading.note(f"{from_hub} is fetched from the Hub.")
+        else:
+            reading.note(
+                f"{path!r} is read from the folder that the run starts in, unless it is the id of"
+                " a model."
+            )
+        return (Network(ref),)
 
     return load
 
@@ -104,7 +144,8 @@ def lora(reading: Reading) -> tuple[object, ...]:
             f"strength_clip {other} has no counterpart: {strength} counts for both.",
             level="warning",
         )
-    ref = {"type": "hf.lora", "repo_id": reading.take_as("lora_name", str), "scale": strength}
+    ref, _ = _ref(reading, "lora_name", "hf.lora")
+    ref["scale"] = strength
     reading.skip("clip")
     return replace(weights, loras=(*weights.loras, ref)), Part()
 
@@ -172,10 +213,14 @@ def control(reading: Reading) -> tuple[object, ...]:
     return tuple(replace(prompt, control=properties) for prompt in prompts)
 
 
-def empty_latents(reading: Reading) -> tuple[object, ...]:
-    return (
-        EmptyLatents(reading.take("width"), reading.take("height"), reading.take("batch_size", 1)),
-    )
+def empty_latents(*, is_flow: bool = False) -> Callable[[Reading], tuple[object, ...]]:
+    """Return the rule of a node of empty latents, of a kind that flow models alone have."""
+
+    def make(reading: Reading) -> tuple[object, ...]:
+        width, height = reading.take("width"), reading.take("height")
+        return (EmptyLatents(width, height, reading.take("batch_size", 1), is_flow),)
+
+    return make
 
 
 def encode_image_data(reading: Reading) -> tuple[object, ...]:
@@ -236,8 +281,11 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "ControlNetLoader": load_network("control_net_name", "hf.controlnet"),
     "DiffusersLoader": load_model("model_path"),
     "DualCLIPLoader": load_part("clip_name1", "clip_name2"),
-    "EmptyLatentImage": empty_latents,
-    "EmptySD3LatentImage": empty_latents,
+    "EmptyChromaRadianceLatentImage": empty_latents(is_flow=True),
+    "EmptyFlux2LatentImage": empty_latents(is_flow=True),
+    "EmptyHiDreamO1LatentImage": empty_latents(is_flow=True),
+    "EmptyLatentImage": empty_latents(),
+    "EmptySD3LatentImage": empty_latents(is_flow=True),
     "FluxGuidance": guidance,
     "ImageUpscaleWithModel": upscale,
     "InpaintModelConditioning": condition_for_inpainting,
@@ -245,8 +293,9 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "LoraLoaderModelOnly": lora,
     "RepeatLatentBatch": repeat,
     "SetLatentNoiseMask": set_mask,
+    "QuadrupleCLIPLoader": load_part("clip_name1", "clip_name2", "clip_name3", "clip_name4"),
     "TripleCLIPLoader": load_part("clip_name1", "clip_name2", "clip_name3"),
-    "UNETLoader": load_model("unet_name"),
+    "UNETLoader": load_model("unet_name", is_flow=True),
     "UpscaleModelLoader": load_network("model_name", "hf.real_esrgan"),
     "VAEDecode": decode,
     "VAEDecodeTiled": decode,

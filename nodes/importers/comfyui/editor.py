@@ -20,7 +20,7 @@ from nodes.importers.comfyui.canvas import (
     tree_of,
 )
 from nodes.importers.comfyui.exposed import exposed
-from nodes.importers.comfyui.graph import ComfyNode, Form, forms
+from nodes.importers.comfyui.graph import ComfyNode, Form, form, forms
 from nodes.importers.comfyui.widgets import named
 
 NOTES: Final = frozenset({"Note", "MarkdownNote"})
@@ -79,8 +79,16 @@ def _node(canvas: Canvas, node: Form, moved: tuple[float, float]) -> ComfyNode:
         mode,
         canvas.names,
         _look(node),
+        _models(node),
         unnamed,
     )
+
+
+def _models(node: Form) -> dict[str, str]:
+    """Return the addresses of the files that a node names, as templates have them."""
+    listed = form(node, "properties").get("models")
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return {str(one["name"]): str(one["url"]) for one in found if "name" in one and "url" in one}
 
 
 def _look(node: Form) -> dict[str, object]:

@@ -63,6 +63,8 @@ class ComfyNode:
     """The names of the subgraphs that it is in, from the outermost on."""
     look: dict[str, object] = field(default_factory=dict)
     """Its size and colours, as `ui_properties` have them."""
+    models: dict[str, str] = field(default_factory=dict)
+    """Addresses of the files that it names."""
     unnamed: list[object] = field(default_factory=list)
     """Values of its form whose inputs are not known."""
 

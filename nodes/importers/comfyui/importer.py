@@ -13,15 +13,16 @@ without it; an input that no rule reads is named with its value.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodes.importers.comfyui import file
 from nodes.importers.comfyui.graph import ComfyNode, Inactive, Link
 from nodes.importers.comfyui.reading import InactiveError, Reading
-from nodes.importers.comfyui.rules import RULES
+from nodes.importers.comfyui.rules import OUTPUTS, RULES
 from nodes.importers.comfyui.values import Missing
-from nodetool_core.importing.draft import Draft, Imported, SourceNode, Unsupported
+from nodetool_core.importing.draft import Draft, Imported, Unsupported
 
 if TYPE_CHECKING:
     from nodetool_core import Registry
@@ -48,18 +49,56 @@ def import_nodes(
     """
     draft = Draft(registry)
     outputs: dict[str, tuple[object, ...] | Missing] = {}
+    needs: dict[str, set[str]] = {}
     for node in nodes:
         inputs = {key: _resolved(value, outputs) for key, value in node.inputs.items()}
-        outputs[node.id] = _followed(node, inputs, draft)
+        reading = Reading(node, inputs, draft)
+        outputs[node.id] = _followed(reading)
+        needs[node.id] = {
+            value.node
+            for key, value in node.inputs.items()
+            if isinstance(value, Link) and key not in reading.unneeded
+        }
+    _set_aside(nodes, needs, draft)
     return draft.imported(name, where)
 
 
-def _followed(
-    node: ComfyNode, inputs: dict[str, object], draft: Draft
-) -> tuple[object, ...] | Missing:
+def _set_aside(nodes: list[ComfyNode], needs: dict[str, set[str]], draft: Draft) -> None:
+    """
+    Turn into notes what was said of nodes that no output needs: ComfyUI does not run them either.
+
+    A node without a rule may be an output, where nothing is linked to it.
+    """
+    linked = {link.node for node in nodes for link in node.links()}
+    waiting = [
+        node.id
+        for node in nodes
+        if node.class_type in OUTPUTS or (node.class_type not in RULES and node.id not in linked)
+    ]
+    used: set[str] = set()
+    while waiting:
+        node_id = waiting.pop()
+        if node_id not in used:
+            used.add(node_id)
+            waiting += needs.get(node_id, ())
+    unused = {node.label for node in nodes if node.id not in used}
+    draft.missing -= unused
+    draft.notes = [
+        replace(
+            note,
+            code="unused_node" if note.code.startswith("left_out") else note.code,
+            message=f"{note.message} No output needs it.",
+            level="note",
+        )
+        if note.where in unused and note.level == "warning"
+        else note
+        for note in draft.notes
+    ]
+
+
+def _followed(reading: Reading) -> tuple[object, ...] | Missing:
     """Return what a node's outputs stand for."""
-    source = SourceNode(node.label)
-    draft.sources.append(source)
+    node, draft, source = reading.node, reading.draft, reading.source
     if node.mode == "field":
         draft.note("no_node", node.label, f"is no node, and left out: {node.inputs['value']!r}.")
         return ()
@@ -68,7 +107,6 @@ def _followed(
         draft.note(f"{node.mode}_node", node.label, f"is {node.mode}, and left out.")
         return ()
     rule = RULES.get(node.class_type)
-    reading = Reading(node, inputs, draft, source)
     try:
         if rule is None:
             return _left_out(reading, "has no counterpart and is left out.")

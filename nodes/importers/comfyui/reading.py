@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from nodes.importers.comfyui.exposed import INPUT_TYPES, Exposed, placeholder, plain
-from nodes.importers.comfyui.graph import ComfyNode
-from nodes.importers.comfyui.values import Missing, Pixels
+from nodes.importers.comfyui.graph import ComfyNode, Link
+from nodes.importers.comfyui.values import Known, Missing, Pixels
 from nodetool_core.importing.draft import Draft, Handle, SourceNode, Unsupported
 
 Kind = TypeVar("Kind")
+
+TO_TEXT: Final = "nodetool.text.ToString"
 
 REQUIRED: Any = object()
 """Stands for: there is no default."""
@@ -27,12 +29,13 @@ class InactiveError(Unsupported):
 class Reading:
     """The inputs of one node; remembers which were read, so that none is forgotten."""
 
-    def __init__(
-        self, node: ComfyNode, inputs: Mapping[str, object], draft: Draft, source: SourceNode
-    ) -> None:
+    def __init__(self, node: ComfyNode, inputs: Mapping[str, object], draft: Draft) -> None:
         self.node = node
         self.draft = draft
-        self.source = source
+        self.source = SourceNode(node.label)
+        self.unneeded: set[str] = set()
+        """Inputs that ComfyUI would not ask for a value."""
+        draft.sources.append(self.source)
         self._inputs = inputs
         self._read: set[str] = set()
 
@@ -59,7 +62,7 @@ class Reading:
 
         Raises Unsupported where it is of another.
         """
-        value = self.take(name)
+        value = known(self.take(name))
         if not isinstance(value, kind):
             raise Unsupported(f"its {name} is {type(value).__name__}, not {kind.__name__}")
         return value
@@ -70,7 +73,7 @@ class Reading:
 
         Raises Unsupported where it comes over a link, because it is calculated with.
         """
-        value = self.take(name, default)
+        value = known(self.take(name, default))
         if (
             isinstance(value, bool)
             or not isinstance(value, (int, float))
@@ -105,6 +108,13 @@ class Reading:
         """
         if self._inputs.get(name, values[0]) in values:
             self.skip(name)
+
+    def is_linked(self, name: str) -> bool:
+        return isinstance(self.node.inputs.get(name), Link)
+
+    def growing(self, prefix: str) -> list[str]:
+        """Return the inputs of a list that grows, such as `images.image0`, `images.image1`."""
+        return [name for name in self._inputs if name.startswith(prefix) and self.has(name)]
 
     def has(self, name: str) -> bool:
         """Return whether an input is there, and not of a node that does not run."""
@@ -141,6 +151,11 @@ class Reading:
     def _input(self, node_type: str, name: str, value: object) -> object:
         """Return a value, or the input of the workflow that gives it."""
         kind = self.draft.annotation(node_type, name)
+        if kind is str and isinstance(value, Handle) and self.draft.gives(value) in (int, float):
+            text = self.draft.add(
+                f"{self.node.id}_{name}_text", TO_TEXT, {"value": value}, where=self.node.label
+            )
+            return Handle(text)
         wanted = value.input if isinstance(value, Exposed) else placeholder(value)
         if not wanted or kind not in INPUT_TYPES or node_type in INPUT_TYPES.values():
             return value
@@ -175,6 +190,11 @@ class Reading:
             name for name in self._inputs if name not in self._read and name not in _SAYS_NOTHING
         ]
         return [(name, _shown(self._inputs[name])) for name in rest]
+
+
+def known(value: object) -> Any:
+    """Return the value of an output that is known, and all else as it is."""
+    return value.value if isinstance(value, Known) else value
 
 
 def _shown(value: object) -> object:

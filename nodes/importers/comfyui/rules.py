@@ -2,21 +2,23 @@
 What ComfyUI's classes are to us: a table from the class to a rule.
 
 A rule takes a `Reading` and gives one value per output. Most rules are `Step`, data alone: a node
-of ours that does the same.
+of ours that does the same. Here are those for images and masks, and the whole table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from nodes.importers.comfyui import diffusion, sampling
+from nodes.importers.comfyui import conditioning, diffusion, joining, plain, sampling, scaling
 from nodes.importers.comfyui.editor import NOTES
 from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.steps import Step, Through
 from nodes.importers.comfyui.values import Pixels
 from nodetool_core.importing.draft import Handle, Unsupported
+
+OUTPUT: Final = "nodetool.output.Output"
 
 Rule = Callable[[Reading], tuple[object, ...]]
 
@@ -25,68 +27,6 @@ _BLEND_MODES: Final = {
     # What it calls difference cuts off what is below black.
     "difference": "subtract",
 }
-_METHODS: Final = {"nearest-exact": "nearest"}
-"""Names of methods of resampling that are others here."""
-"""Ways of resampling that are ours as well."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A node that has one counterpart, which takes an image or none and gives an image."""
-
-    type: str
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """Its inputs, and the properties that they become."""
-    convert: Mapping[str, Callable[[float], Any]] = field(default_factory=dict)
-    """How numbers are rewritten; they can't come over a link then."""
-    usual: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
-    """Inputs without counterpart, and the values at which they make no difference."""
-    added: Callable[[Reading], dict[str, object]] = lambda _: {}
-    """Further properties, made of other inputs."""
-
-    def __call__(self, reading: Reading) -> tuple[object, ...]:
-        properties: dict[str, object] = {}
-        for name, prop in self.inputs.items():
-            value = reading.take(name)
-            if isinstance(value, Pixels):
-                value = reading.first(value)
-            elif name in self.convert:
-                value = self.convert[name](reading.number(name))
-            properties[prop] = value
-        for name, values in self.usual.items():
-            reading.usual(name, *values)
-        properties |= self.added(reading)
-        return (Pixels(Handle(reading.add(self.type, properties))),)
-
-
-@dataclass(frozen=True)
-class Through:
-    """A node that gives an input on. With a text, what it would do besides is told."""
-
-    name: str
-    lost: str = ""
-
-    def __call__(self, reading: Reading) -> tuple[object, ...]:
-        value = reading.take(self.name)
-        if self.lost:
-            given = ", ".join(f"{name} {value!r}" for name, value in reading.unread())
-            reading.skip(*(name for name, _ in reading.unread()))
-            reading.note(
-                f"has no counterpart: {self.lost}{f' ({given})' if given else ''}.",
-                code="left_out_node",
-                level="warning",
-            )
-        return (value,)
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A value of its own."""
-
-    type: str
-
-    def __call__(self, reading: Reading) -> tuple[object, ...]:
-        return (Handle(reading.add(self.type, {"value": reading.take("value")})),)
 
 
 def load_image(reading: Reading) -> tuple[object, ...]:
@@ -147,71 +87,21 @@ def save_image(reading: Reading) -> tuple[object, ...]:
     prefix = str(reading.take("filename_prefix", ""))
     name = PurePosixPath(prefix.replace("\\", "/")).name.replace("%", "").strip("_ ")
     name = reading.name("result" if name in ("", "ComfyUI") else name)
-    reading.add("nodetool.output.Output", {"name": name, "value": pixels.batch or pixels.handle})
-    return ()
+    if prefix not in (name, "ComfyUI"):
+        reading.note(f"{prefix!r} is the result {name!r}.")
+    reading.usual("format", "png")
+    reading.skip("format.bit_depth", "format.colorspace", "bit_depth", "colorspace")
+    reading.add(OUTPUT, {"name": name, "value": pixels.batch or pixels.handle})
+    return (pixels,)
 
 
 def preview_image(reading: Reading) -> tuple[object, ...]:
     pixels = reading.take_as("images", Pixels)
     reading.add(
-        "nodetool.output.Output",
+        OUTPUT,
         {"name": reading.name("preview"), "value": pixels.batch or pixels.handle},
     )
     return ()
-
-
-def scale(reading: Reading) -> tuple[object, ...]:
-    image = reading.first(reading.take_as("image", Pixels))
-    return (Pixels(resized(reading, image)),)
-
-
-def resized(reading: Reading, image: Handle) -> Handle:
-    """Return the image in the size that a node asks for; a side of 0 follows from the other one."""
-    width, height = reading.take("width"), reading.take("height")
-    method = _method(reading)
-    fit = {"disabled": "stretch"}.get(reading.take("crop", "disabled"), "crop")
-    if width != 0 and height != 0:
-        size = {"width": width, "height": height}
-        return Handle(
-            reading.add("nodetool.image.Resize", {"image": image, **size, "fit": fit, **method})
-        )
-    if width == height:
-        raise Unsupported("neither width nor height is given")
-    longest = 16384
-    return Handle(
-        reading.add(
-            "nodetool.image.Fit",
-            {"image": image, "width": width or longest, "height": height or longest, **method},
-        )
-    )
-
-
-def _method(reading: Reading) -> dict[str, object]:
-    """Return the property `method` by the file's name of it; none for the usual one."""
-    method = reading.take("upscale_method", "lanczos")
-    return {} if method == "lanczos" else {"method": _METHODS.get(str(method), method)}
-
-
-def scale_by(reading: Reading) -> tuple[object, ...]:
-    step = Step("nodetool.image.Scale", {"image": "image", "scale_by": "scale"}, added=_method)
-    return step(reading)
-
-
-def latent_upscale(reading: Reading) -> tuple[object, ...]:
-    latents = diffusion.image_latents(reading, "samples")
-    reading.note("enlarges latents; here, the image that they stand for is enlarged.")
-    return (diffusion.of_image(latents, resized(reading, latents.image.handle)),)
-
-
-def latent_upscale_by(reading: Reading) -> tuple[object, ...]:
-    latents = diffusion.image_latents(reading, "samples")
-    reading.note("enlarges latents; here, the image that they stand for is enlarged.")
-    properties = {
-        "image": latents.image.handle,
-        "scale": reading.take("scale_by"),
-        **_method(reading),
-    }
-    return (diffusion.of_image(latents, Handle(reading.add("nodetool.image.Scale", properties))),)
 
 
 def blend(reading: Reading) -> tuple[object, ...]:
@@ -313,7 +203,6 @@ def _channel(name: object) -> str:
 
 _CHANGED = {"image": "image"}
 _MASK = {"mask": "mask"}
-_UNCHANGED_MODEL = "the model is used without it"
 
 IMAGES: Final[Mapping[str, Rule]] = {
     "Canny": Step(
@@ -336,8 +225,6 @@ IMAGES: Final[Mapping[str, Rule]] = {
     "ImageCrop": crop,
     "ImageInvert": Step("lib.pillow.filter.Invert", _CHANGED),
     "ImagePadForOutpaint": pad,
-    "ImageScale": scale,
-    "ImageScaleBy": scale_by,
     "ImageToMask": image_to_mask,
     "InvertMask": Step("lib.pillow.mask.InvertMask", _MASK),
     "LoadImage": load_image,
@@ -346,6 +233,7 @@ IMAGES: Final[Mapping[str, Rule]] = {
     "MaskToImage": Through("mask"),
     "PreviewImage": preview_image,
     "SaveImage": save_image,
+    "SaveImageAdvanced": save_image,
     "SolidMask": solid_mask,
     "ThresholdMask": Step(
         "lib.pillow.mask.Threshold",
@@ -354,43 +242,23 @@ IMAGES: Final[Mapping[str, Rule]] = {
     ),
 }
 
-VALUES: Final[Mapping[str, Rule]] = {
-    "PrimitiveBoolean": Constant("nodetool.constant.Bool"),
-    "PrimitiveFloat": Constant("nodetool.constant.Float"),
-    "PrimitiveInt": Constant("nodetool.constant.Integer"),
-    "PrimitiveString": Constant("nodetool.constant.String"),
-    "PrimitiveStringMultiline": Constant("nodetool.constant.String"),
-    "Reroute": Through(""),
-    **dict.fromkeys(NOTES, comment),
-}
-
-LATENTS: Final[Mapping[str, Rule]] = {
-    "LatentUpscale": latent_upscale,
-    "LatentUpscaleBy": latent_upscale_by,
-}
-
-PATCHES: Final[Mapping[str, Rule]] = {
-    "CLIPSetLastLayer": Through("clip", "the text encoder is used to its end"),
-    "DifferentialDiffusion": Through("model", _UNCHANGED_MODEL),
-    "FreeU": Through("model", _UNCHANGED_MODEL),
-    "FreeU_V2": Through("model", _UNCHANGED_MODEL),
-    "HyperTile": Through("model", _UNCHANGED_MODEL),
-    "ModelSamplingAuraFlow": Through("model", _UNCHANGED_MODEL),
-    "ModelSamplingDiscrete": Through("model", _UNCHANGED_MODEL),
-    "ModelSamplingFlux": Through("model", _UNCHANGED_MODEL),
-    "ModelSamplingSD3": Through("model", _UNCHANGED_MODEL),
-    "PatchModelAddDownscale": Through("model", _UNCHANGED_MODEL),
-    "RescaleCFG": Through("model", _UNCHANGED_MODEL),
-    "TomePatchModel": Through("model", _UNCHANGED_MODEL),
-}
-"""Nodes that change a model: the workflow does about the same without them."""
+OUTPUTS: Final = frozenset(
+    {
+        *("SaveImage", "SaveImageAdvanced", "PreviewImage", "PreviewAny", "MaskPreview"),
+        *("ImageCompare", "Image Comparer (rgthree)"),
+    }
+)
+"""The classes that give results."""
 
 RULES: Final[Mapping[str, Rule]] = {
     **IMAGES,
-    **VALUES,
-    **LATENTS,
-    **PATCHES,
+    "Reroute": Through(""),
+    **dict.fromkeys(NOTES, comment),
+    **conditioning.RULES,
     **diffusion.RULES,
+    **joining.RULES,
+    **plain.RULES,
     **sampling.RULES,
+    **scaling.RULES,
 }
 """Every class that has a rule."""

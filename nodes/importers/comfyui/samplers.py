@@ -34,19 +34,27 @@ _USUAL: Final = frozenset(
 """Values of `scheduler`, beside a sampler, that mean about what our scheduler does by itself."""
 
 
-def scheduler_for(sampler: str, schedule: str, known: Collection[object]) -> tuple[str, str]:
+_FLOW: Final = frozenset({"normal", "simple", "sgm_uniform"})
+"""
+Schedules that give a flow-matching model about the steps of its own scheduler, which is Euler's.
+"""
+
+
+def scheduler_for(
+    sampler: str, schedule: str, known: Collection[object], *, is_flow: bool = False
+) -> tuple[str, str]:
     """
     Return our scheduler for a `sampler_name` and a `scheduler`, and what differs about it.
 
     Args:
         known: The schedulers that there are.
+        is_flow: Whether the model is a flow-matching one, which other schedulers do not fit.
     """
+    if is_flow:
+        return _KEPT, _kept(sampler if sampler != "euler" else "", schedule)
     name = SAMPLERS.get(sampler, "")
     if name not in known:
-        return (
-            _KEPT,
-            f"sampler_name {sampler!r} has no counterpart: the model's own scheduler is used",
-        )
+        return _KEPT, _kept(sampler, schedule)
     if {("*", schedule), (sampler, schedule)} & _USUAL:
         return name, ""
     named = f"{name} {schedule}"
@@ -56,3 +64,12 @@ def scheduler_for(sampler: str, schedule: str, known: Collection[object]) -> tup
         name,
         f"scheduler {schedule!r} has no counterpart beside {name}: its usual steps are used",
     )
+
+
+def _kept(sampler: str, schedule: str) -> str:
+    """Return what differs where the model's own scheduler is used."""
+    lost = [f"sampler_name {sampler!r}"] if sampler else []
+    lost += [f"scheduler {schedule!r}"] if schedule not in _FLOW else []
+    has = "have" if len(lost) > 1 else "has"
+    named = " and ".join(lost)
+    return f"{named} {has} no counterpart: the model's own scheduler is used" if lost else ""

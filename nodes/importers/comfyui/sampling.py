@@ -2,17 +2,18 @@
 The rules for samplers, which become the nodes of ours that run a model.
 
 What leads to a sampler decides which node that is: empty latents make TextToImage, those of an
-image ImageToImage, those of a image with a mask Inpainting. The samplers that are put together from
-parts (noise, guider, steps) say the same in other words.
+image ImageToImage, those of a image with a mask Inpainting, and a prompt that speaks of images
+EditByInstruction. The samplers that are put together from parts (noise, guider, steps) say the same
+in other words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.comfyui.values import (
     EmptyLatents,
@@ -28,6 +29,8 @@ from nodetool_core.importing.draft import Handle, Unsupported
 TEXT_TO_IMAGE: Final = "huggingface.text_to_image.TextToImage"
 IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"
 INPAINTING: Final = "huggingface.image_to_image.Inpainting"
+EDITING: Final = "huggingface.image_to_image.EditByInstruction"
+LIST: Final = "nodetool.image.ImagesToList"
 
 
 @dataclass(frozen=True)
@@ -58,27 +61,36 @@ def sample(reading: Reading) -> tuple[object, ...]:
 
 
 def sample_advanced(reading: Reading) -> tuple[object, ...]:
+    """
+    Sample a part of the steps.
+
+    Where a sampler leaves noise for another one, the first makes a finished image here, and the
+    other one begins with so much noise as was left.
+    """
     total, start = reading.whole("steps"), reading.whole("start_at_step", 0)
-    if reading.take("add_noise", "enable") != "enable":
-        raise Unsupported("it goes on with the noise of another sampler, which has no counterpart")
-    if (
-        reading.take("return_with_leftover_noise", "disable") != "disable"
-        or reading.number("end_at_step", 10000) < total
-    ):
-        raise Unsupported("it leaves noise for another sampler, which has no counterpart")
-    if start >= total:
-        raise Unsupported(f"it starts at step {start} of {total}, so it does nothing")
+    end = min(total, reading.whole("end_at_step", 10000))
+    latents = reading.take("latent_image")
+    left = latents.left if isinstance(latents, ImageLatents) else 0.0
+    goes_on = reading.take("add_noise", "enable") != "enable"
+    leaves = reading.take("return_with_leftover_noise", "disable") != "disable" and end < total
+    if start >= end:
+        raise Unsupported(f"it starts at step {start} and ends at step {end}, so it does nothing")
+    if goes_on and not left:
+        raise Unsupported("it goes on with noise that no sampler left")
+    if end < total and not leaves:
+        raise Unsupported(f"it ends at step {end} of {total}, and clears away what noise is left")
+    if goes_on:
+        message = f"goes on at step {start}; here, it repaints the finished image from there."
+        reading.note(message, level="warning")
+    if leaves:
+        message = f"leaves noise at step {end} of {total}; here, all its steps are run."
+        reading.note(message, level="warning")
     steps = Steps(reading.take("scheduler", "normal"), total - start, 1 - start / total)
-    return _sampled(
-        reading,
-        Sampling(
-            _guider(reading),
-            reading.take("noise_seed"),
-            _sampler(reading),
-            steps,
-            reading.take("latent_image"),
-        ),
+    sampling = Sampling(
+        _guider(reading), reading.take("noise_seed"), _sampler(reading), steps, latents
     )
+    (made,) = _sampled(reading, sampling)
+    return (replace(made, left=1 - end / total) if leaves else made,)
 
 
 def sample_custom(reading: Reading) -> tuple[object, ...]:
@@ -118,6 +130,28 @@ def guide_by_two(reading: Reading) -> tuple[object, ...]:
     return (_guider(reading),)
 
 
+def guide_by_three(reading: Reading) -> tuple[object, ...]:
+    """Guide by a text, by images, and by neither."""
+    positive = replace_references(
+        reading.take_as("cond1", Prompt), reading.take_as("cond2", Prompt)
+    )
+    reading.usual("style", "regular")
+    return (
+        Guider(
+            reading.take_as("model", Weights),
+            positive,
+            reading.take_as("negative", Prompt),
+            reading.take("cfg_conds"),
+            reading.take("cfg_cond2_negative"),
+        ),
+    )
+
+
+def replace_references(prompt: Prompt, other: Prompt) -> Prompt:
+    """Return a prompt with the images of another one, where it has none itself."""
+    return prompt if prompt.references else replace(prompt, references=other.references)
+
+
 def basic_steps(reading: Reading) -> tuple[object, ...]:
     reading.skip("model")
     return (
@@ -127,16 +161,31 @@ def basic_steps(reading: Reading) -> tuple[object, ...]:
     )
 
 
-def karras_steps(reading: Reading) -> tuple[object, ...]:
-    return (Steps("karras", reading.take("steps")),)
+def steps_of(schedule: str) -> Callable[[Reading], tuple[object, ...]]:
+    """Return the rule of a node for steps whose noise falls by a schedule."""
+
+    def read(reading: Reading) -> tuple[object, ...]:
+        reading.skip("model", "width", "height")
+        return (Steps(schedule, reading.take("steps"), reading.take("denoise", 1.0)),)
+
+    return read
 
 
 def noise(reading: Reading) -> tuple[object, ...]:
     return (reading.take("noise_seed"),)
 
 
+def no_noise(reading: Reading) -> tuple[object, ...]:
+    raise Unsupported("sampling without noise has no counterpart")
+
+
 def choose_sampler(reading: Reading) -> tuple[object, ...]:
     return (_sampler(reading),)
+
+
+def sampler_named(name: str) -> Callable[[Reading], tuple[object, ...]]:
+    """Return the rule of a node that is a sampler, with settings that are said."""
+    return lambda reading: (name,)
 
 
 def _guider(reading: Reading) -> Guider:
@@ -149,26 +198,34 @@ def _guider(reading: Reading) -> Guider:
 
 
 def _sampler(reading: Reading) -> str:
-    return str(reading.take("sampler_name", "euler"))
+    return str(known(reading.take("sampler_name", "euler")))
 
 
-def _sampled(reading: Reading, sampling: Sampling) -> tuple[object, ...]:
+def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     """Return the node that does what a sampler does."""
     guider, latents, steps = sampling.guider, sampling.latents, sampling.steps
-    positive = guider.positive
+    positive, weights = guider.positive, guider.weights
+    optional = {
+        "loras": list(weights.loras) or None,
+        "shift": weights.shift,
+        "image_guidance_scale": guider.image_scale if positive.references else None,
+    }
     properties: dict[str, object] = {
-        "model": guider.weights.model,
+        "model": weights.model,
         "prompt": positive.text,
         "negative_prompt": guider.negative.text,
         "seed": sampling.seed,
         "num_inference_steps": steps.count,
         "guidance_scale": guider.scale if positive.guidance is None else positive.guidance,
         **(positive.control or {}),
-        **({"loras": list(guider.weights.loras)} if guider.weights.loras else {}),
+        **{name: value for name, value in optional.items() if value is not None},
     }
-    if isinstance(latents, EmptyLatents):
+    is_masked = isinstance(latents, ImageLatents) and latents.mask is not None
+    if positive.references and not is_masked:
+        node_type, more = EDITING, _edited(reading, positive.references, latents, steps)
+    elif isinstance(latents, EmptyLatents):
         node_type, more = TEXT_TO_IMAGE, {"width": latents.width, "height": latents.height}
-        if steps.denoise != 1:
+        if known(steps.denoise) != 1:
             reading.note(
                 f"denoise {steps.denoise!r} has no counterpart without an image: all noise is taken"
                 " away.",
@@ -177,13 +234,51 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[object, ...]:
     elif isinstance(latents, ImageLatents):
         properties["num_inference_steps"] = _all_steps(steps, reading)
         node_type, more = _from_image(latents, steps.denoise)
+        if positive.references:
+            reading.lost("the images of its prompt have no counterpart beside a mask.")
     else:
         raise Unsupported("its latent_image is not the latents of an image, nor empty")
     several = latents.count != 1
     properties |= more | ({"num_images": latents.count} if several else {})
-    properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule))
+    is_flow = weights.is_flow or (isinstance(latents, EmptyLatents) and latents.is_flow)
+    properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule), is_flow)
     made = reading.add(node_type, properties)
     return (ImageLatents(Pixels(Handle(made), Handle(made, "images") if several else None)),)
+
+
+def _edited(
+    reading: Reading, references: Sequence[Pixels], latents: object, steps: Steps
+) -> dict[str, object]:
+    """Return the properties of a node that edits images; the first gives the size of the result."""
+    if not isinstance(latents, (EmptyLatents, ImageLatents)):
+        raise Unsupported("its latent_image is not the latents of an image, nor empty")
+    first, *others = references
+    properties: dict[str, object] = {"image": first.handle}
+    if first.batch is not None and not others:
+        properties["reference_images"] = first.batch
+    elif others:
+        named = {f"image_{number}": image.handle for number, image in enumerate(others, 2)}
+        properties["reference_images"] = Handle(reading.add(LIST, named, "references"))
+    if known(steps.denoise) != 1:
+        reading.lost(
+            f"denoise {known(steps.denoise)!r} has no counterpart where images are edited."
+        )
+    if isinstance(latents, EmptyLatents) and not _is_size_of_image(reading, latents):
+        size = " x ".join(str(known(side)) for side in (latents.width, latents.height))
+        reading.note(
+            f"makes the result in the size of the first image, not {size}.", level="warning"
+        )
+    return properties
+
+
+def _is_size_of_image(reading: Reading, latents: EmptyLatents) -> bool:
+    sides = (latents.width, latents.height)
+    return all(
+        isinstance(side, Handle)
+        and side.output in ("width", "height")
+        and side.node in reading.draft.nodes
+        for side in sides
+    )
 
 
 def _from_image(latents: ImageLatents, denoise: object) -> tuple[str, dict[str, object]]:
@@ -195,38 +290,48 @@ def _from_image(latents: ImageLatents, denoise: object) -> tuple[str, dict[str, 
 
 def _all_steps(steps: Steps, reading: Reading) -> object:
     """ComfyUI runs all steps whatever the strength is; here, `strength` of them are run."""
-    if (
-        not isinstance(steps.count, int)
-        or not isinstance(steps.denoise, (int, float))
-        or not 0 < steps.denoise < 1
-    ):
+    count, denoise = known(steps.count), known(steps.denoise)
+    if not isinstance(count, int) or not isinstance(denoise, (int, float)) or not 0 < denoise < 1:
         return steps.count
-    total = round(steps.count / steps.denoise)
+    total = round(count / denoise)
     reading.note(
-        f"num_inference_steps becomes {total}, of which a strength of {steps.denoise:g} runs"
-        f" {steps.count}."
+        f"num_inference_steps becomes {total}, of which a strength of {denoise:g} runs {count}."
     )
     return total
 
 
-def _scheduler(reading: Reading, node_type: str, sampler: str, schedule: str) -> dict[str, str]:
-    known = reading.draft.choices(node_type, "scheduler")
-    name, difference = scheduler_for(sampler, schedule, known or ())
+def _scheduler(
+    reading: Reading, node_type: str, sampler: str, schedule: str, is_flow: bool
+) -> dict[str, str]:
+    known_names = reading.draft.choices(node_type, "scheduler")
+    name, difference = scheduler_for(sampler, schedule, known_names or (), is_flow=is_flow)
     if difference:
         reading.note(f"{difference}.", level="warning")
-    return {} if known is None else {"scheduler": name}
+    return {} if known_names is None else {"scheduler": name}
 
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "BasicGuider": guide_by_one,
     "BasicScheduler": basic_steps,
+    "BetaSamplingScheduler": steps_of("beta"),
     "CFGGuider": guide_by_two,
+    "DisableNoise": no_noise,
+    "DualCFGGuider": guide_by_three,
+    "ExponentialScheduler": steps_of("exponential"),
+    "Flux2Scheduler": steps_of("simple"),
     "KSampler": sample,
     "KSamplerAdvanced": sample_advanced,
     "KSamplerSelect": choose_sampler,
-    "KarrasScheduler": karras_steps,
+    "KarrasScheduler": steps_of("karras"),
+    "PolyexponentialScheduler": steps_of("exponential"),
     "RandomNoise": noise,
+    "SDTurboScheduler": steps_of("normal"),
     "SamplerCustom": sample_custom,
     "SamplerCustomAdvanced": sample_from_parts,
+    "SamplerDPMPP_2M_SDE": sampler_named("dpmpp_2m_sde"),
+    "SamplerDPMPP_SDE": sampler_named("dpmpp_sde"),
+    "SamplerEulerAncestral": sampler_named("euler_ancestral"),
+    "SamplerLCM": sampler_named("lcm"),
+    "SamplerLMS": sampler_named("lms"),
 }
 """The classes that these rules are for."""

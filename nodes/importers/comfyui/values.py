@@ -14,6 +14,13 @@ from nodetool_core.importing.draft import Handle
 
 
 @dataclass(frozen=True)
+class Known(Handle):
+    """An output whose value stands in the file, so that it can be calculated with."""
+
+    value: object = None
+
+
+@dataclass(frozen=True)
 class Pixels:
     """An image or a mask."""
 
@@ -24,10 +31,14 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Weights:
-    """A diffusion model, and the LoRAs that were put onto it."""
+    """A diffusion model, and what was put onto it."""
 
     model: Handle
     loras: tuple[dict[str, Any], ...] = ()
+    is_flow: bool = False
+    """Whether it is known to be a flow-matching model, whose usual sampler is Euler's."""
+    shift: object = None
+    """By how much its noise schedule is shifted."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,8 @@ class Prompt:
     guidance: float | Handle | None = None
     control: dict[str, Any] | None = None
     """Properties that lead the model by a ControlNet."""
+    references: tuple[Pixels, ...] = ()
+    """Images that the text speaks of."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ class Guider:
     negative: Prompt
     scale: Any
     """How closely the positive prompt is followed."""
+    image_scale: Any = None
+    """How closely its images are."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +99,8 @@ class EmptyLatents:
     width: Any
     height: Any
     count: Any = 1
+    is_flow: bool = False
+    """Whether only flow-matching models have latents of this kind."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,8 @@ class ImageLatents:
     grow: Any = 0
     """By how many pixels the mask grows."""
     count: Any = 1
+    left: float = 0.0
+    """The share of the noise that the sampler left in them for another one."""
 
 
 @dataclass(frozen=True)

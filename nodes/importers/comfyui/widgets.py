@@ -30,7 +30,11 @@ _TILES = ("tile_size", "overlap", "temporal_size", "temporal_overlap")
 WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "BasicGuider": (),
     "BasicScheduler": ("scheduler", "steps", "denoise"),
+    "BatchImagesNode": (),
+    "BetaSamplingScheduler": ("steps", "alpha", "beta"),
     "CFGGuider": ("cfg",),
+    "CFGNorm": ("strength", "pre_cfg"),
+    "CFGZeroStar": (),
     "CLIPLoader": ("clip_name", "type", "device"),
     "CLIPSetLastLayer": ("stop_at_clip_layer",),
     "CLIPTextEncode": ("text",),
@@ -42,33 +46,68 @@ WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "Canny": ("low_threshold", "high_threshold"),
     "CheckpointLoader": ("config_name", "ckpt_name"),
     "CheckpointLoaderSimple": ("ckpt_name",),
+    "ComfyMathExpression": ("expression",),
+    "ComfyNumberConvert": (),
+    "ComfySwitchNode": ("switch",),
+    "ConditioningAverage": ("conditioning_to_strength",),
+    "ConditioningCombine": (),
+    "ConditioningConcat": (),
+    "ConditioningSetArea": ("width", "height", "x", "y", "strength"),
+    "ConditioningSetAreaPercentage": ("width", "height", "x", "y", "strength"),
+    "ConditioningSetMask": ("strength", "set_cond_area"),
+    "ConditioningSetTimestepRange": ("start", "end"),
     "ConditioningZeroOut": (),
     "ControlNetApply": ("strength",),
     "ControlNetApplyAdvanced": ("strength", "start_percent", "end_percent"),
     "ControlNetLoader": ("control_net_name",),
-    "DiffusersLoader": ("model_path",),
+    "CustomCombo": ("choice", "index", *(f"option{number}" for number in range(1, 65))),
     "DifferentialDiffusion": ("strength",),
+    "DiffusersLoader": ("model_path",),
+    "DisableNoise": (),
+    "DualCFGGuider": ("cfg_conds", "cfg_cond2_negative", "style"),
     "DualCLIPLoader": ("clip_name1", "clip_name2", "type", "device"),
+    "EmptyChromaRadianceLatentImage": _SIZE,
+    "EmptyFlux2LatentImage": _SIZE,
+    "EmptyHiDreamO1LatentImage": _SIZE,
     "EmptyImage": (*_SIZE, "color"),
     "EmptyLatentImage": _SIZE,
     "EmptySD3LatentImage": _SIZE,
+    "ExponentialScheduler": ("steps", "sigma_max", "sigma_min"),
+    "FeatherMask": ("left", "top", "right", "bottom"),
+    "Flux2Scheduler": ("steps", "width", "height"),
     "FluxGuidance": ("guidance",),
+    "FluxKVCache": (),
+    "FluxKontextImageScale": (),
+    "FluxKontextMultiReferenceLatentMethod": ("reference_latents_method",),
     "FreeU": ("b1", "b2", "s1", "s2"),
     "FreeU_V2": ("b1", "b2", "s1", "s2"),
+    "GetImageSize": ("preview",),
     "GrowMask": ("expand", "tapered_corners"),
     "HyperTile": ("tile_size", "swap_size", "max_depth", "scale_depth"),
+    "Image Comparer (rgthree)": (),
+    "ImageBatch": (),
     "ImageBlend": ("blend_factor", "blend_mode"),
     "ImageBlur": ("blur_radius", "sigma"),
+    "ImageCompare": ("compare_view",),
     "ImageCompositeMasked": ("x", "y", "resize_source"),
     "ImageCrop": ("width", "height", "x", "y"),
+    "ImageFlip": ("flip_method",),
+    "ImageFromBatch": ("batch_index", "length"),
     "ImageInvert": (),
     "ImagePadForOutpaint": ("left", "top", "right", "bottom", "feathering"),
+    "ImageRotate": ("rotation",),
     "ImageScale": _SCALED,
     "ImageScaleBy": ("upscale_method", "scale_by"),
+    "ImageScaleToMaxDimension": ("upscale_method", "largest_size"),
+    "ImageScaleToTotalPixels": ("upscale_method", "megapixels", "resolution_steps"),
+    "ImageSharpen": ("sharpen_radius", "sigma", "alpha"),
+    "ImageStitch": ("direction", "match_image_size", "spacing_width", "spacing_color"),
     "ImageToMask": ("channel",),
     "ImageUpscaleWithModel": (),
     "InpaintModelConditioning": ("noise_mask",),
+    "InstructPixToPixConditioning": (),
     "InvertMask": (),
+    "JoinImageWithAlpha": (),
     "KSampler": ("seed", CONTROL, "steps", "cfg", *_SAMPLER, "denoise"),
     "KSamplerAdvanced": (
         *("add_noise", "noise_seed", CONTROL, "steps", "cfg", *_SAMPLER),
@@ -84,7 +123,10 @@ WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "LoraLoader": ("lora_name", "strength_model", "strength_clip"),
     "LoraLoaderModelOnly": ("lora_name", "strength_model"),
     "MarkdownNote": ("text",),
+    "MaskComposite": ("x", "y", "operation"),
+    "MaskPreview": (),
     "MaskToImage": (),
+    "ModelAttentionBackend": ("backend",),
     "ModelSamplingAuraFlow": ("shift", "sampling"),
     "ModelSamplingDiscrete": ("sampling", "zsnr"),
     "ModelSamplingFlux": ("max_shift", "base_shift", "width", "height"),
@@ -94,21 +136,58 @@ WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
         *("block_number", "downscale_factor", "start_percent", "end_percent"),
         *("downscale_after_skip", "downscale_method", "upscale_method"),
     ),
+    "PerturbedAttentionGuidance": ("scale",),
+    "PolyexponentialScheduler": ("steps", "sigma_max", "sigma_min", "rho"),
+    "PreviewAny": ("preview", "preview_text", "preview_mode"),
     "PreviewImage": (),
     "PrimitiveBoolean": ("value",),
     "PrimitiveFloat": ("value",),
     "PrimitiveInt": ("value", CONTROL),
     "PrimitiveString": ("value",),
     "PrimitiveStringMultiline": ("value",),
+    "QuadrupleCLIPLoader": ("clip_name1", "clip_name2", "clip_name3", "clip_name4"),
+    "QwenImage21Cache": ("mode", "threshold", "start", "end"),
     "RandomNoise": ("noise_seed", CONTROL),
+    "ReferenceLatent": (),
+    "RegexReplace": (
+        *("string", "regex_pattern", "replace", "case_insensitive", "multiline", "dotall"),
+        "count",
+    ),
     "RepeatLatentBatch": ("amount",),
     "Reroute": (),
     "RescaleCFG": ("multiplier",),
+    "ResizeImageMaskNode": ("resize_type", "scale_method"),
+    "ResolutionSelector": ("aspect_ratio", "megapixels", "multiple"),
+    "SDTurboScheduler": ("steps", "denoise"),
     "SamplerCustom": ("add_noise", "noise_seed", CONTROL, "cfg"),
     "SamplerCustomAdvanced": (),
+    "SamplerDPMPP_2M_SDE": ("solver_type", "eta", "s_noise", "noise_device"),
+    "SamplerDPMPP_SDE": ("eta", "s_noise", "r", "noise_device"),
+    "SamplerEulerAncestral": ("eta", "s_noise"),
+    "SamplerLCM": ("s_noise_start", "s_noise_end", "noise_clip_std"),
+    "SamplerLMS": ("order",),
     "SaveImage": ("filename_prefix",),
+    "SaveImageAdvanced": ("filename_prefix", "format", "format.bit_depth", "format.colorspace"),
+    "SelfAttentionGuidance": ("scale", "blur_sigma"),
     "SetLatentNoiseMask": (),
+    "SkipLayerGuidanceDiT": (
+        *("double_layers", "single_layers", "scale", "start_percent", "end_percent"),
+        "rescaling_scale",
+    ),
+    "SkipLayerGuidanceDiTSimple": (
+        *("double_layers", "single_layers", "start_percent", "end_percent"),
+    ),
     "SolidMask": ("value", "width", "height"),
+    "SplitImageWithAlpha": (),
+    "StringConcatenate": ("string_a", "string_b", "delimiter"),
+    "StringReplace": ("string", "find", "replace"),
+    "T5TokenizerOptions": ("min_padding", "min_length"),
+    "TextEncodeBooguEdit": ("prompt", "negative_prompt"),
+    "TextEncodeJoyImageEdit": ("prompt",),
+    "TextEncodeMageFlowEdit": ("prompt", "negative_prompt", "width", "height", "batch_size"),
+    "TextEncodeQwenImage21": ("prompt", "negative_prompt", "resolution"),
+    "TextEncodeQwenImageEdit": ("prompt",),
+    "TextEncodeQwenImageEditPlus": ("prompt",),
     "ThresholdMask": ("value",),
     "TomePatchModel": ("ratio",),
     "TripleCLIPLoader": ("clip_name1", "clip_name2", "clip_name3"),
@@ -122,6 +201,21 @@ WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "VAELoader": ("vae_name",),
 }
 """The values of each class's form, in their order."""
+
+
+_CHOICES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "resize_type": {
+        "scale by multiplier": ("resize_type.multiplier",),
+        "scale dimensions": ("resize_type.width", "resize_type.height", "resize_type.crop"),
+        "scale height": ("resize_type.height",),
+        "scale longer dimension": ("resize_type.longer_size",),
+        "scale shorter dimension": ("resize_type.shorter_size",),
+        "scale to multiple": ("resize_type.multiple",),
+        "scale total pixels": ("resize_type.megapixels",),
+        "scale width": ("resize_type.width",),
+    },
+}
+"""Fields that follow a choice in the form, by what was chosen."""
 
 
 def named(
@@ -145,14 +239,15 @@ def named(
 
 def _by_order(order: Sequence[str], values: list[object]) -> tuple[dict[str, object], list[object]]:
     found: dict[str, object] = {}
-    position = 0
-    for name in order:
-        if position == len(values):
-            break
-        if name == CONTROL and not _is_control(values[position]):
+    names, position = list(order), 0
+    while names and position < len(values):
+        name, value = names.pop(0), values[position]
+        if name == CONTROL and not _is_control(value):
             continue
-        found[name] = values[position]
+        found[name] = value
         position += 1
+        if name in _CHOICES:
+            names = [*_CHOICES[name].get(str(value), ()), *names]
     return found, [value for value in values[position:] if value not in (None, "", [], {})]
 
 

@@ -1,0 +1,193 @@
+"""The rules for what changes a prompt, or a model, on its way to a sampler."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from nodes.importers.comfyui.diffusion import image_latents, prompt_text
+from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.values import EmptyLatents, ImageLatents, Pixels, Prompt, Weights
+from nodetool_core.importing.draft import Handle
+
+CONCAT: Final = "nodetool.text.Concat"
+_UNCHANGED: Final = "the model is used without it"
+
+
+class Patch:
+    """A node that gives a model or a text encoder on, without what it does to it."""
+
+    def __init__(self, lost: str = _UNCHANGED, name: str = "model") -> None:
+        self._lost = lost
+        self._name = name
+
+    def __call__(self, reading: Reading) -> tuple[object, ...]:
+        value = reading.take(self._name)
+        given = ", ".join(f"{name} {value!r}" for name, value in reading.unread())
+        reading.skip(*(name for name, _ in reading.unread()))
+        message = f"has no counterpart: {self._lost}{f' ({given})' if given else ''}."
+        reading.note(message, code="left_out_node", level="warning")
+        return (value,)
+
+
+class SameAnyway:
+    """A node that gives an input on: here that is done without it, or makes nothing different."""
+
+    def __init__(self, why: str, name: str = "model") -> None:
+        self._why = why
+        self._name = name
+
+    def __call__(self, reading: Reading) -> tuple[object, ...]:
+        value = reading.take(self._name)
+        reading.skip(*(name for name, _ in reading.unread()))
+        reading.note(self._why)
+        return (value,)
+
+
+def shift(reading: Reading) -> tuple[object, ...]:
+    """Move the noise schedule of a flow-matching model towards more noise."""
+    reading.usual("sampling", "flow")
+    return (replace(reading.take_as("model", Weights), is_flow=True, shift=reading.take("shift")),)
+
+
+def shift_by_size(reading: Reading) -> tuple[object, ...]:
+    """FLUX.1's: as far as the size of the image says, which its pipeline works out itself."""
+    for name, usual in (("max_shift", 1.15), ("base_shift", 0.5)):
+        reading.usual(name, usual)
+    reading.skip("width", "height")
+    reading.note("is what the model's pipeline does by itself, for the size that it makes.")
+    return (replace(reading.take_as("model", Weights), is_flow=True),)
+
+
+def differential(reading: Reading) -> tuple[object, ...]:
+    reading.usual("strength", 1, 1.0)
+    reading.note(
+        "changes pixels as much as the mask is white; here, what is white is changed and the rest"
+        " is kept.",
+        level="warning",
+    )
+    return (reading.take("model"),)
+
+
+def reference(reading: Reading) -> tuple[object, ...]:
+    """Add an image that the prompt speaks of, as the latents of it."""
+    prompt = reading.take_as("conditioning", Prompt)
+    if not reading.has("latent"):
+        return (prompt,)
+    image = image_latents(reading, "latent").image
+    if image in prompt.references:
+        return (prompt,)
+    return (replace(prompt, references=(*prompt.references, image)),)
+
+
+def edit_text(reading: Reading) -> tuple[object, ...]:
+    """Read an instruction, and the images that it is about."""
+    reading.skip("clip", "vae")
+    return (Prompt(prompt_text(reading, "prompt"), references=_images(reading)),)
+
+
+def _images(reading: Reading) -> tuple[Pixels, ...]:
+    """Return the images of an instruction; those that are numbered in the order of numbers."""
+    named = [name for name in ("image", "image1", "image2", "image3") if reading.has(name)]
+    listed = sorted(reading.growing("images."), key=lambda name: int(re.sub(r"\D", "", name) or 0))
+    return tuple(reading.take_as(name, Pixels) for name in (*named, *listed))
+
+
+def edit_by_two_texts(reading: Reading) -> tuple[object, ...]:
+    """Read an instruction and what should not be seen, with the images; empty latents as well."""
+    reading.skip("clip", "vae")
+    positive = Prompt(prompt_text(reading, "prompt"), references=_images(reading))
+    negative = Prompt(prompt_text(reading, "negative_prompt"))
+    if reading.has("resolution"):
+        side = reading.take("resolution")
+        return positive, negative, EmptyLatents(side, side, is_flow=True)
+    if not reading.has("width"):
+        return positive, negative
+    width, height = reading.take("width"), reading.take("height")
+    return positive, negative, EmptyLatents(width, height, reading.take("batch_size", 1), True)
+
+
+def tokenizer_options(reading: Reading) -> tuple[object, ...]:
+    reading.usual("min_padding", 0)
+    reading.usual("min_length", 0)
+    return (reading.take("clip"),)
+
+
+def pix_to_pix(reading: Reading) -> tuple[object, ...]:
+    reading.skip("vae")
+    image = reading.take_as("pixels", Pixels)
+    positive, negative = (reading.take_as(name, Prompt) for name in ("positive", "negative"))
+    return replace(positive, references=(image,)), negative, ImageLatents(image)
+
+
+def combine(one: str, other: str) -> Callable[[Reading], tuple[object, ...]]:
+    """Return the rule of a node that brings two prompts together; here, their texts."""
+
+    def join(reading: Reading) -> tuple[object, ...]:
+        first, second = (reading.take_as(name, Prompt) for name in (one, other))
+        texts = (first.text, second.text)
+        reading.note("two prompts become one text, with a comma between.", level="warning")
+        if not all(isinstance(text, str) for text in texts):
+            begun = Handle(reading.add(CONCAT, {"a": texts[0], "b": ", "}, "begun"))
+            text = Handle(reading.add(CONCAT, {"a": begun, "b": texts[1]}))
+            return (replace(first, text=text),)
+        joined = ", ".join(text for text in texts if isinstance(text, str) and text)
+        references = (*first.references, *second.references)
+        return (replace(first, text=joined, references=references),)
+
+    return join
+
+
+def within(reading: Reading) -> tuple[object, ...]:
+    """Give a prompt on without its part of the image or the steps, which is unread and said."""
+    return (reading.take_as("conditioning", Prompt),)
+
+
+_ITS_PIPELINE = "is what the pipelines of the models that it is for do by themselves."
+_FASTER = "is about speed alone, which makes no other image."
+
+RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
+    "CFGNorm": SameAnyway(_ITS_PIPELINE),
+    "CFGZeroStar": Patch(),
+    "CLIPSetLastLayer": Patch("the text encoder is used to its end", "clip"),
+    "ConditioningAverage": combine("conditioning_to", "conditioning_from"),
+    "ConditioningCombine": combine("conditioning_1", "conditioning_2"),
+    "ConditioningConcat": combine("conditioning_to", "conditioning_from"),
+    "ConditioningSetArea": within,
+    "ConditioningSetAreaPercentage": within,
+    "ConditioningSetMask": within,
+    "ConditioningSetTimestepRange": within,
+    "DifferentialDiffusion": differential,
+    "FluxKVCache": SameAnyway(_FASTER),
+    "FluxKontextMultiReferenceLatentMethod": SameAnyway(
+        "is left to the model's pipeline, which has its own order of images.", "conditioning"
+    ),
+    "FreeU": Patch(),
+    "FreeU_V2": Patch(),
+    "HyperTile": Patch(),
+    "InstructPixToPixConditioning": pix_to_pix,
+    "ModelAttentionBackend": SameAnyway(_FASTER),
+    "ModelSamplingAuraFlow": shift,
+    "ModelSamplingDiscrete": Patch(),
+    "ModelSamplingFlux": shift_by_size,
+    "ModelSamplingSD3": shift,
+    "PatchModelAddDownscale": Patch(),
+    "PerturbedAttentionGuidance": Patch(),
+    "QwenImage21Cache": SameAnyway(_FASTER),
+    "ReferenceLatent": reference,
+    "RescaleCFG": Patch(),
+    "SelfAttentionGuidance": Patch(),
+    "SkipLayerGuidanceDiT": Patch(),
+    "SkipLayerGuidanceDiTSimple": Patch(),
+    "T5TokenizerOptions": tokenizer_options,
+    "TextEncodeBooguEdit": edit_by_two_texts,
+    "TextEncodeJoyImageEdit": edit_text,
+    "TextEncodeMageFlowEdit": edit_by_two_texts,
+    "TextEncodeQwenImage21": edit_by_two_texts,
+    "TextEncodeQwenImageEdit": edit_text,
+    "TextEncodeQwenImageEditPlus": edit_text,
+    "TomePatchModel": Patch(),
+}
+"""The classes that these rules are for."""
