@@ -29,7 +29,10 @@ pack = Pack(
     output="nodetool.output.Output",
     workflow="nodetool.workflows.workflow_node.WorkflowNode",
     loop="nodetool.control.ForEach",
-    importers={"ComfyUI": "nodes.importers.comfyui.importer:import_file"},
+    importers={
+        "ComfyUI": "nodes.importers.comfyui.importer:import_file",
+        "NodeTool": "nodetool_core.importing.nodetool:import_file",
+    },
     graph_readers={"comfyui": "nodes.importers.comfyui.served:reader"},
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )
