@@ -60,6 +60,7 @@ def import_nodes(
             if isinstance(value, Link) and key not in reading.unneeded
         }
     _set_aside(nodes, needs, draft)
+    _keep_stranded(nodes, needs, outputs, draft)
     return draft.imported(name, where)
 
 
@@ -94,6 +95,27 @@ def _set_aside(nodes: list[ComfyNode], needs: dict[str, set[str]], draft: Draft)
         else note
         for note in draft.notes
     ]
+
+
+def _keep_stranded(
+    nodes: list[ComfyNode],
+    needs: dict[str, set[str]],
+    outputs: dict[str, tuple[object, ...] | Missing],
+    draft: Draft,
+) -> None:
+    """Keep the values of nodes that only nodes which are left out would have taken in."""
+    arrived: set[str] = set()
+    for node, source in reversed(list(zip(nodes, draft.sources, strict=True))):
+        if isinstance(outputs[node.id], Missing):
+            continue
+        if source.nodes or node.id in arrived:
+            arrived |= needs[node.id]
+        elif not source.left_out:
+            source.left_out = {
+                name: value
+                for name, value in node.values().items()
+                if name not in source.without_effect
+            }
 
 
 def _followed(reading: Reading) -> tuple[object, ...] | Missing:
