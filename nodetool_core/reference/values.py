@@ -45,6 +45,7 @@ _TEXTS = {
     "file_name": "image.png",
     "filename": "image.png",
     "folder": SAMPLE_FOLDER,
+    "key": "season",
     "new": "sunset",
     "old": "noon",
     "path": SAMPLE_IMAGE,

@@ -31,6 +31,7 @@ OUTPUTS = {
     "day_night_winter.json": {"day", "night", "winter"},
     "enlarge.json": {"image"},
     "fill_in.json": {"image"},
+    "exposure_bracket.json": {"sheet", "exposures"},
     "film_looks.json": {"sheet"},
     "flux.json": {"image"},
     "flux_kontext.json": {"image"},
@@ -227,6 +228,19 @@ def test_an_instant_photo_has_a_frame_in_proportion_and_an_angle_by_chance() -> 
         math.ceil(width * math.cos(turned) + height * math.sin(turned) - 1e-6),
         math.ceil(width * math.sin(turned) + height * math.cos(turned) - 1e-6),
     )
+
+
+def test_a_bracket_goes_from_dark_to_bright() -> None:
+    photo = Image.new("RGB", (40, 30), (100, 100, 100))
+    result = load("exposure_bracket.json").run(image=ImageData.of(photo), reach=1.0, number=3)
+    assert result["exposures"] == [
+        {"label": "-1.00", "stops": -1.0},
+        {"label": "0.00", "stops": 0.0},
+        {"label": "+1.00", "stops": 1.0},
+    ]
+    sheet = result["sheet"].image.convert("L")
+    tones = [sheet.getpixel((sheet.width * (2 * place + 1) // 6, 15)) for place in range(3)]
+    assert tones[0] < tones[1] == 100 < tones[2]
 
 
 @pytest.mark.slow
