@@ -142,6 +142,23 @@ class Workflow:
         # In another process, the engine is that process's.
         return {**vars(self), "_engine": None}
 
+    def __repr__(self) -> str:
+        inputs, outputs = self.graph.inputs(), self.graph.outputs()
+        count = len(self.graph.nodes)
+        parts = [
+            *([repr(self._document.name)] if self._document.name else []),
+            "1 node" if count == 1 else f"{count} nodes",
+            f"inputs: {', '.join(inputs) or 'none'}",
+            f"outputs: {', '.join(outputs) or 'none'}",
+        ]
+        return f"Workflow({', '.join(parts)})"
+
+    def _repr_svg_(self) -> str:
+        """Return what a notebook shows: a drawing of the graph."""
+        from nodetool_core.drawing import graph_svg
+
+        return graph_svg(self.graph, title=self._document.name or "Workflow")
+
     def __copy__(self) -> Self:
         """Return this workflow: it never changes."""
         return self

@@ -26,6 +26,8 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from inspect import Parameter, Signature
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from nodetool_core.context import Sources
@@ -94,6 +96,32 @@ SKIPPED = _Skipped()
 """As the value of an output: this branch is not taken; whoever depends on it does not run."""
 
 
+class _Signature:
+    """
+    The signature of a node class, as notebooks and `inspect.signature` show it.
+
+    Made on use: otherwise each of the many classes would pay for one at import.
+    """
+
+    def __get__(self, instance: object, owner: type[Node]) -> Signature | None:
+        spec = getattr(owner, "spec", None)
+        if spec is None:
+            return None
+        parameters = [
+            Parameter(
+                name,
+                Parameter.KEYWORD_ONLY,
+                default=Parameter.empty if prop.required else prop.default,
+                annotation=prop.annotation,
+            )
+            for name, prop in spec.properties.items()
+            if name.isidentifier() and not iskeyword(name)
+        ]
+        if owner.dynamic:
+            parameters.append(Parameter("properties", Parameter.VAR_KEYWORD))
+        return Signature(parameters)
+
+
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field,))
 class Node:
     """
@@ -142,6 +170,7 @@ class Node:
 
     Skipped ones keep their defaults.
     """
+    __signature__ = _Signature()
     if TYPE_CHECKING:
         # Not at run time, where every annotation is a property.
         dynamic_values: dict[str, Any]
@@ -247,6 +276,10 @@ class Node:
             raise AttributeError(f"{spec.title}.{name} is required and was not given.")
         hint = near_miss(name, [*spec.outputs, *spec.properties])
         raise AttributeError(f"{spec.title} has no output or property {name!r}. {hint}".rstrip())
+
+    def __dir__(self) -> list[str]:
+        """Return the names of outputs too, which notebooks complete."""
+        return [*super().__dir__(), *self.spec.outputs]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(

@@ -6,7 +6,7 @@ import copy
 import threading
 from base64 import b64encode
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import PrivateAttr
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from PIL import Image
+
+_SHOWN_SIDE: Final = 1024
+"""Pixels of the longer side at most, in a notebook."""
 
 
 class ImageData(ImageRef):
@@ -144,6 +147,17 @@ class ImageData(ImageRef):
         Its provenance goes along.
         """
         return save_image(self.image, Path(path), provenance=self._provenance)
+
+    def preview(self, side: int) -> bytes:
+        """Return a PNG of the image with 8 bits a channel, whose longer side is at most `side`."""
+        image = self.image
+        image = in_mode(image, "RGBA" if image.has_transparency_data else "RGB")
+        image.thumbnail((side, side))
+        return encode_image(image, "PNG", is_quick=True)
+
+    def _repr_png_(self) -> bytes:
+        """Return what a notebook shows."""
+        return self.preview(_SHOWN_SIDE)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ImageData) and (

@@ -97,6 +97,17 @@ class RunResult(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.outputs)
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the outputs, with their images."""
+        from nodetool_core.engine.result_page import result_html
+
+        problems = [*(failure.problem for failure in self.failures), *self.warnings]
+        counts = (
+            f"{self.status} in {self.seconds:.2f} s, {len(self.ran)} computed,"
+            f" {len(self.hits)} from the cache"
+        )
+        return result_html(self.outputs, [*map(str, problems), counts])
+
 
 class RunError(NodetoolError):
     """A node failed. `failures` names them; `result` holds what was finished all the same."""
