@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from nodes.importers.comfyui.diffusion import image_latents, prompt_text
+from nodes.importers.comfyui.diffusion import encoders, image_latents, prompt_text
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import EmptyLatents, ImageLatents, Pixels, Prompt, Weights
 from nodetool_core.importing.draft import Handle
@@ -84,8 +84,9 @@ def reference(reading: Reading) -> tuple[object, ...]:
 
 def edit_text(reading: Reading) -> tuple[object, ...]:
     """Read an instruction, and the images that it is about."""
-    reading.skip("clip", "vae")
-    return (Prompt(prompt_text(reading, "prompt"), references=_images(reading)),)
+    reading.skip("vae")
+    prompt = Prompt(prompt_text(reading, "prompt"), encoders=encoders(reading))
+    return (replace(prompt, references=_images(reading)),)
 
 
 def _images(reading: Reading) -> tuple[Pixels, ...]:
@@ -97,8 +98,10 @@ def _images(reading: Reading) -> tuple[Pixels, ...]:
 
 def edit_by_two_texts(reading: Reading) -> tuple[object, ...]:
     """Read an instruction and what should not be seen, with the images; empty latents as well."""
-    reading.skip("clip", "vae")
-    positive = Prompt(prompt_text(reading, "prompt"), references=_images(reading))
+    reading.skip("vae")
+    positive = Prompt(
+        prompt_text(reading, "prompt"), references=_images(reading), encoders=encoders(reading)
+    )
     negative = Prompt(prompt_text(reading, "negative_prompt"))
     if reading.has("resolution"):
         side = reading.take("resolution")

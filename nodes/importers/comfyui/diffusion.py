@@ -33,6 +33,18 @@ _SYNTAX: Final = {
 }
 """What ComfyUI finds in a text before a model sees it."""
 
+_UNION: Final = {
+    "openpose": 0,
+    "depth": 1,
+    "hed/pidi/scribble/ted": 2,
+    "canny/lineart/anime_lineart/mlsd": 3,
+    "normal": 4,
+    "segment": 5,
+    "tile": 6,
+    "repaint": 7,
+}
+"""Kinds of control images of SDXL's union ControlNets, by the numbers they were trained with."""
+
 
 def image_latents(reading: Reading, name: str) -> ImageLatents:
     """Return the latents of an image. Raises Unsupported where there is no image yet."""
@@ -113,7 +125,7 @@ def load_part(*names: str) -> Callable[[Reading], tuple[object, ...]]:
         files = ", ".join(str(reading.take(name)) for name in names if reading.has(name))
         reading.skip("type", "device")
         reading.note(f"the model's own is used, not {files}.", level="warning")
-        return (Part(files),)
+        return (Part(),)
 
     return load
 
@@ -123,6 +135,7 @@ def load_network(name: str, kind: str) -> Callable[[Reading], tuple[object, ...]
 
     def load(reading: Reading) -> tuple[object, ...]:
         path = reading.take_as(name, str)
+        reading.skip("model")
         ref, from_hub = _ref(reading, name, kind)
         if from_hub:
             reading.note(f"{from_hub} is fetched from the Hub.")
@@ -164,27 +177,59 @@ def prompt_text(reading: Reading, name: str) -> Any:
     return text
 
 
+def encoders(reading: Reading) -> Part:
+    """Return what reads a text; the model's own where nothing is connected that is known."""
+    part = reading.take("clip", None) if reading.is_known("clip") else None
+    return part if isinstance(part, Part) else Part()
+
+
+def use_part(reading: Reading, model: Handle, name: str, part: Part) -> None:
+    """Let a model have files of its own for a part of it."""
+    if not part.files:
+        return
+    value = reading.draft.nodes[model.node].data["value"]
+    files = list(part.files) if name == "text_encoders" else part.files[0]
+    if value.setdefault(name, files) != files:
+        reading.note(f"the model has another {name} already, which is used.", level="warning")
+
+
 def encode_text(reading: Reading) -> tuple[object, ...]:
-    reading.skip("clip")
-    return (Prompt(prompt_text(reading, "text")),)
+    return (Prompt(prompt_text(reading, "text"), encoders=encoders(reading)),)
 
 
 def encode_text_of_two(reading: Reading) -> tuple[object, ...]:
     """SDXL's two texts and sizes: the first text counts."""
-    reading.skip("clip")
     text, other = prompt_text(reading, "text_g"), reading.take("text_l", "")
     if other not in ("", text):
         reading.lost(f"text_l has no counterpart: {other!r} is left out.")
     reading.skip("width", "height", "crop_w", "crop_h", "target_width", "target_height")
-    return (Prompt(text),)
+    return (Prompt(text, encoders=encoders(reading)),)
 
 
 def encode_text_for_flux(reading: Reading) -> tuple[object, ...]:
-    reading.skip("clip")
     text, other = prompt_text(reading, "t5xxl"), reading.take("clip_l", "")
     if other not in ("", text):
         reading.lost(f"clip_l has no counterpart: {other!r} is left out.")
-    return (Prompt(text, guidance=reading.take("guidance", None)),)
+    guidance = reading.take("guidance", None)
+    return (Prompt(text, guidance=guidance, encoders=encoders(reading)),)
+
+
+def encode_text_of_refiner(reading: Reading) -> tuple[object, ...]:
+    """Read the text for SDXL's refiner; the size and the score are its pipeline's."""
+    reading.skip("width", "height")
+    reading.usual("ascore", 6, 6.0, 2.5)
+    return (Prompt(prompt_text(reading, "text"), encoders=encoders(reading)),)
+
+
+def union_type(reading: Reading) -> tuple[object, ...]:
+    """Say which of its kinds a ControlNet for several is given."""
+    kind = str(reading.take("type", "auto"))
+    network = reading.take_as("control_net", Network)
+    if kind == "auto":
+        return (network,)
+    if kind not in _UNION:
+        raise Unsupported(f"type {kind!r} is none of {', '.join(_UNION)}")
+    return (replace(network, mode=_UNION[kind]),)
 
 
 def no_text(reading: Reading) -> tuple[object, ...]:
@@ -205,8 +250,10 @@ def control(reading: Reading) -> tuple[object, ...]:
     reading.usual("start_percent", 0.0, 0)
     reading.usual("end_percent", 1.0, 1)
     reading.skip("vae")
+    network = reading.take_as("control_net", Network)
     properties = {
-        "controlnet": reading.take_as("control_net", Network).ref,
+        "controlnet": network.ref,
+        **({} if network.mode is None else {"control_mode": network.mode}),
         "control_image": reading.take_as("image", Pixels).handle,
         "controlnet_conditioning_scale": reading.take("strength", 1.0),
     }
@@ -255,9 +302,17 @@ def repeat(reading: Reading) -> tuple[object, ...]:
 
 
 def decode(reading: Reading) -> tuple[object, ...]:
-    reading.skip("vae")
+    latents = image_latents(reading, "samples")
+    vae = reading.take("vae", None) if reading.is_known("vae") else None
     reading.skip("tile_size", "overlap", "temporal_size", "temporal_overlap")
-    return (image_latents(reading, "samples").image,)
+    return (decoded(reading, latents, vae),)
+
+
+def decoded(reading: Reading, latents: ImageLatents, vae: object) -> Pixels:
+    """Return the image of latents, whose model is given the autoencoder that reads them."""
+    if latents.model is not None and isinstance(vae, Part):
+        use_part(reading, latents.model, "vae", vae)
+    return latents.image
 
 
 def upscale(reading: Reading) -> tuple[object, ...]:
@@ -273,12 +328,15 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "CLIPTextEncode": encode_text,
     "CLIPTextEncodeFlux": encode_text_for_flux,
     "CLIPTextEncodeSDXL": encode_text_of_two,
+    "CLIPTextEncodeSDXLRefiner": encode_text_of_refiner,
     "CheckpointLoader": load_model("ckpt_name"),
     "CheckpointLoaderSimple": load_model("ckpt_name"),
     "ConditioningZeroOut": no_text,
     "ControlNetApply": control,
     "ControlNetApplyAdvanced": control,
+    "ControlNetApplySD3": control,
     "ControlNetLoader": load_network("control_net_name", "hf.controlnet"),
+    "DiffControlNetLoader": load_network("control_net_name", "hf.controlnet"),
     "DiffusersLoader": load_model("model_path"),
     "DualCLIPLoader": load_part("clip_name1", "clip_name2"),
     "EmptyChromaRadianceLatentImage": empty_latents(is_flow=True),
@@ -293,6 +351,7 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "LoraLoaderModelOnly": lora,
     "RepeatLatentBatch": repeat,
     "SetLatentNoiseMask": set_mask,
+    "SetUnionControlNetType": union_type,
     "QuadrupleCLIPLoader": load_part("clip_name1", "clip_name2", "clip_name3", "clip_name4"),
     "TripleCLIPLoader": load_part("clip_name1", "clip_name2", "clip_name3"),
     "UNETLoader": load_model("unet_name", is_flow=True),

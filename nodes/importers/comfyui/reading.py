@@ -109,6 +109,11 @@ class Reading:
         if self._inputs.get(name, values[0]) in values:
             self.skip(name)
 
+    def is_known(self, name: str) -> bool:
+        """Return whether an input is there, and no node of it is left out; count it as read."""
+        self._read.add(name)
+        return name in self._inputs and not isinstance(self._inputs[name], Missing)
+
     def is_linked(self, name: str) -> bool:
         return isinstance(self.node.inputs.get(name), Link)
 

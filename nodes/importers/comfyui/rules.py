@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
-from nodes.importers.comfyui import conditioning, diffusion, joining, plain, sampling, scaling
+from nodes.importers.comfyui import (
+    conditioning,
+    diffusion,
+    joining,
+    packs,
+    plain,
+    sampling,
+    scaling,
+)
 from nodes.importers.comfyui.editor import NOTES
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.steps import Step, Through
@@ -245,7 +253,7 @@ IMAGES: Final[Mapping[str, Rule]] = {
 OUTPUTS: Final = frozenset(
     {
         *("SaveImage", "SaveImageAdvanced", "PreviewImage", "PreviewAny", "MaskPreview"),
-        *("ImageCompare", "Image Comparer (rgthree)"),
+        *("ImageCompare", "Image Comparer (rgthree)", "MaskPreview+", "ShowText|pysssss"),
     }
 )
 """The classes that give results."""
@@ -257,6 +265,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **conditioning.RULES,
     **diffusion.RULES,
     **joining.RULES,
+    **packs.RULES,
     **plain.RULES,
     **sampling.RULES,
     **scaling.RULES,

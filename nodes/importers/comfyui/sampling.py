@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from nodes.importers.comfyui.diffusion import use_part
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.comfyui.values import (
@@ -218,6 +219,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
         "num_inference_steps": steps.count,
         "guidance_scale": guider.scale if positive.guidance is None else positive.guidance,
         **(positive.control or {}),
+        **weights.adapter,
         **{name: value for name, value in optional.items() if value is not None},
     }
     is_masked = isinstance(latents, ImageLatents) and latents.mask is not None
@@ -242,8 +244,10 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     properties |= more | ({"num_images": latents.count} if several else {})
     is_flow = weights.is_flow or (isinstance(latents, EmptyLatents) and latents.is_flow)
     properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule), is_flow)
+    use_part(reading, weights.model, "text_encoders", positive.encoders)
     made = reading.add(node_type, properties)
-    return (ImageLatents(Pixels(Handle(made), Handle(made, "images") if several else None)),)
+    pixels = Pixels(Handle(made), Handle(made, "images") if several else None)
+    return (ImageLatents(pixels, model=weights.model),)
 
 
 def _edited(

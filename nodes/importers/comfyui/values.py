@@ -7,7 +7,8 @@ read as the images that they stand for, because one node of ours goes from image
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nodetool_core.importing.draft import Handle
@@ -37,15 +38,18 @@ class Weights:
     loras: tuple[dict[str, Any], ...] = ()
     is_flow: bool = False
     """Whether it is known to be a flow-matching model, whose usual sampler is Euler's."""
+    adapter: Mapping[str, object] = field(default_factory=dict)
+    """Properties that lead it by an image."""
     shift: object = None
     """By how much its noise schedule is shifted."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A text encoder or an autoencoder: of the model, or of a file of its own."""
+    """A text encoder or an autoencoder: of the model, where there are no files of its own."""
 
-    name: str = ""
+    files: tuple[dict[str, object], ...] = ()
+    """References to them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class Network:
     """A model of another kind, as the JSON of a reference."""
 
     ref: dict[str, Any]
+    mode: int | None = None
+    """Which kind of image a ControlNet for several is given."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Prompt:
     """Properties that lead the model by a ControlNet."""
     references: tuple[Pixels, ...] = ()
     """Images that the text speaks of."""
+    encoders: Part = Part()
+    """What reads the text."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,8 @@ class ImageLatents:
     grow: Any = 0
     """By how many pixels the mask grows."""
     count: Any = 1
+    model: Handle | None = None
+    """The model that made them."""
     left: float = 0.0
     """The share of the noise that the sampler left in them for another one."""
 

@@ -1,0 +1,137 @@
+"""Classes of widespread packs of ComfyUI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodetool_core import Workflow
+from nodetool_core.importing.draft import Grade
+from tests.nodes.importers.conftest import REGISTRY, content_of, edges, from_content, said, values
+
+LAKE = Path(__file__).parents[3] / "graphs" / "assets" / "lake_at_noon.png"
+
+
+def add(content: dict[str, Any], node_id: str, kind: str, **inputs: Any) -> None:
+    content[node_id] = {"class_type": kind, "inputs": inputs}
+
+
+@pytest.mark.parametrize("kind", ["IPAdapterAdvanced", "IPAdapter", "IPAdapterApply"])
+def test_an_image_adapter(kind: str) -> None:
+    content = content_of("text_to_image")
+    add(content, "20", "IPAdapterModelLoader", ipadapter_file="ip-adapter_sd15.safetensors")
+    add(content, "21", "CLIPVisionLoader", clip_name="vit.safetensors")
+    add(content, "22", "LoadImage", image="style.png")
+    inputs: dict[str, Any] = {"model": ["1", 0], "ipadapter": ["20", 0], "image": ["22", 0]}
+    add(content, "23", kind, weight=0.6, start_at=0.0, end_at=1.0, clip_vision=["21", 0], **inputs)
+    content["5"]["inputs"]["model"] = ["23", 0]
+    result = from_content(content)
+    made = values(result, "5")
+    assert made["ip_adapter_model"]["repo_id"] == "ip-adapter_sd15.safetensors"
+    assert made["ip_adapter_scale"] == 0.6 and "22.output > 5.ip_adapter_image" in edges(result)
+    assert said(result) == []
+    content["23"]["inputs"]["end_at"] = 0.5
+    assert from_content(content).grade is Grade.LOSSES
+
+
+def test_lists_of_loras_and_seeds() -> None:
+    content = content_of("text_to_image")
+    add(
+        content,
+        "20",
+        "Power Lora Loader (rgthree)",
+        model=["1", 0],
+        clip=["1", 1],
+        lora_1={"on": True, "lora": "snow.safetensors", "strength": 0.5},
+        lora_2={"on": False, "lora": "rain.safetensors", "strength": 1},
+        **{"Add Lora": ""},
+    )
+    add(content, "21", "Seed (rgthree)", seed=-3)
+    content["5"]["inputs"] |= {"model": ["20", 0], "seed": ["21", 0]}
+    result = from_content(content)
+    assert values(result, "5")["loras"] == [
+        {"type": "hf.lora", "repo_id": "snow.safetensors", "scale": 0.5}
+    ]
+    assert values(result, "21") == {"value": -1} and said(result) == []
+
+
+def test_loading_and_sampling_at_once() -> None:
+    content: dict[str, Any] = {}
+    add(
+        content,
+        "1",
+        "Efficient Loader",
+        **{"ckpt_name": "a.safetensors", "vae_name": "Baked VAE", "clip_skip": -1},
+        **{"lora_name": "None", "lora_model_strength": 1, "lora_clip_strength": 1},
+        **{"positive": "a lake", "negative": "blurry", "token_normalization": "none"},
+        **{"weight_interpretation": "comfy", "empty_latent_width": 512},
+        **{"empty_latent_height": 256, "batch_size": 1},
+    )
+    add(
+        content,
+        "2",
+        "KSampler (Efficient)",
+        **{"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3]},
+        **{"optional_vae": ["1", 4], "seed": 7, "steps": 20, "cfg": 7, "sampler_name": "euler"},
+        **{"scheduler": "normal", "denoise": 1, "preview_method": "auto", "vae_decode": "true"},
+    )
+    add(content, "3", "SaveImage", images=["2", 5], filename_prefix="lake")
+    result = from_content(content)
+    wanted = {"prompt": "a lake", "negative_prompt": "blurry", "width": 512, "seed": 7}
+    assert values(result, "2") | wanted == values(result, "2") and said(result) == []
+
+
+def test_tiles_texts_and_networks_of_their_own() -> None:
+    content = content_of("text_to_image")
+    add(content, "20", "Text Multiline", text="a lake")
+    add(content, "21", "Text Concatenate", delimiter=", ", text_a=["20", 0], text_b="snow")
+    content["2"]["inputs"]["text"] = ["21", 0]
+    add(
+        content,
+        "22",
+        "UltimateSDUpscale",
+        **{"image": ["6", 0], "model": ["1", 0], "positive": ["2", 0], "negative": ["3", 0]},
+        **{"vae": ["1", 2], "upscale_by": 2.0, "seed": 3, "steps": 20, "cfg": 7.0},
+        **{"sampler_name": "ddim", "scheduler": "normal", "denoise": 0.3, "tile_width": 512},
+    )
+    add(content, "23", "SaveImage", images=["22", 0], filename_prefix="large")
+    add(content, "24", "MiDaS-DepthMapPreprocessor", image=["6", 0], a=6.28, resolution=512)
+    add(content, "25", "PreviewImage", images=["24", 0])
+    result = from_content(content)
+    wanted = {"scale": 2.0, "strength": 0.3, "scheduler": "DDIMScheduler"}
+    assert values(result, "22") | wanted == values(result, "22")
+    assert "21_text_1.output > 5.prompt" in edges(result)
+    assert result.grade is Grade.NOTES and any("tile_width 512" in note for note in said(result))
+    assert any("finds depths with another network (a 6.28" in note for note in said(result))
+
+
+def test_sizes_and_edges_run(tmp_path: Path) -> None:
+    content: dict[str, Any] = {}
+    add(content, "1", "LoadImage", image="lake.png")
+    size = {"width": 64, "height": 0, "interpolation": "lanczos", "method": "keep proportion"}
+    add(content, "2", "ImageResize+", image=["1", 0], condition="always", multiple_of=0, **size)
+    add(content, "3", "CannyEdgePreprocessor", image=["2", 0], low_threshold=60, high_threshold=120)
+    add(content, "4", "SaveImage", images=["3", 0], filename_prefix="edges")
+    add(content, "5", "PreviewAny", source=["2", 1])
+    result = from_content(content)
+    made = Workflow.from_document(result.document, REGISTRY, base=tmp_path).run(image=LAKE)
+    assert made["edges"].image.size == (64, 64) and made["preview"] == 64
+
+
+def test_union_networks_are_told_the_kind_of_the_image() -> None:
+    content = content_of("text_to_image")
+    add(content, "20", "ControlNetLoader", control_net_name="union.safetensors")
+    add(content, "21", "SetUnionControlNetType", control_net=["20", 0], type="depth")
+    add(content, "22", "LoadImage", image="depth.png")
+    add(
+        content,
+        "23",
+        "ControlNetApplySD3",
+        **{"positive": ["2", 0], "negative": ["3", 0], "control_net": ["21", 0], "vae": ["1", 2]},
+        **{"image": ["22", 0], "strength": 0.8, "start_percent": 0.0, "end_percent": 1.0},
+    )
+    content["5"]["inputs"] |= {"positive": ["23", 0], "negative": ["23", 1]}
+    made = values(from_content(content), "5")
+    assert made["control_mode"] == 1 and made["controlnet_conditioning_scale"] == 0.8
