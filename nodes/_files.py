@@ -6,14 +6,21 @@ import datetime as dt
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
+from nodes._template import as_text
 from nodetool_core import Context, FolderRef, NodeError
+from nodetool_core.errors import near_miss
 
 _DATE: Final = re.compile("%[YmdHMS%]")
 """What a name may say of date and time: numbers alone, which read the same in every language."""
+
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::(0\d{1,2}))?\}")
+_LONGEST_PART: Final = 80
+"""Characters of a value that a file's name holds."""
 
 
 def folder_path(folder: str | FolderRef, context: Context) -> Path:
@@ -67,22 +74,49 @@ def existing_files(
     return path, sorted(files)
 
 
-def file_name(pattern: str, ending: str) -> str:
+def file_name(pattern: str, ending: str, values: Mapping[str, object] | None = None) -> str:
     """
     Return a file name with an ending, and with date and time in place of %Y, %m, %d, %H, %M, %S.
 
     %% is a percent sign. Raises NodeError where the result is no valid file name.
+
+    Args:
+        values: What stands in place of `{name}`; `{name:03}` is a number of three digits at least.
+            Without it, braces mean themselves.
     """
     now = dt.datetime.now().astimezone()
     name = _DATE.sub(
         lambda code: "%" if code[0] == "%%" else now.strftime(code[0]), pattern
     ).strip()
+    if values is not None:
+        name = _PLACEHOLDER.sub(lambda found: _part_of_name(found[1], found[2], values), name)
     if not name or name in (".", "..") or any(map(_can_not_be_in_a_name, name)):
         raise NodeError(
             f"{name!r} is no name of a file.",
             f"Give a name such as result{ending}, and the folder in `folder`.",
         )
-    return name if Path(name).suffix else f"{name}{ending}"
+    # A value may hold a dot, and is no ending.
+    has_ending = Path(pattern if values is None else _PLACEHOLDER.sub("x", pattern)).suffix
+    return name if has_ending else f"{name}{ending}"
+
+
+def _part_of_name(name: str, form: str | None, values: Mapping[str, object]) -> str:
+    """Return a value as a part of a file's name: what can't be in one becomes a hyphen."""
+    if name not in values:
+        known = ", ".join(sorted({*values, "index"}))
+        raise NodeError(
+            f"The name of the file asks for {{{name}}}, which has no value.",
+            near_miss(name, {*values, "index"})
+            or f"Connect a property of that name, or use one of {known}.",
+            code="missing_value",
+            where="filename",
+        )
+    value = values[name]
+    if form and isinstance(value, int):
+        return format(value, form)
+    text = "".join("-" if _can_not_be_in_a_name(sign) else sign for sign in as_text(value))
+    text = " ".join(re.sub(r'[<>:"|?*]', "-", text).split()).strip(". ")
+    return text[:_LONGEST_PART].strip(". ")
 
 
 def _can_not_be_in_a_name(sign: str) -> bool:

@@ -59,6 +59,45 @@ async def fetch_image(
     raise unexpected(service, f"a result behind more than {_MOST_REDIRECTS} redirects")
 
 
+async def fetch_public_image(client: httpx2.AsyncClient, url: str) -> Image.Image:
+    """
+    Return the image behind a public address that a user named, decoded under `RESULT_LIMITS`.
+
+    Raises NodeError where the address is not public or does not answer, ImageError.
+
+    Args:
+        client: Follows no redirects; its timeouts count for each read.
+    """
+    host = origin(url)[1]
+    for _ in range(_MOST_REDIRECTS + 1):
+        request = await asyncio.to_thread(_pinned, client, url, "")
+        try:
+            body, status, headers = await read_bounded(
+                client, request, RESULT_LIMITS.max_bytes, host
+            )
+        except BusyError as error:
+            raise NodeError(
+                f"{host} {error}.", "Check the address.", code="service_unreachable", where="url"
+            ) from error
+        if status in (301, 302, 303, 307, 308) and "location" in headers:
+            url = urljoin(url, headers["location"])
+            continue
+        if status != 200:
+            raise NodeError(
+                f"{host} answers {status} and no image.",
+                "Open the address in a browser: it has to be that of the image itself.",
+                code="service_failed",
+                where="url",
+            )
+        return await asyncio.to_thread(decode_bytes, body, host, RESULT_LIMITS)
+    raise NodeError(
+        f"{host} redirects more than {_MOST_REDIRECTS} times.",
+        "Give the address of the image itself.",
+        code="service_failed",
+        where="url",
+    )
+
+
 async def read_bounded(
     client: httpx2.AsyncClient, request: httpx2.Request, most: int, service: str
 ) -> tuple[bytes, int, httpx2.Headers]:

@@ -23,7 +23,7 @@ from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, Warn, ignore_warni
 from nodetool_core.errors import ImageError, Problem, nearest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from PIL import Image
@@ -108,6 +108,33 @@ def decode_bytes(
 ) -> Image.Image:
     """Do as `decode_file` for an encoded image; `where` names it in errors. Raises ImageError."""
     return _decode(_opened(data, where, limits), where, limits, warn)
+
+
+def frames_of(
+    path: Path, numbers: Iterable[int], limits: ImageLimits = DEFAULT_LIMITS
+) -> Iterator[tuple[int, Image.Image, int]]:
+    """
+    Yield frames of an animation, or pages, by their numbers, rising from 0: as they are seen.
+
+    Each with its number and how long it is shown, in milliseconds; 0 where that is not stated. What
+    lies behind the last frame is left out. Raises ImageError.
+    """
+    where = str(path)
+    with open_image_file(path, limits) as file:
+        opened = identify(file, where)
+        name = opened.format or "image"
+        total = guarded(lambda: int(getattr(opened, "n_frames", 1)), where, name)
+        for number in numbers:
+            if number >= total:
+                break
+            guarded(partial(opened.seek, number), where, name)
+            _check_pixels(opened, where, limits)
+            guarded(opened.load, where, name)
+            seen = "RGBA" if opened.has_transparency_data else "RGB"
+            image = guarded(partial(opened.convert, seen), where, name)
+            image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
+            image.info.pop("transparency", None)
+            yield number, image, round(float(opened.info.get("duration", 0) or 0))
 
 
 class ImageHeader(NamedTuple):

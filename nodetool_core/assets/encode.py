@@ -101,6 +101,7 @@ def encode_image(
     provenance: dict[str, object] | None = None,
     *,
     quality: int | None = None,
+    dpi: float | None = None,
     is_quick: bool = False,
     infotext: str = "",
     where: str = "",
@@ -109,6 +110,8 @@ def encode_image(
     Return the bytes of an image file in a format of `SUFFIXES`.
 
     `where` names it in errors. Raises ImageError.
+
+    `dpi` is what the file states for printing, in pixels an inch; not in WEBP and GIF.
 
     `infotext` is what web UIs write into images.
 
@@ -127,6 +130,8 @@ def encode_image(
         options["compress_level"] = 1
     if file_format == "JPEG":
         options["subsampling"] = 0
+    if dpi is not None:
+        options["dpi"] = (dpi, dpi)
     if provenance:
         options |= embed(file_format, provenance)
     if infotext:
