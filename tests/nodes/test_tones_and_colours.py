@@ -34,7 +34,12 @@ GREY = {"1", "I", "F", "I;16", "L", "LA"}
 MODES = ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F"]
 WHITES = {"F": (1.0, 255.0, 65_535.0), "I": (255.0, 65_535.0)}
 
-MEASURES = {"nodetool.image.GetMetadata", "nodetool.image.SaveImageFile"}
+MEASURES = {
+    "nodetool.image.GetMetadata",
+    "nodetool.image.SaveAnimation",
+    "nodetool.image.SaveImageFile",
+    "nodetool.image.SavePDF",
+}
 """Nodes whose result is no image, or the one that was given."""
 NEEDS_FILE = {"lib.pillow.color_grading.ApplyLut"}
 """Nodes that read a file beside their image; `test_colour.py` tests them."""

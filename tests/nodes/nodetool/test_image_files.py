@@ -96,7 +96,8 @@ def test_reading_a_folder_can_be_cancelled(run_node: NodeRunner, photos: Path) -
 
 def test_a_image_is_saved_and_passed_on(run_node: NodeRunner, tmp_path: Path) -> None:
     image = ImageData.of(scene(), {"seeds": {"a": 1}})
-    assert run_node(SaveImageFile(image=image, folder="out/new", filename="lake.png")) is image
+    saved = run_node(SaveImageFile(image=image, folder="out/new", filename="lake.png"))
+    assert saved.output is image and saved.path == str(tmp_path / "out/new/lake.png")
     written = tmp_path / "out/new/lake.png"
     assert read_provenance(written) == {"seeds": {"a": 1}}
     assert difference(run_node(LoadImageFile(path=str(written))).image, scene()) == 0
