@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+_CLIENTS: Final = 10_000
+_WATCHED_SECONDS: Final = 3600.0
+"""How long a client that asked for its progress is held to look at previews."""
 _BEGUN: Final = 0.01
 """The progress of what has only begun: 0 means that nothing is under way."""
 
@@ -84,6 +88,7 @@ class Generations:
 
     def __init__(self) -> None:
         self._of: dict[str, list[Generation]] = {}
+        self._watched: OrderedDict[str, float] = OrderedDict()
 
     @contextmanager
     def begin(self, client: str, job: str, count: int) -> Iterator[Generation]:
@@ -96,6 +101,18 @@ class Generations:
             self._of[client].remove(made)
             if not self._of[client]:
                 del self._of[client]
+
+    def watch(self, client: str) -> list[Generation]:
+        """Return those of a client, which looks at them and so gets previews from now on."""
+        self._watched[client] = time.monotonic()
+        self._watched.move_to_end(client)
+        if len(self._watched) > _CLIENTS:
+            self._watched.popitem(last=False)
+        return self.of(client)
+
+    def is_watched(self, client: str) -> bool:
+        """Return whether a client has looked at its requests lately: previews take their time."""
+        return time.monotonic() - self._watched.get(client, -_WATCHED_SECONDS) < _WATCHED_SECONDS
 
     def of(self, client: str) -> list[Generation]:
         """Return those of a client, the oldest first."""

@@ -202,7 +202,7 @@ class WebUIRoutes:
                         counted_up(served.graph, values, number),
                         (NodePreview, NodeProgress),
                         outputs=outputs,
-                        previews=True,
+                        previews=self._generations.is_watched(client_of(request)),
                     )
                     result = await generation.image(_result(running, generation))
                     if result is not None:
@@ -214,7 +214,7 @@ class WebUIRoutes:
 
     async def progress(self, request: Request, skip_current_image: bool = False) -> Response:
         """Return how far the client's own requests are, with a preview of the oldest."""
-        found = self._generations.of(client_of(request))
+        found = self._generations.watch(client_of(request))
         preview = found[0].preview if found and not skip_current_image else None
         image = None
         if preview is not None:
