@@ -318,10 +318,11 @@ def _arguments(family: Family, count: int = 1) -> dict[str, Any]:
 
 def _context(models: Any) -> Any:
     from nodetool_core import Context
+    from nodetool_core.context import Reporter
 
     return Context(
         "bench",
-        report=lambda kind, details: None,
+        reporter=Reporter(),
         cancelled=threading.Event(),
         images=None,
         models=models,

@@ -29,6 +29,7 @@ from nodes.lib.pillow.mask import ApplyMask, Feather, Grow
 from nodes.nodetool.image import Crop, Flip, Offset, Pad, Paste, Resize, Rotate
 from nodetool_core import Context, ImageData, Node
 from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.context import Reporter
 
 Work = Callable[[], object]
 Pixels = np.ndarray[Any, Any]
@@ -204,7 +205,7 @@ def _with_alpha(image: Image.Image, mask: Image.Image) -> Image.Image:
 def context() -> Context:
     return Context(
         "bench",
-        report=lambda kind, details: None,
+        reporter=Reporter(),
         cancelled=threading.Event(),
         images=ImageLoader(Path()),
         models=None,  # type: ignore[arg-type]

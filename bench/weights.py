@@ -275,6 +275,7 @@ def overhead(calls: int) -> dict[str, float]:
     from nodes.huggingface.image_to_image import ImageToImage
     from nodes.nodetool.output import Output
     from nodetool_core import Context, ImageData, ImageToImageModel, Workflow
+    from nodetool_core.context import Reporter
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.models.manager import ModelManager
@@ -289,7 +290,7 @@ def overhead(calls: int) -> dict[str, float]:
         ref = ImageToImageModel(repo_id=str(directory))
         context = Context(
             "bench",
-            report=lambda kind, details: None,
+            reporter=Reporter(),
             cancelled=_never(),
             images=None,
             models=models,

@@ -173,8 +173,19 @@ class Cancelled(Protocol):
     def is_set(self) -> bool: ...
 
 
-Report = Callable[[str, dict[str, Any]], None]
-"""Takes what a node reports: `progress`, `warning` or `preview`, and its details."""
+class Reporter:
+    """Takes what a node reports. This one drops all of it: override what is of interest."""
+
+    __slots__ = ()
+
+    def progress(self, step: int, total: int, message: str) -> None:
+        """Note that `step` of `total` steps are done."""
+
+    def preview(self, image: Image.Image, step: int, total: int) -> None:
+        """Show an image, which belongs to whoever takes it."""
+
+    def warning(self, message: str, details: Mapping[str, object]) -> None:
+        """Note what was not done as requested."""
 
 
 class Context:
@@ -182,7 +193,7 @@ class Context:
 
     __slots__ = (
         "_cancelled",
-        "_report",
+        "_reporter",
         "_secrets",
         "images",
         "models",
@@ -194,7 +205,7 @@ class Context:
         self,
         node_id: str,
         *,
-        report: Report,
+        reporter: Reporter,
         cancelled: Cancelled,
         images: Images,
         models: Models,
@@ -206,7 +217,7 @@ class Context:
         """Whether somebody looks at intermediate images; making them is only worth it then."""
         self.images = images
         self.models = models
-        self._report = report
+        self._reporter = reporter
         self._cancelled = cancelled
         self._secrets = secrets
 
@@ -217,16 +228,14 @@ class Context:
         Raises RunCancelled where the run was cancelled meanwhile.
         """
         self.check_cancelled()
-        self._report("progress", {"step": step, "total": total, "message": self._redacted(message)})
+        self._reporter.progress(step, total, self._redacted(message))
 
     def preview(self, image: Image.Image, step: int = 0, total: int = 0) -> None:
         """Show an intermediate or side result; do nothing where nobody requested previews."""
         from nodetool_core.assets.copy_on_write import CopyOnWriteImage
 
         # Whoever looks at it does so while the node goes on drawing.
-        self._report(
-            "preview", {"image": CopyOnWriteImage.sealed(image), "step": step, "total": total}
-        )
+        self._reporter.preview(CopyOnWriteImage.sealed(image), step, total)
 
     def warn(self, message: str, **details: object) -> None:
         """
@@ -234,8 +243,11 @@ class Context:
 
         Goes to whoever started the run, and into the result's `warnings`.
         """
-        self._report(
-            "warning", {"message": self._redacted(message), "details": self._redacted(details)}
+        self._reporter.warning(
+            self._redacted(message),
+            map_leaves(
+                details, lambda leaf: self._redacted(leaf) if isinstance(leaf, str) else leaf
+            ),
         )
 
     @property
@@ -306,12 +318,6 @@ class Context:
             self._secrets = Secrets()
         return self._secrets
 
-    def _redacted(self, value: object) -> object:
-        """
-        Return a text, or one inside of lists and mappings, without secrets that were handed out.
-        """
-        if (secrets := self._secrets) is None:
-            return value
-        return map_leaves(
-            value, lambda leaf: secrets.redact(leaf) if isinstance(leaf, str) else leaf
-        )
+    def _redacted(self, text: str) -> str:
+        """Return a text without the secrets that were handed out."""
+        return text if self._secrets is None else self._secrets.redact(text)

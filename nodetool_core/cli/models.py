@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -124,24 +124,28 @@ def pull(
     """
     import threading
 
-    from nodetool_core.context import Context
+    from nodetool_core.context import Context, Reporter
     from nodetool_core.models.sources.local_models import ref_of
     from nodetool_core.models.sources.resolver import Resolver
     from nodetool_core.registry import Registry
 
     stopped = threading.Event()
-    shown = [-1]
+    shown = -1
 
-    def report(kind: str, details: dict[str, Any]) -> None:
-        tenth = 10 * details.get("step", 0) // max(1, details.get("total", 1))
-        if kind == "progress" and tenth != shown[0]:
-            shown[0] = tenth
-            say(
-                f"{details['message']}: {size_text(details['step'])} of"
-                f" {size_text(details['total'])}"
-            )
+    class Tenths(Reporter):
+        def progress(self, step: int, total: int, message: str) -> None:
+            nonlocal shown
+            if (tenth := 10 * step // max(1, total)) != shown:
+                shown = tenth
+                say(f"{message}: {size_text(step)} of {size_text(total)}")
 
-    context = Context("models pull", report=report, cancelled=stopped, images=None, models=None)  # type: ignore[arg-type]
+    context = Context(
+        "models pull",
+        reporter=Tenths(),
+        cancelled=stopped,
+        images=None,  # type: ignore[arg-type]
+        models=None,  # type: ignore[arg-type]
+    )
     ref = ref_of(name, variant=variant, path=path, revision=revision)
     found = Resolver(Registry.installed().weights()).resolve(ref, context)
     if as_json:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse, Response
 
-from nodetool_core.context import Context
+from nodetool_core.context import Context, Reporter
 from nodetool_core.editor.routing import Row
 from nodetool_core.editor.schemas import PullRequest
 from nodetool_core.errors import ModelError, NodetoolError, Problem, RunCancelled, near_miss
@@ -44,6 +44,16 @@ class Pull:
     bytes: int = 0
     total: int = 0
     stopped: threading.Event = field(default_factory=threading.Event)
+
+
+class _PullReporter(Reporter):
+    """Notes how much of a model is here."""
+
+    def __init__(self, pull: Pull) -> None:
+        self._pull = pull
+
+    def progress(self, step: int, total: int, message: str) -> None:
+        self._pull.bytes, self._pull.total = step, total
 
 
 class ModelRoutes:
@@ -146,13 +156,15 @@ class ModelRoutes:
         return news
 
     def _fetch(self, ref: ModelRef, pull: Pull) -> None:
-        def report(kind: str, details: dict[str, Any]) -> None:
-            if kind == "progress":
-                pull.bytes, pull.total = int(details["step"]), int(details["total"])
-
         event: dict[str, object] = {"event": "models_changed", "id": pull.id, "state": "failed"}
         stopped = _Either(pull.stopped, self._state.draining)
-        context = Context("pull", report=report, cancelled=stopped, images=None, models=None)  # type: ignore[arg-type]
+        context = Context(
+            "pull",
+            reporter=_PullReporter(pull),
+            cancelled=stopped,
+            images=None,  # type: ignore[arg-type]
+            models=None,  # type: ignore[arg-type]
+        )
         try:
             self._resolver.resolve(ref, context)
             event["state"] = "done"

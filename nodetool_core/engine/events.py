@@ -11,7 +11,7 @@ alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -60,7 +60,7 @@ class NodeWarning(NamedTuple):
 
     node_id: str
     message: str
-    details: dict[str, Any]
+    details: Mapping[str, object]
 
 
 class NodeFinished(NamedTuple):

@@ -13,7 +13,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.context import Context
+from nodetool_core.context import Context, Reporter
 from nodetool_core.engine import events, permits
 from nodetool_core.engine.attempt import Attempt, ItemSource, further_in
 from nodetool_core.engine.compiled_node import CompiledNode, Values
@@ -28,7 +28,12 @@ from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node import Lane, Node
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from PIL import Image
+
     from nodetool_core.engine.coroutines import Task
+    from nodetool_core.engine.events import Event
 
 
 class NodeInvoker:
@@ -178,7 +183,7 @@ class NodeInvoker:
         environment = self._environment
         return Context(
             step.node.id,
-            report=partial(self._report, step.node.id),
+            reporter=_NodeReporter(step.node.id, environment.emit, self._result),
             cancelled=attempt or self.cancelled,
             images=environment.images,
             models=environment.models,
@@ -186,19 +191,28 @@ class NodeInvoker:
             secrets=environment.secrets,
         )
 
-    def _report(self, node_id: str, kind: str, details: dict[str, Any]) -> None:
-        emit = self._environment.emit
-        if kind == "progress":
-            emit(
-                events.NodeProgress(node_id, details["step"], details["total"], details["message"])
-            )
-        elif kind == "preview":
-            emit(events.NodePreview(node_id, details["step"], details["total"], details["image"]))
-        else:
-            self._result.warnings.append(
-                Problem("warning", f"node {node_id!r}", details["message"], level="warning")
-            )
-            emit(events.NodeWarning(node_id, details["message"], details["details"]))
+
+class _NodeReporter(Reporter):
+    """Turns what a node reports into events of its run."""
+
+    __slots__ = ("_emit", "_node_id", "_result")
+
+    def __init__(self, node_id: str, emit: Callable[[Event], None], result: RunResult) -> None:
+        self._node_id = node_id
+        self._emit = emit
+        self._result = result
+
+    def progress(self, step: int, total: int, message: str) -> None:
+        self._emit(events.NodeProgress(self._node_id, step, total, message))
+
+    def preview(self, image: Image.Image, step: int, total: int) -> None:
+        self._emit(events.NodePreview(self._node_id, step, total, image))
+
+    def warning(self, message: str, details: Mapping[str, object]) -> None:
+        self._result.warnings.append(
+            Problem("warning", f"node {self._node_id!r}", message, level="warning")
+        )
+        self._emit(events.NodeWarning(self._node_id, message, details))
 
 
 def _error_of(task: Task, attempt: Attempt) -> BaseException | None:

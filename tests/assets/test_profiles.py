@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.assets.modes import in_mode
 from nodetool_core.assets.profiles import in_profile, in_srgb, profile_of, srgb_profile
+from nodetool_core.context import Reporter
 from tests.assets.images import difference, scene
 from tests.assets.profiles import display_p3, grey_gamma, printing_colours, tagged
 
@@ -78,11 +81,12 @@ def test_another_kind_of_colours_is_reached_by_way_of_srgb(target: str) -> None:
 
 
 def context(warnings: list[str] | None = None) -> Context:
-    def report(kind: str, details: dict[str, object]) -> None:
-        if warnings is not None and kind == "warning":
-            warnings.append(str(details["message"]))
+    class Warnings(Reporter):
+        def warning(self, message: str, details: Mapping[str, object]) -> None:
+            if warnings is not None:
+                warnings.append(message)
 
-    return Context("node", report=report, cancelled=None, images=ImageLoader(), models=None)  # type: ignore[arg-type]
+    return Context("node", reporter=Warnings(), cancelled=None, images=ImageLoader(), models=None)  # type: ignore[arg-type]
 
 
 def test_m9_whoever_names_a_mode_is_given_srgb() -> None:

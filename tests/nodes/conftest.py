@@ -10,6 +10,7 @@ import pytest
 
 from nodetool_core import Context, Node
 from nodetool_core.assets.loader import ImageLoader
+from tests.reports import Reports
 
 
 class NodeRunner:
@@ -18,13 +19,14 @@ class NodeRunner:
     def __init__(self, base: Path, *, confined: bool = False) -> None:
         self.base = base
         self.images = ImageLoader(base, confined=confined)
-        self.reports: list[tuple[str, dict[str, Any]]] = []
+        self._reports = Reports()
+        self.reports = self._reports.all
         self.cancelled = threading.Event()
 
     def __call__(self, node: Node) -> Any:
         context = Context(
             "node",
-            report=lambda kind, details: self.reports.append((kind, details)),
+            reporter=self._reports,
             cancelled=self.cancelled,
             images=self.images,
             models=None,  # type: ignore[arg-type]
@@ -33,7 +35,7 @@ class NodeRunner:
         return list(value) if node.spec.streams else value
 
     def warnings(self) -> list[str]:
-        return [details["message"] for kind, details in self.reports if kind == "warning"]
+        return self._reports.warnings
 
 
 @pytest.fixture

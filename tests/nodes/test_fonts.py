@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from nodes._fonts import SHIPPED, font_file, fonts_identity, has, system_fonts
 from nodes._text import Typeface, lines_of
 from nodetool_core import Context, NodeError
 from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.context import Reporter
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def own_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def context(base: Path) -> Context:
     return Context(
-        "node", report=lambda *_: None, cancelled=None, images=ImageLoader(base), models=None
+        "node", reporter=Reporter(), cancelled=None, images=ImageLoader(base), models=None
     )  # type: ignore[arg-type]
 
 
@@ -128,10 +130,11 @@ def test_a_character_is_taken_from_the_first_font_that_has_it(own_fonts: Path) -
 
 
 def _telling(told: list[str]) -> Context:
-    def report(_: str, details: dict[str, object]) -> None:
-        told.append(str(details["message"]))
+    class Warnings(Reporter):
+        def warning(self, message: str, details: Mapping[str, object]) -> None:
+            told.append(message)
 
-    return Context("node", report=report, cancelled=None, images=None, models=None)  # type: ignore[arg-type]
+    return Context("node", reporter=Warnings(), cancelled=None, images=None, models=None)  # type: ignore[arg-type]
 
 
 def test_system_fonts_are_in_a_key_only_where_they_may_be_needed(own_fonts: Path) -> None:

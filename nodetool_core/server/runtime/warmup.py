@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.loader import ImageLoader
-from nodetool_core.context import Context, Models
+from nodetool_core.context import Context, Models, Reporter
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.garbage_collection import keep_for_good
 from nodetool_core.models.diffusers.tasks import ANY
@@ -150,7 +150,7 @@ class ModelWarmup:
         started = time.monotonic()
         context = Context(
             "server",
-            report=lambda kind, details: None,
+            reporter=Reporter(),
             cancelled=self._closed,
             images=ImageLoader(),
             models=self._models,

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from nodetool_core import Context, ImageToImageModel, RunCancelled
+from nodetool_core.context import Reporter
 from nodetool_core.errors import ModelError
 from nodetool_core.models.components.recipes import component_class
 from nodetool_core.models.diffusers.deserialize import read_module
@@ -383,7 +384,7 @@ def test_a_cancel_as_the_weights_come_leaves_no_pin(
 ) -> None:
     recorder = Recorder(models)
     context = CancelledAtTheEnd(
-        "node", report=lambda *_: None, cancelled=recorder.cancelled, images=recorder, models=models
+        "node", reporter=Reporter(), cancelled=recorder.cancelled, images=recorder, models=models
     )
     with pytest.raises(RunCancelled), models.use(sd, TASK, context=context):
         pytest.fail("The run was cancelled.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nodetool_core import Context, ImageToImageModel, RunCancelled
+from nodetool_core.context import Reporter
 from nodetool_core.errors import ModelError
 from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.sources.hub import Hub
@@ -178,12 +179,17 @@ def test_cancel_ends_a_download_and_the_next_one_completes_it(hub: Hub, recorder
     stopped = threading.Event()
     reports: list[str] = []
 
-    def report(kind: str, details: dict[str, object]) -> None:
-        reports.append(str(details["message"]))
-        stopped.set()
+    class Stopping(Reporter):
+        def progress(self, step: int, total: int, message: str) -> None:
+            reports.append(message)
+            stopped.set()
 
     context = Context(
-        "node", report=report, cancelled=stopped, images=recorder, models=ModelManager(hub=hub)
+        "node",
+        reporter=Stopping(),
+        cancelled=stopped,
+        images=recorder,
+        models=ModelManager(hub=hub),
     )
     with pytest.raises(RunCancelled):
         hub.pipeline(ref(), context)

@@ -23,6 +23,7 @@ from nodes.huggingface.model_kinds import TextToImageModel
 from nodes.huggingface.text_to_image import TextToImage
 from nodes.nodetool.output import Output
 from nodetool_core import Context, ModelRef, RunCancelled, Workflow
+from nodetool_core.context import Reporter
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.diffusers.modules import modules_of
@@ -475,11 +476,14 @@ def test_cancel_ends_the_fetching_of_a_prior(hub: Hub) -> None:
     models = ModelManager(device="cpu", hub=hub)
     stopped, recorder = threading.Event(), Recorder(models)
 
-    def report(kind: str, details: dict[str, object]) -> None:
-        if details.get("message") == "Fetching owner/prior":
-            stopped.set()
+    class Stopping(Reporter):
+        def progress(self, step: int, total: int, message: str) -> None:
+            if message == "Fetching owner/prior":
+                stopped.set()
 
-    context = Context("node", report=report, cancelled=stopped, images=recorder, models=models)
+    context = Context(
+        "node", reporter=Stopping(), cancelled=stopped, images=recorder, models=models
+    )
     with pytest.raises(RunCancelled), models.use(ON_HUB, TASK, context=context):
         raise AssertionError("It was loaded.")
     assert stopped.is_set()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core import Context, ImageData, ImageRef
 from nodetool_core.assets.modes import standard_mode
+from tests.reports import Reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +23,13 @@ class Recorder:
     """Makes contexts, and is the image room behind them: an image's own pixels."""
 
     def __init__(self, models: Models) -> None:
-        self.events: list[tuple[str, dict[str, Any]]] = []
+        self._reports = _Cancelling(self)
+        self.events = self._reports.all
         self.cancelled = threading.Event()
         self.cancel_at: tuple[int, int] | None = None
         """The (step, total) at whose report the run is cancelled."""
         self.context = Context(
-            "node", report=self._report, cancelled=self.cancelled, images=self, models=models
+            "node", reporter=self._reports, cancelled=self.cancelled, images=self, models=models
         )
 
     def open(self, ref: ImageRef, warn: Callable[[str], None]) -> Image.Image:
@@ -43,7 +45,7 @@ class Recorder:
 
     @property
     def warnings(self) -> list[str]:
-        return [details["message"] for kind, details in self.events if kind == "warning"]
+        return self._reports.warnings
 
     @property
     def steps(self) -> list[tuple[int, int]]:
@@ -54,11 +56,15 @@ class Recorder:
             if kind == "progress" and not details["message"]
         ]
 
-    def _report(self, kind: str, details: dict[str, Any]) -> None:
-        self.events.append((kind, details))
-        if (
-            kind == "progress"
-            and not details["message"]
-            and (details["step"], details["total"]) == self.cancel_at
-        ):
-            self.cancelled.set()
+
+class _Cancelling(Reports):
+    """Cancels at the step at which its recorder says so."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def progress(self, step: int, total: int, message: str) -> None:
+        super().progress(step, total, message)
+        if not message and (step, total) == self._recorder.cancel_at:
+            self._recorder.cancelled.set()
