@@ -38,6 +38,12 @@ def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> 
     )
 
 
+def retry_warning(node: GraphNode, error: BaseException, pause: float) -> Problem:
+    """Return the warning that a node is tried again after a pause, in seconds."""
+    message = f"{node.spec.title} failed and is tried again in {pause:g} s: {error}"
+    return Problem("retry", f"node {node.id!r}", message, level="warning")
+
+
 def forget_frames(error: BaseException | None) -> None:
     """
     Let go of the values in the frames of an exception, and of those that led to it.

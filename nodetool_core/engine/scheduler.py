@@ -12,10 +12,6 @@ is done with them. Every edge is handled once per frame, so that a run costs O(V
 is known of each step stands at the top of frames.py; loops are in loops.py. Calls go one way:
 scheduler -> loops -> demand -> frames. None knows the one above it.
 
-State of a step in a frame: WAITING until `pending_inputs` is 0, then RUNNING, then *settled* as
-DONE, SKIPPED (its branch was not taken) or FAILED. A skipped or failed input settles its readers,
-which settle the same way without running.
-
 A node that adds two numbers takes less time than all that has to be found out of an arbitrary step
 before and after it. For a plain step (`Region.plain`) that is known when the plan is made:
 `_run_ready` calls it without a detour. Whatever turns out to be different after all (an equal step,
@@ -34,7 +30,7 @@ from nodetool_core.engine.attempt import Attempt, Attempts
 from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.events import node_finished
-from nodetool_core.engine.failures import failure_of, forget_frames
+from nodetool_core.engine.failures import failure_of, forget_frames, retry_warning
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import (
     DONE,
@@ -61,7 +57,7 @@ from nodetool_core.engine.settlement import Settlement
 from nodetool_core.engine.steps import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.engine.streams import Streams
 from nodetool_core.engine.timers import NodeTimeoutError, Timers
-from nodetool_core.errors import Problem, RunCancelled
+from nodetool_core.errors import RunCancelled
 from nodetool_core.node import Lane
 from nodetool_core.ownership import own_copy
 
@@ -96,7 +92,9 @@ class Scheduler:
         self.demand = Demand(self.frames, environment)
         keys = FrameKeys(self.frames, environment, seeded)
         self.loops = Loops(self.frames, self.demand, keys, self.outputs, self.gaps)
-        self.settlement = Settlement(self.frames, self.loops, self.outputs, self.gaps, environment)
+        self.settlement = Settlement(
+            self.frames, self.loops, self.outputs, self.gaps, environment, result
+        )
         lookahead = ModelLookahead(self.frames, environment.manager)
         self.ready = Ready(self.frames, environment.models, lookahead)
         self.streams = Streams(self.frames, self.invoker, self.timers, environment.workers)
@@ -128,7 +126,7 @@ class Scheduler:
                 message = found.popleft()
                 if isinstance(message, messages.CacheHit):
                     # A cached run is made of these: they need no look at what else it may be.
-                    self._take_hit(message.frame, message.step, message.values)
+                    self.settlement.settle_hit(message.frame, message.step, message.values)
                 else:
                     self._handle(message)
                 continue
@@ -157,10 +155,7 @@ class Scheduler:
                 self.streams.failed(frame, step)
                 self.fail(frame, step, error)
             case messages.DuplicateSettled(frame, step, first):
-                self.settlement.settle_duplicate(
-                    frame, step, frame.values[first], frame.state[first]
-                )
-                self.frames.drop_value(frame, first)
+                self.settlement.settle_late_duplicate(frame, step, first)
             case messages.Began(attempt, frame, step, seconds):
                 self.timers.add(seconds, messages.TimedOut(attempt, frame, step, seconds))
             case messages.TimedOut():
@@ -170,19 +165,8 @@ class Scheduler:
             case messages.Wake():
                 pass
 
-    def _take_hit(self, frame: Frame, step: NodeStep, values: Values) -> None:
-        node_id, put_event = step.node.id, self.settlement.put_event
-        self.result.hits.append(node_id)
-        if put_event is not None:
-            put_event(node_finished((node_id, frame.index, 0.0, True)))
-        self.settlement.settle(frame, step, values, DONE)
-
     def _wait_for_all(self) -> None:
-        """
-        Wait for what is under way: the run itself has failed, as by a fingerprint.
-
-        It finishes first, as where a node fails.
-        """
+        """Wait for what is under way: the run itself has failed, as by a fingerprint."""
         while self.attempts.due:
             message = self.invoker.inbox.get()
             if isinstance(message, Answer):
@@ -306,9 +290,7 @@ class Scheduler:
             self.ready.add(frame, step)
 
     def _dispatch(self) -> bool:
-        """
-        Hand out ready work that does not run inline. False where there is none, or no room for it.
-        """
+        """Hand out work that does not run inline; False where there is none, or no room for it."""
         taken = self.ready.take(self.attempts.outstanding, self.environment.workers)
         if taken is not None:
             self._start(*taken)
@@ -400,11 +382,9 @@ class Scheduler:
         self.fail(message.frame, message.step, NodeTimeoutError(message.seconds))
 
     def _try_again(self, frame: Frame, step: NodeStep, error: BaseException, pause: float) -> None:
-        message = f"{step.node.spec.title} failed and is tried again in {pause:g} s: {error}"
-        self.result.warnings.append(
-            Problem("retry", f"node {step.node.id!r}", message, level="warning")
-        )
-        self.environment.emit(events.NodeWarning(step.node.id, message, {"seconds": pause}))
+        problem = retry_warning(step.node, error, pause)
+        self.result.warnings.append(problem)
+        self.environment.emit(events.NodeWarning(step.node.id, problem.message, {"seconds": pause}))
         forget_frames(error)
         frame.state[step.slot] = WAITING
         self.timers.add(pause, messages.Retry(frame, step))

@@ -14,6 +14,7 @@ from nodetool_core.engine.frames import DONE, FAILED, Frame, Frames, came
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
+from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.steps import LOCAL, NodeStep, Step
 from nodetool_core.node import SKIPPED as SKIPPED_VALUE
@@ -29,12 +30,14 @@ class Settlement:
         outputs: Outputs,
         gaps: Gaps,
         environment: RunEnvironment,
+        result: RunResult,
     ) -> None:
         self._frames = frames
         self._drop_value, self._ready = frames.drop_value, frames.ready
         self._loops = loops
         self._outputs = outputs
         self._gaps = gaps
+        self._hits = result.hits
         queue = environment.event_queue
         self.put_event = None if queue is None else queue.put
         """Takes events that are never dropped; None where nobody listens."""
@@ -105,6 +108,19 @@ class Settlement:
                 if frame.demanded[slot] and frame.state[slot] < DONE:
                     self.settle_duplicate(frame, duplicate, values, state)
         self._drop_value(frame, step.slot)
+
+    def settle_hit(self, frame: Frame, step: NodeStep, values: Values) -> None:
+        """Settle a step whose result is in the cache."""
+        node_id, put_event = step.node.id, self.put_event
+        self._hits.append(node_id)
+        if put_event is not None:
+            put_event(node_finished((node_id, frame.index, 0.0, True)))
+        self.settle(frame, step, values, DONE)
+
+    def settle_late_duplicate(self, frame: Frame, step: Step, first: int) -> None:
+        """Settle a step that was demanded after the earlier, equal one had settled."""
+        self.settle_duplicate(frame, step, frame.values[first], frame.state[first])
+        self._drop_value(frame, first)
 
     def settle_duplicate(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         if state == DONE and isinstance(step, NodeStep):
