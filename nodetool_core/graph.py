@@ -140,11 +140,13 @@ class Graph:
 
 def in_order(edges: list[Edge]) -> list[Edge]:
     """Return the edges of a node in the order in which it takes them: by property."""
-    if len(edges) < 2:
-        return edges
-    names = [edge.port.property for edge in edges]
-    # Mostly they come in order, which is found sooner than they are sorted.
-    return edges if names == sorted(names) else sorted(edges, key=attrgetter("port.property"))
+    before = ""
+    for edge in edges:
+        # Mostly they come in order.
+        if edge.port.property < before:
+            return sorted(edges, key=attrgetter("port.property"))
+        before = edge.port.property
+    return edges
 
 
 def is_missing_asset(prop: Property, value: object) -> bool:
