@@ -1,9 +1,9 @@
 """
-The state of a node's code in this process: what its functions say, and the values that they name.
+The state of a node's code in this process: its functions, and the values that they name.
 
 From the class on, everything that its code can reach is described once, in the order in which it is
 met: functions by their bytecode, defaults, closure cells and the globals that they name; classes by
-what is in them; modules by the names that are used of them; data by content. Equal state gives
+what is in them; modules by the names that are used of them; data by content. Equal state has
 equal digests in every process. What is a library's counts by its name; what belongs to a library's
 function but is the user's (the function that a decorator wraps) is followed.
 
@@ -46,7 +46,7 @@ _DESCRIPTORS: Final = (
 )
 _KINDS_OF_CODE: Final = 0xFFF
 """
-The flags of code that say what it is, such as a generator.
+The flags of code that state what it is, such as a generator.
 
 Not what was imported from __future__ above it.
 """
@@ -61,8 +61,8 @@ class CodeState(DataState):
         """Modules that are reached."""
         self.taken: dict[str, set[tuple[tuple[str, ...], frozenset[str]]]] = {}
         """
-        What functions take from modules that they import by themselves, and the names that they say
-        besides.
+        What functions take from modules that they import by themselves, and the names that they
+        use besides.
         """
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []
@@ -151,7 +151,7 @@ class CodeState(DataState):
             return self._cell(value)
         try:
             return self._object(value)
-        except Exception:  # noqa: BLE001 - the value is foreign: what goes wrong in looking at it says that it can't be told
+        except Exception:  # noqa: BLE001 - the value is foreign: what goes wrong in looking at it shows that it can't be known
             return self._itself(value)
 
     def _function(self, function: types.FunctionType) -> str:
@@ -278,8 +278,8 @@ class CodeState(DataState):
         for name, prop in properties.items():
             default = "" if prop.required else self._mention(prop.default)
             parts.append(f"{name}:{text_of(prop.annotation)}={default}")
-        gives = [f"{name}:{text_of(output.annotation)}" for name, output in outputs.items()]
-        return f"{parts} {gives}"
+        declared = [f"{name}:{text_of(output.annotation)}" for name, output in outputs.items()]
+        return f"{parts} {declared}"
 
 
 @dataclass(frozen=True, slots=True)

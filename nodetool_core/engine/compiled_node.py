@@ -18,8 +18,8 @@ Values = tuple[Any, ...]
 
 
 _OUTPUT_HINT: Final = (
-    "A fault of the node, not of the workflow: tell its author, or mend what `process` returns or"
-    " says that it returns."
+    "A fault of the node, not of the workflow: report it to its author, or correct what `process`"
+    " returns or declares."
 )
 
 
@@ -59,7 +59,7 @@ class CompiledNode:
         self.checks = [checker(output.annotation) for output in self.spec.outputs.values()]
         annotations = [output.annotation for output in self.spec.outputs.values()]
         self.exact = exact_type(annotations[0]) if self.unpack is None else None
-        """The type of the one output, where being of that type says all."""
+        """The type of the one output, where being of that type is enough."""
         self.is_input = node_class.role is Role.INPUT
         self.seeds = tuple(name for name, prop in self.spec.properties.items() if prop.seed)
         self.varies = not node_class.cacheable or bool(self.seeds) or has_fingerprint(node_class)
@@ -70,7 +70,7 @@ class CompiledNode:
         self.is_regular = is_ordinary and not (
             node_class.gathers or node_class.branches or node_class.merges
         )
-        """Whether it takes all its inputs at once, and gives all its outputs once."""
+        """Whether it takes all its inputs at once, and returns all its outputs once."""
         self.is_plain = (
             is_ordinary
             and self.lane is Lane.INLINE

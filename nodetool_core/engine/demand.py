@@ -91,18 +91,18 @@ class Demand:
         """
         slot = step.slot
         try:
-            asked = self._wanted_next(frame, step)
+            wanted = self._wanted_next(frame, step)
         except Exception as error:  # noqa: BLE001 - a node is foreign code: whatever it raises is its failure
             if isinstance(step, NodeStep):
                 self.found.append(Failed(None, frame, step, error))
             return
         frame.lazy_round[slot] = frame.lazy_round.get(slot, 0) + 1
-        frame.lazy_demanded[slot] = frame.lazy_demanded.get(slot, frozenset()) | asked
+        frame.lazy_demanded[slot] = frame.lazy_demanded.get(slot, frozenset()) | wanted
         # One arrival more than there are feeds to come, so that the step does not begin in the
         # middle of this.
         frame.pending_inputs[slot] += 1
         for feed in step.feeds:
-            if feed.lazy and feed.property in asked:
+            if feed.lazy and feed.property in wanted:
                 origin = self._frames.source(frame, feed)
                 if origin.state[feed.slot] >= DONE:
                     self._frames.note_earlier(frame, step, origin, feed)

@@ -9,7 +9,7 @@ item is made.
 Such a key is a function of the loops that the step is in beyond those of the frame, in order; it
 does not name these loops. Whoever takes it states which of its own loops stand for them
 (`at`), so that the pairs of a loop with itself and those of two equal loops differ, while the same
-thing said of two equal loops is the same work.
+step over two equal loops is the same work.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 The state of a run: one frame per region and item, and the streams whose items they are for.
 
 A frame is what dataflow machines call a tagged token store: it holds, by slot, what each step of a
-region waits for and what it gave, for one item of the loops that the region is in.
+region waits for and what it returned, for one item of the loops that the region is in.
 
     field            states of a step                      changes when
     demanded         somebody needs its result             demand comes up from the targets
@@ -11,7 +11,7 @@ region waits for and what it gave, for one item of the loops that the region is 
     upstream_state   SKIPPED or FAILED, if an input is     a source settles so
     state            WAITING, RUNNING, DONE, SKIPPED,      it starts, and settles
                      FAILED
-    values           what it gave                          it settles; let go of at refcount 0
+    values           what it returned                      it settles; let go of at refcount 0
     refcount         takers that have not settled          a taker settles
     keys             its cache key                         the frame begins
     duplicate_of     the earlier, equal step               the frame begins
@@ -61,7 +61,7 @@ LOCAL_KINDS = (LOCAL, ITEM)
 
 class Frame:
     """
-    A region while it runs for one item: what each of its steps still waits for, and what it gave.
+    A region while it runs for one item: what each of its steps waits for, and what it returned.
 
     Lists go by slot.
     """
@@ -128,7 +128,7 @@ class Frame:
         self.lazy_round: dict[int, int] = {}
         """How often it has demanded some."""
         self.skipped: dict[int, frozenset[int]] = {}
-        """For a step that gave some of its outputs: those that it did not give."""
+        """For a step that left out some of its outputs: those."""
 
         self.gaps: set[int] = set()
         """Steps whose values lack items that failed, or are made of such."""
@@ -160,7 +160,7 @@ class Stream:
     """The attempt at it that is under way."""
     pulling: bool = False
     passed_over: int = 0
-    """Items still to come that an earlier attempt gave already."""
+    """Items still to come that an earlier attempt yielded already."""
     in_flight: int = 0
     """Items that are begun and not finished; what back-pressure bounds."""
     seconds: float = 0.0

@@ -1,7 +1,7 @@
 """
 Gaps: lists gathered from a loop though some of its items failed.
 
-A node that gathers may say that an item that fails leaves a gap (`Node.gap_policy`): it is left
+A node that gathers may declare that an item that fails leaves a gap (`Node.gap_policy`): it is left
 out, or None stands in its place. A failure that reaches nothing but such lists is *absorbed*: the
 run goes on, and the failure is a warning of its result. What is made of a list with a gap is right
 for this run alone, for the item may succeed in the next: it is not kept in the cache.

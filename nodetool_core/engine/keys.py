@@ -71,7 +71,7 @@ def of_node(base: bytes, inputs: Sequence[Key]) -> Key:
     """
     Return the key of a node.
 
-    The base, which names the inputs, says how many there are; every key has the same length.
+    The base, which names the inputs, states how many there are; every key has the same length.
     """
     return _blake2b(base + b"".join(inputs), digest_size=KEY_BYTES).digest()
 

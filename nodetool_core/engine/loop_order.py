@@ -1,7 +1,7 @@
 """
 Which of two independent loops is the outer one.
 
-The graph itself has to say it: neither ids nor the order of nodes or edges in a file may mean
+The graph itself has to determine it: neither ids nor the order of nodes or edges in a file may mean
 anything. So the nodes are walked from the outputs, by name, through their inputs, in the order in
 which the classes declare them, what a node needs before the node; the loop that comes first is the
 outer one. A loop inside another always comes after it.

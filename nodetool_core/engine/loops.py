@@ -1,9 +1,9 @@
 """
 Loops of a run: items in, frames for them, lists out.
 
-When a stream gives an item, a frame is made for each region that runs for it, and the steps of the
+When a stream yields an item, a frame is made for each region that runs for it, and the steps of the
 frame are demanded as far as something outside wants them. A frame is finished when nothing that
-was demanded in it is open; it is then forgotten, and its stream may give another item: that is the
+was demanded in it is open; it is then forgotten, and its stream may yield another item: that is the
 back-pressure. Where two loops meet in a product, or an item waits for the end of its own loop,
 items can't be bounded and are all kept (`Step.limited`).
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nodetool_core.engine.run import Run
 
 Values = Mapping[str, object]
-"""What an item gives to a workflow: values by input."""
+"""The values of one item for a workflow, by input."""
 Outcome: TypeAlias = RunResult | NodetoolError
 """What becomes of an item; an error only where the others go on."""
 

@@ -28,7 +28,7 @@ class Began:
 
 @dataclass(eq=False, slots=True)
 class Done:
-    """A step gave its values."""
+    """A step returned its values."""
 
     attempt: Attempt
     frame: Frame
@@ -49,7 +49,7 @@ class Failed:
 
 @dataclass(eq=False, slots=True)
 class Item:
-    """A stream gave an item."""
+    """A stream yielded an item."""
 
     attempt: Attempt | None
     stream: Stream

@@ -141,7 +141,7 @@ class RunLane:
 
 def models_of(frame: Frame, step: NodeStep) -> Models:
     """
-    Return the models that a step uses, as far as its values and what has arrived say.
+    Return the models that a step uses, as far as its values and what has arrived show.
 
     An empty reference is the node's default.
     """

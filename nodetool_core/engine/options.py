@@ -23,7 +23,7 @@ class NodePolicy:
 
     timeout: float | None = None
     """
-    Seconds that one attempt may take; of a node that gives items, one item.
+    Seconds that one attempt may take; of a node that streams, one item.
 
     A node that reports progress stops at its next step; one that doesn't is given up.
     """
@@ -33,9 +33,9 @@ class NodePolicy:
 
     What can't get better by trying again (values that don't fit) is not.
 
-    A node that gives items is begun anew, and the items that it gave before are passed over, for
-    the same node gives the same items. One that says that it is never the same twice (`cacheable =
-    False`) is not begun again once it has given an item.
+    A node that streams is begun anew, and the items that it yielded before are skipped, for the
+    same node yields the same items. One that is never the same twice (`cacheable = False`) is not
+    begun again once it has yielded an item.
     """
     wait: float = 1.0
     """Seconds before the second attempt; doubled before each further one."""

@@ -59,7 +59,7 @@ class Outputs:
         """
         Note that a loop has been gone through.
 
-        Targets inside it give a list at this index, though no item may have come so far.
+        Targets inside it have a list at this index, though no item may have come so far.
         """
         for number in self._plan.regions[region].groups:
             if number in self._lists:
@@ -84,7 +84,7 @@ class Outputs:
         """
         Publish the lists: all items are there.
 
-        A target whose loop was never begun, as in a branch not taken, gives nothing.
+        A target whose loop was never begun, as in a branch not taken, has no value.
         """
         for number, by_item in self._items.items():
             step, lists = self._targets[number], self._lists[number]

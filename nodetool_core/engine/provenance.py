@@ -54,7 +54,7 @@ class ProvenanceRecorder:
         self._workflow: dict[str, Any] | None = None
         self._files: dict[str, str] = {}
         self._unrecorded: list[str] = []
-        """Places of values that have no JSON form, such as bytes that Python gave to a node."""
+        """Places of values that have no JSON form, such as bytes that Python passed to a node."""
 
     def note_model(self, ref: ModelRef, revision: str | None) -> None:
         """Note that the run uses a model, and which weights it stands for."""
@@ -147,7 +147,7 @@ class ProvenanceRecorder:
             except NodetoolError:
                 # A file that the run did not need, or the node would have failed.
                 self._files[place] = ""
-        # The pixels that Python gave to a node are left out: they are not the size of a note.
+        # The pixels that Python passed to a node are left out: they are not the size of a note.
         return jsonable(ImageRef() if isinstance(value, ImageData) else value)
 
 

@@ -70,7 +70,7 @@ class Ready:
         return None
 
     def wants_items(self, workers: int) -> bool:
-        """Return whether there is so little to do that a stream should give more."""
+        """Return whether there is so little to do that a stream should yield more."""
         return bool(self.pulls) and len(self._blocking) < workers
 
     def has_device_work(self) -> bool:

@@ -28,7 +28,7 @@ from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.errors import NodetoolError, RunCancelled
 
 LISTENER_TIMEOUT = 2.0
-"""Seconds that a finished run gives a listener to take the events that are left."""
+"""Seconds that a finished run leaves a listener to take the events that are left."""
 
 
 class Run:
@@ -64,7 +64,7 @@ class Run:
         )
 
     def begin(self) -> None:
-        """Start. Raises RuntimeError where the system gives no further thread."""
+        """Start. Raises RuntimeError where the system has no further thread."""
         if self._outer is not None:
             self._outer._begins(self)
         self._thread.start()

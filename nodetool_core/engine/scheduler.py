@@ -15,7 +15,7 @@ scheduler -> loops -> demand -> frames. None knows the one above it.
 A node that adds two numbers takes less time than all that has to be found out of an arbitrary step
 before and after it. For a plain step (`Region.plain`) that is known when the plan is made:
 `_run_ready` calls it without a detour. Whatever turns out to be different after all (an equal step,
-a skipped input, a message from a thread) goes the general way, which gives the same.
+a skipped input, a message from a thread) goes the general way, which does the same.
 """
 
 from __future__ import annotations
@@ -349,7 +349,7 @@ class Scheduler:
     # -- how it went -------------------------------------------------------------------------------
 
     def finish(self, frame: Frame, step: NodeStep, values: Values, seconds: float) -> None:
-        """Keep, report and settle what a step gave."""
+        """Keep, report and settle what a step returned."""
         self.result.ran.append(step.node.id)
         if step.shareable and not self.gaps.reach(frame, step):
             self.environment.cache.put(frame.keys[step.slot], values, seconds)

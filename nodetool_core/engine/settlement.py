@@ -83,7 +83,7 @@ class Settlement:
             self._loops.frame_finished(frame)
 
     def _settle_lacking(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
-        """Let the consumers of its region know which outputs a step did not give."""
+        """Let the consumers of its region know which outputs a step left out."""
         for consumer in dict.fromkeys(step.local):
             for feed in frame.steps[consumer].feeds:
                 if feed.slot == step.slot and feed.kind == LOCAL and not feed.lazy:
@@ -130,7 +130,7 @@ class Settlement:
 
 
 def _note_skipped(frame: Frame, slot: int, values: Values) -> bool:
-    """Note which of its outputs a step did not give; False where it gave them all."""
+    """Note which outputs a step left out; False where it left out none."""
     skipped = [number for number, value in enumerate(values) if value is SKIPPED_VALUE]
     if skipped:
         frame.skipped[slot] = frozenset(skipped)

@@ -48,7 +48,7 @@ class Streams:
         """
         Give up an attempt at a stream that failed; return whether it may be begun anew.
 
-        Once it gave items, only one that gives the same ones again.
+        Once it yielded items, only one that yields the same ones again.
         """
         stream = self._frames.streams[step.index, frame.index]
         if stream.source is not None:
@@ -57,7 +57,7 @@ class Streams:
 
     def begin_again(self, frame: Frame, step: NodeStep) -> None:
         """
-        Begin a stream anew: what it gave already is passed over.
+        Begin a stream anew: what it yielded already is skipped.
 
         Raises MisfitError where a value does not fit.
         """
@@ -82,7 +82,7 @@ class Streams:
         return self._invoker.pull(stream, source, None if policy is None else policy.timeout)
 
     def gave_new(self, stream: Stream, seconds: float) -> bool:
-        """Take note of an item; False where an earlier attempt gave it already."""
+        """Take note of an item; False where an earlier attempt yielded it already."""
         self.answered(stream, seconds)
         if not stream.passed_over:
             return True

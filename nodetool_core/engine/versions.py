@@ -18,7 +18,7 @@ _LIBRARIES = ("torch", "diffusers", "transformers", "pillow", "numpy")
 @cache
 def versions() -> Mapping[str, str]:
     """
-    Return versions by name, as far as installed: those that were there when it was first asked.
+    Return versions by name, as far as installed: those that were there at the first call.
     """
     from importlib.metadata import PackageNotFoundError, version
 

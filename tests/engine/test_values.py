@@ -150,7 +150,7 @@ def test_a_node_that_returns_something_else_says_whose_fault_it_is(engine: Engin
         with pytest.raises(RunError) as caught:
             Workflow(Output(name="x", value=wrong), engine=engine).run()
         problem = caught.value.problem
-        assert problem.code == "wrong_output" and "tell its author" in problem.hint
+        assert problem.code == "wrong_output" and "report it to its author" in problem.hint
 
 
 def test_in_a_loop_the_item_is_named(engine: Engine) -> None:

@@ -121,7 +121,7 @@ class DiskCache:
         `seconds`: how long it took to make; None to store it in any case.
         """
         if seconds is not None:
-            # Without a lock: this is asked for every node, and an addend lost to another thread
+            # Without a lock: this is called for every node, and an addend lost to another thread
             # does no harm.
             self._unsaved = unsaved = self._unsaved + seconds
             if seconds < self._least_seconds and unsaved < LEAST_UNSAVED:

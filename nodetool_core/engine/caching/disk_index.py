@@ -1,9 +1,9 @@
 """
 The index of a cache folder: sizes and last uses, in SQLite, shared by processes.
 
-Idea: the files are the truth; the index only counts them. It says what is there without asking the
-folder, how much that is, and what was used least recently. Lost or damaged, it is made again from
-the files; no result is ever taken from it.
+Idea: the files are the truth; the index only counts them. It knows what is there without reading
+the folder, how much that is, and what was used least recently. Lost or damaged, it is made again
+from the files; no result is ever taken from it.
 
 Invariant: a row is written before its file and looked for once more after it (`holds`), and it is
 removed after its file; so every file is counted, whatever is killed where. A row without a file
@@ -86,7 +86,7 @@ class DiskIndex:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, ...] = ()
         self._is_fresh = False
-        """Whether `news` has not been asked yet since the index was opened."""
+        """Whether `news` has not been called yet since the index was opened."""
         self._version = self._last = -1
         self._inherited: list[sqlite3.Connection | None] = []
         """
@@ -169,7 +169,7 @@ class DiskIndex:
         Return the keys that were added since the last time.
 
         All there are at first, and after a change of index. None of them where another thread is
-        using the index: ask again later.
+        using the index: call it again later.
         """
         if not self._lock.acquire(blocking=self._connection is None):
             return []

@@ -5,9 +5,9 @@ Whatever is wrong with the folder (full, read-only, deleted, its index locked), 
 can't be read is a miss, what can't be written is left out, the reason is logged once, and writing
 is tried again after a while.
 
-What is there is known from a set in memory, because a run asks for every node: a miss costs a
-look-up and a look at the clock. Every `REFRESH_SECONDS` a miss also asks the index what other
-processes have added; what they removed shows when the file is opened.
+What is there is known from a set in memory, because a run looks for every node: a miss costs a
+look-up and a look at the clock. Every `REFRESH_SECONDS` a miss also reads from the index what
+other processes have added; what they removed shows when the file is opened.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class DiskStore:
 
     def refresh(self) -> None:
         """
-        Have the next miss ask what other processes have added, however short ago that was asked.
+        Have the next miss read what other processes have added, however short ago that was read.
         """
         self._ask_again = 0.0
 

@@ -9,7 +9,7 @@ Written whole or not at all, and believed only when every byte of it is as it wa
 The name of a file is its key, so that the files alone are a complete cache: `ab/ab12….result`. One
 level of 256 folders keeps each to a few hundred files at the sizes that images have. Temporary
 files lie in `tmp/`; what a killed process left there is removed after an hour. There is no fsync:
-after a power failure the checksum tells, and the result is computed again.
+after a power failure the checksum shows it, and the result is computed again.
 """
 
 from __future__ import annotations

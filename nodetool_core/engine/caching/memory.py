@@ -1,5 +1,5 @@
 """
-The result cache: what nodes gave, by key.
+The result cache: what nodes returned, by key.
 
 The memory tier keeps values as they are, least recently used first out, within a bound in bytes. A
 value larger than the bound is not kept, and nothing is moved out for it.
@@ -24,7 +24,7 @@ Values = tuple[Any, ...]
 
 
 class ResultCache(Protocol):
-    """What the engine asks of a cache. Calls come from several threads."""
+    """What the engine needs of a cache. Calls come from several threads."""
 
     def has(self, key: Key) -> bool:
         """Return whether `get` would find a result, without reading it."""

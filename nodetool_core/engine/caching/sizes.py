@@ -82,7 +82,7 @@ def _measured(value: Any) -> tuple[int, Iterable[Any]]:
         return nbytes + _ARRAY_BYTES, ()
     try:
         own = sys.getsizeof(value)
-    except Exception:  # noqa: BLE001 - a class may say of itself what it likes
+    except Exception:  # noqa: BLE001 - a class may claim of itself what it likes
         own = _UNKNOWN_BYTES
     return own, gc.get_referents(value)
 

@@ -92,7 +92,7 @@ def _user_cache() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     chosen = os.environ.get("XDG_CACHE_HOME", "")
-    # A relative path is to be ignored, the specification says.
+    # The specification has relative paths ignored.
     return Path(chosen) if chosen.startswith("/") else Path.home() / ".cache"
 
 
