@@ -269,7 +269,7 @@ def _by_table(below: Image.Image, above: Image.Image, table: NDArray[np.uint8]) 
     places = np.asarray(below).astype(np.uint16)
     places <<= 8
     places |= np.asarray(above)
-    return Pillow.fromarray(table[places])
+    return Pillow.fromarray(table.take(places))
 
 
 def _by_formula(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from nodes._pixels import graded, opened
+from nodes._pixels import LUMA, graded, in_colours, on_colours, opened
 from nodes.lib.pillow import _grading as grading
 from nodes.lib.pillow._looks import LOOKS
 from nodes.lib.pillow.color_grading._primary import IMAGE
@@ -51,6 +51,8 @@ class FilmLook(Node):
     - Give the images of a series one mood
     - Try several looks before grading by hand
     """
+
+    synonyms = ("Film Simulation", "Film Preset", "Instagram Filter", "Look")
 
     image: ImageRef = Field(description=IMAGE)
     preset: FilmPreset = Field(default="teal_orange", description="The look.")
@@ -126,6 +128,8 @@ class SaturationVibrance(Node):
     - Take the colour out of an image
     """
 
+    synonyms = ("Vibrance", "Saturation", "Chroma")
+
     image: ImageRef = Field(description=IMAGE)
     saturation: float = Field(
         default=0.0,
@@ -141,6 +145,14 @@ class SaturationVibrance(Node):
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The graded image."]:
+        if not self.vibrance:
+            # All colours by one factor: each channel is a sum of all three.
+            matrix = _saturation(1 + self.saturation)
+            image = in_colours(opened(context, self.image))
+            return context.image_from_pil(
+                on_colours(image, lambda colour: colour.convert("RGB", matrix))
+            )
+
         def strengthen(band: Band, _: int) -> Band:
             strength = (band.max(axis=2) - band.min(axis=2))[..., None]
             return grading.saturated(
@@ -148,6 +160,15 @@ class SaturationVibrance(Node):
             )
 
         return context.image_from_pil(graded(opened(context, self.image), strengthen, context))
+
+
+def _saturation(factor: float) -> tuple[float, ...]:
+    """Return the matrix (3 x 4, row by row) that puts colours so far from their luma."""
+    return tuple(
+        LUMA[column] * (1 - factor) + factor * (row == column) if column < 3 else 0.0
+        for row in range(3)
+        for column in range(4)
+    )
 
 
 class SplitToning(Node):
@@ -159,6 +180,8 @@ class SplitToning(Node):
     - Give a black and white photo the warmth of an old print
     - Set cold shadows against a warm light
     """
+
+    synonyms = ("Split Tone", "Color Grading Wheels", "Shadow and Highlight Tint")
 
     image: ImageRef = Field(description=IMAGE)
     shadow_hue: float = Field(
@@ -205,6 +228,8 @@ class Vignette(Node):
     - Lead the eye to the middle
     - Imitate an old lens
     """
+
+    synonyms = ("Lens Vignette", "Darken Corners", "Vignetting")
 
     image: ImageRef = Field(description=IMAGE)
     amount: float = Field(

@@ -365,3 +365,15 @@ def test_a_hard_vignette_is_a_shape(run_node: NodeRunner) -> None:
         circle.any(axis=0).sum() == circle.any(axis=1).sum()
         and ellipse.any(axis=0).sum() == 2 * ellipse.any(axis=1).sum()
     )
+
+
+@pytest.mark.parametrize("saturation", [-1.0, -0.4, 0.3, 1.0])
+def test_saturation_alone_is_that_with_next_to_no_vibrance(
+    saturation: float, run_node: NodeRunner
+) -> None:
+    given = {"image": ImageData.of(scene(60, 40)), "saturation": saturation}
+    alone, graded = (
+        np.asarray(run_node(nodes.SaturationVibrance(**given, vibrance=vibrance)).image, int)
+        for vibrance in (0.0, 1e-9)
+    )
+    assert abs(alone - graded).max() <= 1
