@@ -41,6 +41,8 @@ class BeforeAfter(Node):
     - Judge an edit at its border
     """
 
+    synonyms = ("Image Compare", "Side by Side", "Split View", "Comparer")
+
     before: ImageRef = Field(description="Image before.")
     after: ImageRef = Field(description="Image after.")
     layout: Literal["side_by_side", "split"] = Field(
@@ -145,6 +147,8 @@ class MatchHistogram(Node):
     - Give a generated part the tones of its surroundings
     """
 
+    synonyms = ("Histogram Matching", "match_histograms", "Histogram Transfer")
+
     image: ImageRef = Field(description="Image to change.")
     reference: ImageRef = Field(description="Image whose tones are taken; of any size.")
     strength: float = Field(
@@ -182,6 +186,8 @@ class TransferColor(Node):
     - Colour a black and white photo: colours from a model, detail from the photo
     - Keep the detail of an image that a model has restyled
     """
+
+    synonyms = ("Color Transfer", "Reinhard", "Color Mood")
 
     image: ImageRef = Field(description="Image whose brightness and detail stay.")
     colors: ImageRef = Field(
@@ -223,6 +229,8 @@ class TransferLight(Node):
     - Keep the detail of the original in what any image-to-image model has made of it
     - Try a grade on a small copy and carry it over to the original
     """
+
+    synonyms = ("Relight", "Luminance Transfer", "Frequency Separation")
 
     image: ImageRef = Field(description="Original, whose size and detail stay.")
     changed: ImageRef = Field(

@@ -28,6 +28,8 @@ class Brightness(Node):
     - Darken a background
     """
 
+    synonyms = ("Lighten", "Darken", "Image Brightness", "ImageEnhance.Brightness", "Gain")
+
     image: ImageRef = Field(description="Image to change.")
     factor: float = Field(
         default=1.0,
@@ -54,6 +56,8 @@ class Color(Node):
     - Make a faded photo more colourful
     - Take half of the colour out
     """
+
+    synonyms = ("Saturation", "Image Saturation", "Desaturate", "ImageEnhance.Color")
 
     image: ImageRef = Field(description="Image to change.")
     factor: float = Field(
@@ -84,6 +88,8 @@ class Contrast(Node):
     - Soften hard light
     """
 
+    synonyms = ("Image Contrast", "ImageEnhance.Contrast", "Brightness/Contrast")
+
     image: ImageRef = Field(description="Image to change.")
     factor: float = Field(
         default=1.0,
@@ -106,13 +112,15 @@ class Contrast(Node):
 
 class Sharpness(Node):
     """
-    Makes an image sharper or softer.
+    Makes an image sharper or softer, by one number. `UnsharpMask` has width and strength.
     image, enhance, sharpness, sharpen, soften
 
     Use cases:
     - Sharpen an image after it was made smaller
     - Soften a portrait
     """
+
+    synonyms = ("ImageEnhance.Sharpness", "Soften")
 
     image: ImageRef = Field(description="Image to change.")
     factor: float = Field(
@@ -138,6 +146,8 @@ class AutoContrast(Node):
     - Correct a flat, hazy image
     - Bring images of a series to the same range
     """
+
+    synonyms = ("Auto Levels", "Auto Tone", "Auto Contrast", "Normalize", "Stretch Contrast")
 
     image: ImageRef = Field(description="Image to change.")
     cutoff: int = Field(
@@ -178,6 +188,8 @@ class AdaptiveContrast(Node):
     - Bring out the structure of a scan
     """
 
+    synonyms = ("CLAHE", "createCLAHE", "Local Contrast", "Equalize Adapthist", "Dehaze")
+
     image: ImageRef = Field(description="Image to change.")
     clip_limit: float = Field(
         default=2.0,
@@ -216,6 +228,8 @@ class Equalize(Node):
     - Make images comparable whatever the light was
     """
 
+    synonyms = ("Histogram Equalization", "equalizeHist", "Equalize Histogram")
+
     image: ImageRef = Field(description="Image to change.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The changed image."]:
@@ -224,13 +238,15 @@ class Equalize(Node):
 
 class Detail(Node):
     """
-    Brings out fine detail a little.
+    Brings out fine detail a little: a kernel of 3 x 3 pixels, weaker than that of `Sharpen`.
     image, enhance, detail, sharpen
 
     Use cases:
     - Show the texture of a surface
     - Freshen up an image that was made smaller
     """
+
+    synonyms = ("ImageFilter.DETAIL", "Enhance Detail")
 
     image: ImageRef = Field(description="Image to change.")
 
@@ -246,13 +262,15 @@ class Detail(Node):
 
 class EdgeEnhance(Node):
     """
-    Makes the edges of an image stand out.
+    Makes the edges of an image stand out: a kernel of 3 x 3 pixels, stronger than `Sharpen`.
     image, enhance, edges, sharpen
 
     Use cases:
     - Make a drawing crisper
     - Prepare an image for edge detection
     """
+
+    synonyms = ("ImageFilter.EDGE_ENHANCE", "Edge Sharpen", "Crisp")
 
     image: ImageRef = Field(description="Image to change.")
 
@@ -268,13 +286,15 @@ class EdgeEnhance(Node):
 
 class Sharpen(Node):
     """
-    Sharpens an image with a kernel of 3 x 3 pixels.
+    Sharpens an image with a kernel of 3 x 3 pixels. `UnsharpMask` has width and strength.
     image, enhance, sharpen, clarity
 
     Use cases:
     - Sharpen an image that is a little out of focus
     - Sharpen an image before it is printed
     """
+
+    synonyms = ("ImageFilter.SHARPEN", "Sharpen Image", "Image Sharpen")
 
     image: ImageRef = Field(description="Image to sharpen.")
 
@@ -290,13 +310,22 @@ class Sharpen(Node):
 
 class UnsharpMask(Node):
     """
-    Sharpens an image by what a blur takes away from it.
+    Sharpens an image by what a blur takes away from it: of five sharpeners the one to take first.
     image, enhance, sharpen, unsharp mask
 
     Use cases:
     - Sharpen with control over width and strength
     - Bring out large shapes with a wide radius
     """
+
+    synonyms = (
+        "USM",
+        "Unsharp Mask",
+        "Smart Sharpen",
+        "ImageSharpen",
+        "High Pass Sharpen",
+        "Clarity",
+    )
 
     image: ImageRef = Field(description="Image to sharpen.")
     radius: float = Field(
@@ -337,6 +366,17 @@ class RankFilter(Node):
     - Remove dust and single wrong pixels (size 3, rank 4)
     - Make lines thicker or thinner
     """
+
+    synonyms = (
+        "Median Filter",
+        "medianBlur",
+        "Minimum Filter",
+        "Maximum Filter",
+        "Dilate",
+        "Erode",
+        "Despeckle",
+        "Dust & Scratches",
+    )
 
     image: ImageRef = Field(description="Image to change.")
     size: int = Field(

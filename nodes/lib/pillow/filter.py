@@ -33,6 +33,8 @@ class Blur(Node):
     - Make a background less busy
     """
 
+    synonyms = ("Gaussian Blur", "GaussianBlur", "Image Blur", "ImageBlur", "Soften")
+
     image: ImageRef = Field(description="Image to soften.")
     radius: float = Field(
         default=2.0, ge=0.0, le=128.0, description="Standard deviation of the kernel, in pixels."
@@ -57,6 +59,8 @@ class Smooth(Node):
     - Soften hard edges after scaling
     """
 
+    synonyms = ("ImageFilter.SMOOTH", "Box Blur")
+
     image: ImageRef = Field(description="Image to smooth.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The smoothed image."]:
@@ -78,6 +82,8 @@ class Contour(Node):
     - Make a line drawing of a photo
     - Show where an image has detail
     """
+
+    synonyms = ("ImageFilter.CONTOUR", "Trace Contour", "Line Drawing")
 
     image: ImageRef = Field(description="Image to outline.")
 
@@ -101,6 +107,8 @@ class Emboss(Node):
     - Make a stamp or a seal of a drawing
     """
 
+    synonyms = ("ImageFilter.EMBOSS", "Bevel", "Relief")
+
     image: ImageRef = Field(description="Image to emboss.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The relief."]:
@@ -122,6 +130,8 @@ class FindEdges(Node):
     - Guide a model by the edges of an image
     - Find out how sharp an image is
     """
+
+    synonyms = ("ImageFilter.FIND_EDGES", "Edge Detect", "Laplacian", "Find Edges")
 
     image: ImageRef = Field(description="Image whose edges are looked for.")
 
@@ -145,6 +155,8 @@ class Canny(Node):
     - Make the control image of a ControlNet
     - Find the outlines of objects
     """
+
+    synonyms = ("Canny Edge", "Edge Detection", "Canny Edge Preprocessor")
 
     image: ImageRef = Field(description="Image whose edges are looked for.")
     low_threshold: int = Field(
@@ -235,6 +247,8 @@ class Expand(Node):
     - Add a border around an image that a model fills in
     """
 
+    synonyms = ("Add Border", "Border", "Frame", "Canvas Size", "ImageOps.expand")
+
     image: ImageRef = Field(description="Image to put a border around.")
     border: int = Field(
         default=0, ge=0, le=512, description="Width of the border on each side, in pixels."
@@ -266,6 +280,8 @@ class GetChannel(Node):
     - Look at the noise of a single channel
     """
 
+    synonyms = ("Split Channels", "Extract Channel", "Channel Separate", "Get Alpha")
+
     image: ImageRef = Field(description="Image to take the channel from.")
     channel: Literal["R", "G", "B"] = Field(default="R", description="Red, green or blue.")
 
@@ -287,6 +303,8 @@ class Invert(Node):
     - Exchange the inside and the outside of a mask
     """
 
+    synonyms = ("Negative", "Image Invert", "ImageInvert", "Invert Colors")
+
     image: ImageRef = Field(description="Image to invert.")
 
     def process(self, context: Context) -> Annotated[ImageRef, "The inverted image."]:
@@ -304,6 +322,8 @@ class Posterize(Node):
     - Give a photo the look of a poster
     - Simplify an image before its outlines are drawn
     """
+
+    synonyms = ("Reduce Tones", "Posterise", "Bit Depth")
 
     image: ImageRef = Field(description="Image to reduce.")
     bits: int = Field(
@@ -333,6 +353,8 @@ class Solarize(Node):
     - Give a photo the look of a darkroom experiment
     - Bring out the brightest parts
     """
+
+    synonyms = ("Sabattier", "Solarise")
 
     image: ImageRef = Field(description="Image to solarize.")
     threshold: int = Field(

@@ -28,6 +28,8 @@ class LoadImageFile(Node):
     - Read an image whose path another node made
     """
 
+    synonyms = ("Load Image", "Open Image", "Image File", "Read Image", "imread")
+
     path: str = Field(
         place="file",
         default="",
@@ -57,6 +59,8 @@ class LoadImageFolder(Node):
     - Run a workflow over all images of a folder
     - Make a contact sheet of a folder
     """
+
+    synonyms = ("Load Images From Directory", "Batch Load", "Load Image Batch", "Image Folder")
 
     cacheable = False
 

@@ -25,6 +25,8 @@ class CDL(Node):
     - Correct a colour cast exactly
     """
 
+    synonyms = ("ASC CDL", "Slope Offset Power", "Color Decision List")
+
     image: ImageRef = Field(description=IMAGE)
     slope_r: float = Field(
         default=1.0, ge=0.0, le=4.0, description="Factor for red; 1 changes nothing."
@@ -83,6 +85,8 @@ class ColorBalance(Node):
     - Take the yellow of lamps out of a photo
     - Make a landscape look like evening
     """
+
+    synonyms = ("Shadows Midtones Highlights", "Color Wheels", "Tone Balance")
 
     image: ImageRef = Field(description=IMAGE)
     temperature: float = Field(
@@ -195,6 +199,8 @@ class Exposure(Node):
     - Win back the clouds of a bright sky
     """
 
+    synonyms = ("EV", "Stops", "Highlights and Shadows", "Exposure Compensation")
+
     image: ImageRef = Field(description=IMAGE)
     exposure: float = Field(
         default=0.0, ge=-5.0, le=5.0, description="In stops: 1 doubles the light, -1 halves it."
@@ -241,6 +247,8 @@ class LiftGammaGain(Node):
     - Grade with the three wheels that film editors have
     - Tint the shadows and the highlights against each other
     """
+
+    synonyms = ("Lift Gamma Gain", "Three-Way Color", "Color Wheels")
 
     image: ImageRef = Field(description=IMAGE)
     lift_r: float = Field(
