@@ -6,6 +6,7 @@ No mode comes out black or shifted (I1), and images in different profiles are pu
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nodetool_core import ImageData, ImageRef, Node
-from nodetool_core.assets.modes import in_mode
+from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, in_mode
 from nodetool_core.assets.profiles import in_profile, in_srgb, profile_of
 from nodetool_core.types import is_assignable
 from tests.assets.images import scene
@@ -195,3 +196,23 @@ def test_i2_grey_in_a_profile_of_its_own_meets_colours(
         expected = run_node(node(**several(node, [in_srgb(image) for image in pair])))
         for difference in differences(run_node(node(**several(node, pair))), expected):
             assert difference < 3
+
+
+def test_tones_of_16_bits_are_kept_or_their_loss_is_said(run_node: NodeRunner) -> None:
+    """Of nodes that give images; `docs/guides/which-node.md` names those that keep them."""
+    deep = Image.fromarray(np.asarray(scene().convert("L"), np.uint16) * 257 + 3)
+    kept, silent = set(), set()
+    for node in NODES:
+        if node.spec.node_type in NEEDS_FILE | {"nodetool.output.Output"}:
+            continue
+        runner = NodeRunner(run_node.base)
+        found = list(images_in(runner(node(**values(node, ImageData.of(deep))))))
+        if found and all(image.mode in DEEP_MODES for image in found):
+            kept.add(node.__name__)
+        elif found and not any(BITS_LOST in warning for warning in runner.warnings()):
+            silent.add(node.spec.node_type)
+    assert silent == set()
+    page = (Path(__file__).parents[2] / "docs/guides/which-node.md").read_text("utf-8")
+    promised = page.partition("## Sixteen bits")[2].partition(", and SaveImageFile")[0]
+    named = set(promised.partition("16 bits: ")[2].split(", "))
+    assert named and named <= kept
