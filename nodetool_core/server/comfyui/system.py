@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from importlib.metadata import version
 from typing import Final
 
 from nodetool_core import __version__
 from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.server.runtime.devices import device_memory
 
 SPOKEN: Final = "0.3.50"
 """The version of ComfyUI whose protocol is spoken, for clients that compare it."""
@@ -46,14 +46,10 @@ def _memory() -> tuple[int, int]:
 
 
 def _devices(total: int, free: int) -> list[Json]:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    found = device_memory()
+    if not found:
         return [_device("cpu", "cpu", 0, total, free)]
-    found: list[Json] = []
-    for number in range(torch.cuda.device_count()):
-        left, whole = torch.cuda.mem_get_info(number)
-        found.append(_device(torch.cuda.get_device_name(number), "cuda", number, whole, left))
-    return found
+    return [_device(one.name, "cuda", one.number, one.total, one.free) for one in found]
 
 
 def _device(name: str, kind: str, number: int, total: int, free: int) -> JsonObject:

@@ -5,7 +5,6 @@ What a server is doing, as Prometheus asks for it: read off its parts at each sc
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from prometheus_client.registry import Collector
 
 from nodetool_core.errors import NodetoolError
 from nodetool_core.server.runtime.app_state import AppState
+from nodetool_core.server.runtime.devices import device_memory
 
 if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import CacheInfo
@@ -106,19 +106,14 @@ class AppStateCollector(Collector):
 
 
 def _device_memory() -> Iterator[Metric]:
-    """
-    Yield the memory of the devices.
-
-    Only where something has loaded a model already, so that it costs nothing.
-    """
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    """Yield the memory of the devices."""
+    found = device_memory()
+    if not found:
         return
     family = GaugeMetricFamily(
         "nodetool_device_memory_bytes", "Memory of the devices.", labels=["device", "kind"]
     )
-    for number in range(torch.cuda.device_count()):
-        free, total = torch.cuda.mem_get_info(number)
-        family.add_metric([f"cuda:{number}", "used"], total - free)
-        family.add_metric([f"cuda:{number}", "total"], total)
+    for one in found:
+        family.add_metric([f"cuda:{one.number}", "used"], one.total - one.free)
+        family.add_metric([f"cuda:{one.number}", "total"], one.total)
     yield family
