@@ -92,7 +92,7 @@ def classes_of_nodes() -> Iterator[None]:
             ("BreakNow", nodes.Break, ("image",)),
         ):
             rule = Step(node.spec.node_type, {one: one for one in inputs})
-            changed.setitem(RULES, name, rule)  # type: ignore[arg-type]
+            changed.setitem(RULES, name, rule)
         yield
 
 

@@ -81,7 +81,7 @@ def test_an_upload_is_what_a_graph_loads(server: LiveServer, client: httpx2.Clie
     files = {"image": ("photo.png", png(9, 7, (10, 20, 30)))}
     named = client.post("/upload/image", files=files, data={"subfolder": "mine"}).json()
     assert named == {"name": "photo.png", "subfolder": "mine", "type": "input"}
-    graph = {
+    graph: dict[str, Any] = {
         "1": {"class_type": "LoadImage", "inputs": {"image": "mine/photo.png"}},
         "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
         "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
