@@ -8,15 +8,11 @@ options, progress and interruptions are each client's own.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Request
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 
 from nodetool_core.assets.infotext import read_texts
@@ -40,7 +36,7 @@ from nodetool_core.server.a1111.extras_routes import ExtrasRoutes
 from nodetool_core.server.a1111.generations import Generation, Generations, progress_of
 from nodetool_core.server.a1111.infotext import parsed
 from nodetool_core.server.a1111.options import ClientOptions, changed, shown
-from nodetool_core.server.http.dialect import Dialect, bearer_token
+from nodetool_core.server.http.dialect import Dialect, password_or_bearer
 from nodetool_core.server.http.json_body import read_object
 from nodetool_core.server.http.requests import ClientGone, client_of, read_body_of, until_gone
 from nodetool_core.server.seeds import counted_up
@@ -54,7 +50,6 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/sdapi/v1"
 
-_BASIC: Final = re.compile(r"basic\s+(\S+)", re.IGNORECASE)
 _HOW_TO_CALL: Final = """\
 curl -u 'any:the token' -H 'Content-Type: application/json' {url}/sdapi/v1/txt2img \\
   -d '{"prompt": "a winter night", "steps": 20}'
@@ -69,21 +64,9 @@ def dialect(state: AppState) -> Dialect:
         [router(state)],
         (f"{PREFIX}/",),
         show_failure,
-        token_of,
+        password_or_bearer,
         how_to_call=_HOW_TO_CALL,
     )
-
-
-def token_of(headers: Headers) -> str:
-    """Return the password of Basic authentication, else its user, else the bearer token."""
-    found = _BASIC.fullmatch(headers.get("authorization", "").strip())
-    if found is None:
-        return bearer_token(headers)
-    try:
-        user, _, password = base64.b64decode(found[1], validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return password or user
 
 
 def router(state: AppState) -> APIRouter:
