@@ -75,7 +75,7 @@ class Imported:
     What was changed or left out: notes for what makes no great difference, warnings for the rest.
     """
     missing: frozenset[str] = frozenset()
-    """Of the nodes without counterpart, those that nothing goes on behind, as notes name them."""
+    """Of the nodes without counterpart, those without outputs, as notes name them."""
     sources: list[SourceNode] = field(default_factory=list)
     """The nodes of the file, in the order they were read."""
 
@@ -112,7 +112,7 @@ class Draft:
     optional: set[str] = field(default_factory=set)
     """Nodes that are only kept where another node needs them."""
     missing: set[str] = field(default_factory=set)
-    """Nodes of the other tool that nothing goes on behind, as notes name them."""
+    """Nodes of the other tool that have no outputs here, as notes name them."""
 
     def add(
         self,
@@ -174,7 +174,7 @@ class Draft:
         self.notes.append(Problem(code, where, message, hint, level))  # type: ignore[arg-type]
 
     def leave_out(self, where: str, message: str) -> None:
-        """Note that a node of the other tool has no counterpart, and nothing goes on behind it."""
+        """Note that a node of the other tool has no counterpart, and no outputs."""
         self.missing.add(where)
         self.note("left_out_node", where, message, level="warning")
 

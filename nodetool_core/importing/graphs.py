@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["WHOLE", "Files", "GraphReader", "Json", "JsonObject", "ReadGraph", "reader_of"]
 
 WHOLE = ""
-"""In place of a node's id: what is said of the graph as a whole."""
+"""In place of a node's id: what holds for the graph as a whole."""
 
 Files = Mapping[str, Sequence[str]]
 """Names that clients may choose among, by the tool's name of the folder."""

@@ -73,7 +73,7 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """What the client calls it, or what it was told."""
+        """The client's own id for it, or the one that it was answered."""
         return self.job.idempotency_key or self.job.id
 
     @property

@@ -2,8 +2,8 @@
 `/ws`: what happens to a client's prompts, as it happens.
 
 A socket follows the prompts that were sent with its `clientId`, those under way when it connects
-included, and tells of each until its end. Where a prompt ended while nobody was connected, the
-socket that connects next is told so. A client that does not read is cut off.
+included, and reports each until its end. Where a prompt ended while nobody was connected, its end
+is reported to the socket that connects next. A client that does not read is cut off.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ RETRY_SECONDS: Final = 1.0
 """Pause before a database that did not answer is asked again."""
 
 _RECENT_SECONDS: Final = 600.0
-"""How long after its end a prompt is told of to who connects again."""
+"""How long after its end a prompt is reported to a client that connects again."""
 
-_TOLD: Final = 10_000
-"""Prompts of which it is known that somebody was told of their end."""
+_REPORTED: Final = 10_000
+"""Prompts whose end is known to be reported."""
 
 _MOST_LOOKED_AT: Final = 50
 """Newest prompts that are looked at for those of a socket."""
@@ -73,7 +73,7 @@ class Sockets:
         self.history = history
         self._open: set[Socket] = set()
         self._of_client = Counter[str]()
-        self._told: OrderedDict[str, None] = OrderedDict()
+        self._reported: OrderedDict[str, None] = OrderedDict()
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve a socket until it or the server ends."""
@@ -93,15 +93,15 @@ class Sockets:
         for socket in self._open:
             socket.changed.set()
 
-    def is_told(self, prompt: Prompt) -> bool:
-        """Return whether somebody was told of a prompt's end."""
-        return prompt.job.id in self._told
+    def is_reported(self, prompt: Prompt) -> bool:
+        """Return whether a prompt's end was reported to anybody."""
+        return prompt.job.id in self._reported
 
-    def note_told(self, prompt: Prompt) -> None:
-        """Take note that somebody was told of a prompt's end."""
-        self._told[prompt.job.id] = None
-        if len(self._told) > _TOLD:
-            self._told.popitem(last=False)
+    def note_reported(self, prompt: Prompt) -> None:
+        """Take note that a prompt's end was reported."""
+        self._reported[prompt.job.id] = None
+        if len(self._reported) > _REPORTED:
+            self._reported.popitem(last=False)
 
     @contextmanager
     def _registered(self, socket: Socket) -> Iterator[None]:
@@ -130,14 +130,14 @@ class Socket:
         self._began = time.time()
 
     async def run(self) -> None:
-        """Tell of prompts until the client goes, or does not read."""
+        """Report prompts until the client goes, or does not read."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 looking = tasks.create_task(self._look(tasks))
                 tasks.create_task(self._listen(looking))
         except* (WebSocketDisconnect, ConnectionError, _Gone):
             pass
-        # What the server ends is said to be so; nobody is there to read it where the client went.
+        # The code is for a client that is still there; one that left reads nothing.
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._websocket.close(1001)
 
@@ -202,13 +202,13 @@ class Socket:
             if prompt.client_id != self.sid or job.id in self._followed:
                 continue
             is_recent = (job.ended or 0.0) > time.time() - _RECENT_SECONDS
-            is_missed = job.created > self._began or not sockets.is_told(prompt)
+            is_missed = job.created > self._began or not sockets.is_reported(prompt)
             if not job.state.ended or (is_recent and is_missed):
                 found.append(prompt)
         return found[::-1], len(sockets.prompts.waiting(self.client))
 
     async def _follow(self, prompt: Prompt) -> None:
-        """Tell of a prompt until its end."""
+        """Report a prompt until its end."""
         messages, more = Messages(prompt), True
         events: list[StoredEvent] = []
         jobs, job_id = self._sockets.state.jobs, prompt.job.id
@@ -242,7 +242,7 @@ class Socket:
             _log.warning("What a prompt gave can't be read: %s", error)
             last = [messages.last()]
         await self._send(*last)
-        self._sockets.note_told(prompt)
+        self._sockets.note_reported(prompt)
         self._sockets.wake()
 
     async def _send_previews(self, prompt: Prompt, seen: dict[str, int]) -> None:

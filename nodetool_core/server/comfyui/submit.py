@@ -152,7 +152,7 @@ class Submissions:
             node: [note.message for note in notes if note.level == "warning"]
             for node, notes in read.notes.items()
         }
-        told = {node: texts for node, texts in warnings.items() if texts}
+        shown = {node: texts for node, texts in warnings.items() if texts}
         return JobRequest(
             workflow=served.document,
             base=served.base,
@@ -165,7 +165,7 @@ class Submissions:
                 provenance=self._state.settings.provenance,
                 confined=served.confined,
                 previews=body.previews,
-                note=note_of(body.graph, extra, outputs, read.origins, told),
+                note=note_of(body.graph, extra, outputs, read.origins, shown),
             ),
         )
 

@@ -41,7 +41,7 @@ def _memory() -> tuple[int, int]:
         page = os.sysconf("SC_PAGE_SIZE")
         return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
     except (AttributeError, OSError, ValueError):
-        # Not every system tells.
+        # Not every system has these.
         return 0, 0
 
 

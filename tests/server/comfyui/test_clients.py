@@ -135,9 +135,9 @@ def test_a_script_of_urllib_and_websockets(server: LiveServer) -> None:
         while True:
             received = socket.recv(timeout=60)
             if isinstance(received, str):
-                told = json.loads(received)
-                about = told["data"]
-                if told["type"] == "executing" and about["node"] is None:
+                reported = json.loads(received)
+                about = reported["data"]
+                if reported["type"] == "executing" and about["node"] is None:
                     assert about["prompt_id"] == prompt_id
                     break
     history = json.loads(get(f"/history/{prompt_id}"))[prompt_id]
@@ -183,9 +183,9 @@ def test_open_webui(serve_graphs: Callable[..., LiveServer]) -> None:
                     async with session.post(f"{live.url}/prompt", json=body) as response:
                         prompt_id = (await response.json())["prompt_id"]
                     async for message in socket:
-                        told = json.loads(message.data)
-                        about = told["data"]
-                        if told["type"] == "executing" and about["node"] is None:
+                        reported = json.loads(message.data)
+                        about = reported["data"]
+                        if reported["type"] == "executing" and about["node"] is None:
                             break
                 async with session.get(f"{live.url}/history/{prompt_id}") as response:
                     found[name] = (await response.json())[prompt_id]

@@ -80,7 +80,7 @@ def test_asked_too_often(serve_graphs: Callable[..., LiveServer]) -> None:
 
 
 def test_cold(serve_graphs: Callable[..., LiveServer], tmp_path: Path) -> None:
-    """A model that is not there yet is waited for: the prompt is taken, and told to its end."""
+    """A model that is not there yet is waited for: the prompt is taken, and reported to its end."""
     with StallingHub() as hub:
         hub.repositories[MODEL] = {}
         live = serve_graphs(
@@ -99,8 +99,8 @@ def test_cold(serve_graphs: Callable[..., LiveServer], tmp_path: Path) -> None:
                 return [kind for kind, _ in await until_end(ws, prompt_id)]
 
         with live.client() as client:
-            told = run(lambda: work(client))
-    assert told[-2:] == ["execution_error", "executing"]
+            reported = run(lambda: work(client))
+    assert reported[-2:] == ["execution_error", "executing"]
 
 
 @pytest.mark.parametrize("path", ["/prompt", "/queue", "/history", "/history/x", "/object_info"])

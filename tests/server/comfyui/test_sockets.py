@@ -1,5 +1,5 @@
 """
-The sockets of ComfyUI's API: what is told of a prompt, until its end in any case.
+The sockets of ComfyUI's API: what is reported of a prompt, until its end in any case.
 
 By the client library that most scripts use, against a real server.
 """
@@ -26,7 +26,7 @@ from tests.server.live import LiveServer, opened
 
 SECONDS = 30
 
-Told = list[tuple[str, dict[str, Any]]]
+Reported = list[tuple[str, dict[str, Any]]]
 
 
 @asynccontextmanager
@@ -51,14 +51,14 @@ async def message(ws: ClientConnection) -> tuple[str, dict[str, Any]]:
     return found["type"], found["data"]
 
 
-async def until_end(ws: ClientConnection, prompt_id: str) -> Told:
-    """Return what is told of a prompt, up to `executing` without a node."""
-    told: Told = []
-    while not told or told[-1][0] != "executing" or told[-1][1]["node"] is not None:
+async def until_end(ws: ClientConnection, prompt_id: str) -> Reported:
+    """Return what is reported of a prompt, up to `executing` without a node."""
+    reported: Reported = []
+    while not reported or reported[-1][0] != "executing" or reported[-1][1]["node"] is not None:
         kind, data = await message(ws)
         if data.get("prompt_id") == prompt_id:
-            told.append((kind, data))
-    return told
+            reported.append((kind, data))
+    return reported
 
 
 def run(work: Callable[[], Awaitable[Any]]) -> Any:
@@ -73,134 +73,140 @@ async def sent(client: httpx2.Client, graph: Any, **more: Any) -> str:
     return await asyncio.to_thread(accepted, client, graph, **more)
 
 
-def kinds(told: Told) -> list[str]:
-    return [kind for kind, _ in told]
+def kinds(reported: Reported) -> list[str]:
+    return [kind for kind, _ in reported]
 
 
-def test_a_run_is_told_from_its_start_to_its_end(server: LiveServer, client: httpx2.Client) -> None:
-    async def work() -> Told:
+def test_a_run_is_reported_from_its_start_to_its_end(
+    server: LiveServer, client: httpx2.Client
+) -> None:
+    async def work() -> Reported:
         async with connected(server, "one") as ws:
             prompt_id = await sent(client, lake(seed=21, steps=8), client_id="one")
             return await until_end(ws, prompt_id)
 
-    told = run(work)
-    names = kinds(told)
-    assert names[0] == "execution_start" and isinstance(told[0][1]["timestamp"], int)
-    executing = [data for kind, data in told if kind == "executing"]
+    reported = run(work)
+    names = kinds(reported)
+    assert names[0] == "execution_start" and isinstance(reported[0][1]["timestamp"], int)
+    executing = [data for kind, data in reported if kind == "executing"]
     assert executing[0]["node"] == executing[0]["display_node"] == "5"
-    steps = [data for kind, data in told if kind == "progress"]
+    steps = [data for kind, data in reported if kind == "progress"]
     assert steps and steps[-1]["node"] == "5" and steps[-1]["value"] <= steps[-1]["max"]
-    states = [data["nodes"]["5"] for kind, data in told if kind == "progress_state"]
+    states = [data["nodes"]["5"] for kind, data in reported if kind == "progress_state"]
     assert states[-1]["state"] == "running" and states[-1]["real_node_id"] == "5"
     assert names[-3:] == ["executed", "execution_success", "executing"]
-    (image,) = told[-3][1]["output"]["images"]
-    assert client.get("/view", params=image).status_code == 200, "it is there when it is told"
+    (image,) = reported[-3][1]["output"]["images"]
+    assert client.get("/view", params=image).status_code == 200, "it is there when it is reported"
 
 
-def test_what_is_known_is_told_to_its_end_as_well(
+def test_what_is_known_is_reported_to_its_end_as_well(
     server: LiveServer, client: httpx2.Client
 ) -> None:
     graph = lake(seed=22)
     ended(server, client, accepted(client, graph))
 
-    async def work() -> Told:
+    async def work() -> Reported:
         async with connected(server, "known", "/api/ws") as ws:
             return await until_end(ws, await sent(client, graph, client_id="known"))
 
-    told = run(work)
-    cached = [data["nodes"] for kind, data in told if kind == "execution_cached"]
+    reported = run(work)
+    cached = [data["nodes"] for kind, data in reported if kind == "execution_cached"]
     assert cached == [["5"]]
-    assert kinds(told)[-3:] == ["executed", "execution_success", "executing"]
+    assert kinds(reported)[-3:] == ["executed", "execution_success", "executing"]
 
 
-def test_a_failure_is_told_to_its_end_as_well(server: LiveServer, client: httpx2.Client) -> None:
-    async def work() -> Told:
+def test_a_failure_is_reported_to_its_end_as_well(
+    server: LiveServer, client: httpx2.Client
+) -> None:
+    async def work() -> Reported:
         async with connected(server, "broken") as ws:
             return await until_end(ws, await sent(client, broken(), client_id="broken"))
 
-    told = run(work)
-    assert kinds(told)[-2:] == ["execution_error", "executing"]
-    failure = told[-2][1]
+    reported = run(work)
+    assert kinds(reported)[-2:] == ["execution_error", "executing"]
+    failure = reported[-2][1]
     assert (failure["node_id"], failure["node_type"]) == ("7", "BreakNow")
     assert failure["exception_message"] and failure["exception_type"] == "node_failed"
-    assert failure["executed"] == ["1"] and "hunter2" not in json.dumps(told)
+    assert failure["executed"] == ["1"] and "hunter2" not in json.dumps(reported)
 
 
 @pytest.mark.parametrize("is_running", [True, False])
-def test_a_cancelled_prompt_is_told_to_its_end_as_well(
+def test_a_cancelled_prompt_is_reported_to_its_end_as_well(
     server: LiveServer, client: httpx2.Client, is_running: bool
 ) -> None:
     name = f"comfy-cancelled-{is_running}"
     door = nodes.DOORS[name]
 
-    async def work() -> Told:
+    async def work() -> Reported:
         async with connected(server, name) as ws:
             prompt_id = await sent(client, waiting(name), client_id=name)
             assert await asyncio.to_thread(door.came.acquire, timeout=SECONDS)
             if not is_running:
                 other = await sent(client, colour(9), client_id=name)
                 await asyncio.to_thread(client.post, "/queue", json={"delete": [other]})
-                told = await until_end(ws, other)
+                reported = await until_end(ws, other)
                 door.open.set()
                 await until_end(ws, prompt_id)
-                return told
+                return reported
             await asyncio.to_thread(client.post, "/api/interrupt")
             return await until_end(ws, prompt_id)
 
     assert kinds(run(work))[-2:] == ["execution_interrupted", "executing"]
 
 
-def test_who_connects_again_is_told_of_what_goes_on_and_what_ended(
+def test_a_client_that_connects_again_gets_what_runs_and_what_ended(
     server: LiveServer, client: httpx2.Client
 ) -> None:
     door = nodes.DOORS["comfy-again"]
 
-    async def work() -> tuple[Told, Told, Told]:
+    async def work() -> tuple[Reported, Reported, Reported]:
         async with connected(server, "again") as ws:
             prompt_id = await sent(client, waiting("comfy-again"), client_id="again")
             while (await message(ws))[0] != "executing":
                 pass
         async with connected(server, "again") as ws:
-            first: Told = [await message(ws)]
+            first: Reported = [await message(ws)]
             while first[-1][0] != "executing":
                 first.append(await message(ws))
         door.open.set()
         await asyncio.to_thread(ended, server, client, prompt_id)
         async with connected(server, "again") as ws:
-            told = await until_end(ws, prompt_id)
+            reported = await until_end(ws, prompt_id)
         async with connected(server, "again") as ws:
             other = await sent(client, colour(77), client_id="again")
             later = await until_end(ws, other)
-        return first, told, later
+        return first, reported, later
 
-    first, told, later = run(work)
+    first, reported, later = run(work)
     assert {"execution_start", "executing"} <= set(kinds(first))
-    assert kinds(told)[-2:] == ["execution_success", "executing"]
+    assert kinds(reported)[-2:] == ["execution_success", "executing"]
     assert {data["prompt_id"] for _, data in later} == {later[-1][1]["prompt_id"]}
 
 
-def test_a_socket_is_told_of_the_prompts_of_its_client_id(
+def test_a_socket_is_reported_of_the_prompts_of_its_client_id(
     server: LiveServer, client: httpx2.Client
 ) -> None:
-    async def work() -> tuple[Told, list[int]]:
+    async def work() -> tuple[Reported, list[int]]:
         async with connected(server, "mine") as mine, connected(server, "other") as other:
             theirs = await sent(client, colour(31), client_id="other")
             await until_end(other, theirs)
             own = await sent(client, colour(32), client_id="mine")
-            told: Told = []
+            reported: Reported = []
             while ("executing", own) not in [
-                (kind, data.get("prompt_id")) for kind, data in told if not data.get("node", "x")
+                (kind, data.get("prompt_id"))
+                for kind, data in reported
+                if not data.get("node", "x")
             ]:
-                told.append(await message(mine))
+                reported.append(await message(mine))
             waits = [
                 data["status"]["exec_info"]["queue_remaining"]
-                for kind, data in told
+                for kind, data in reported
                 if kind == "status"
             ]
-            return [one for one in told if one[0] != "status"], waits
+            return [one for one in reported if one[0] != "status"], waits
 
-    told, waits = run(work)
-    assert len({data["prompt_id"] for _, data in told}) == 1
+    reported, waits = run(work)
+    assert len({data["prompt_id"] for _, data in reported}) == 1
     assert max(waits, default=1) >= 1
 
 
@@ -258,7 +264,7 @@ def test_no_previews_for_who_does_not_ask(server: LiveServer, client: httpx2.Cli
     run(work)
 
 
-def test_clients_are_told_of_their_own_alone(serve_graphs: Callable[..., LiveServer]) -> None:
+def test_clients_are_reported_of_their_own_alone(serve_graphs: Callable[..., LiveServer]) -> None:
     tokens = "first-token-of-two", "other-token-of-two"
     live = serve_graphs(token=",".join(tokens))
     headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
@@ -271,12 +277,12 @@ def test_clients_are_told_of_their_own_alone(serve_graphs: Callable[..., LiveSer
             ):
                 await until_end(mine, await sent(first, colour(1), client_id="shared"))
                 own = await sent(other, colour(2), client_id="shared")
-                told = await until_end(theirs, own)
+                reported = await until_end(theirs, own)
             assert first.get("/prompt").json()["exec_info"]["queue_remaining"] == 0
-            return [own, *(data["prompt_id"] for _, data in told)]
+            return [own, *(data["prompt_id"] for _, data in reported)]
 
-    own, *told = run(work)
-    assert set(told) == {own}
+    own, *reported = run(work)
+    assert set(reported) == {own}
 
 
 REFUSED: list[tuple[dict[str, str], int]] = [
