@@ -20,9 +20,11 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
+from nodes._fonts import SHIPPED
 from nodes.lib.pillow.color_grading import Curves, Exposure, SaturationVibrance
+from nodes.lib.pillow.draw import DrawShape, Gradient, RenderText, Watermark
 from nodes.lib.pillow.enhance import AutoContrast, Brightness, Contrast, UnsharpMask
 from nodes.lib.pillow.filter import Blur, ConvertToGrayscale, Invert
 from nodes.lib.pillow.mask import ApplyMask, Feather, Grow
@@ -167,6 +169,34 @@ def cases(image: Image.Image) -> dict[str, tuple[Node, Work, str]]:
             lambda: grey.filter(ImageFilter.GaussianBlur(8)),
             "Pillow",
         ),
+        "Gradient": (
+            Gradient(width=image.width, height=image.height, angle=30.0),
+            lambda: _gradient(image.size),
+            "NumPy",
+        ),
+        "DrawShape ellipse": (
+            DrawShape(
+                image=data,
+                shape="ellipse",
+                left=0.0,
+                top=0.0,
+                right=float(image.width),
+                bottom=float(image.height),
+                line_width=40.0,
+            ),
+            lambda: _ellipse(image),
+            "Pillow, rough edge",
+        ),
+        "RenderText": (
+            RenderText(image=data, text="A caption", size=200, anchor="center", outline=6),
+            lambda: _caption(image),
+            "Pillow",
+        ),
+        "Watermark tiled": (
+            Watermark(image=data, layout="tiled", angle=-30.0),
+            lambda: _caption(image),
+            "Pillow, one text",
+        ),
         "ApplyMask": (ApplyMask(image=data, mask=mask), lambda: _with_alpha(image, grey), "Pillow"),
     }
 
@@ -194,6 +224,27 @@ def _curve(pixels: Pixels) -> Pixels:
     tones = np.arange(256) / 255
     table = np.clip((tones + 0.4 * tones * (1 - tones)) * 255 + 0.5, 0, 255).astype(np.uint8)
     return table[pixels]
+
+
+def _gradient(size: tuple[int, int]) -> Pixels:
+    x, y = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)[:, None]
+    share = ((x * 0.866 + y * 0.5) / np.float32(size[0] * 0.866 + size[1] * 0.5))[..., None]
+    first, last = np.array([15, 32, 39], np.float32), np.array([122, 184, 200], np.float32)
+    return (first + (last - first) * share + np.float32(0.5)).astype(np.uint8)
+
+
+def _ellipse(image: Image.Image) -> Image.Image:
+    whole = image.copy()
+    ImageDraw.Draw(whole).ellipse((0, 0, *whole.size), outline="#ff3b30", width=40)
+    return whole
+
+
+def _caption(image: Image.Image) -> Image.Image:
+    whole = image.copy()
+    font = ImageFont.truetype(SHIPPED, 200)
+    place = (image.width / 2, image.height / 2)
+    ImageDraw.Draw(whole).text(place, "A caption", "black", font, "mm", stroke_width=6)
+    return whole
 
 
 def _with_alpha(image: Image.Image, mask: Image.Image) -> Image.Image:

@@ -137,8 +137,10 @@ class DrawShape(Node):
             )
         points = [(x, y) for x, y in self.points]
         if self.shape == "polyline":
-            return Shape([points]), Shape(_stroke(points, self.line_width))
-        return Shape([points]), Shape(_stroke([*points, points[0]], self.line_width))
+            return Shape([points], may_cross=True), Shape(_stroke(points, self.line_width))
+        return Shape([points], may_cross=True), Shape(
+            _stroke([*points, points[0]], self.line_width)
+        )
 
     def _box(self) -> Edges:
         if self.right <= self.left or self.bottom <= self.top:

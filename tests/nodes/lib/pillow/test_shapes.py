@@ -27,6 +27,18 @@ def shares(polygon: list[tuple[float, float]], side: int = 40) -> Any:
     return np.asarray(coverage(Shape([polygon]), (0, 0, side, side)), float) / 255
 
 
+def test_a_polygon_that_crosses_itself_is_filled_by_the_nonzero_rule() -> None:
+    turns = [2 * math.pi * (0.75 + 2 * corner / 5) for corner in range(5)]
+    star = [(20 + 15 * math.cos(turn), 20 + 15 * math.sin(turn)) for turn in turns]
+    found = np.asarray(coverage(Shape([star], may_cross=True), (0, 0, 40, 40)), float) / 255
+    assert found[20, 20] == 1, "the middle has the winding number 2"
+    inner = math.cos(math.radians(72)) / math.cos(math.radians(36))
+    assert found.sum() == pytest.approx(5 * 225 * inner * math.sin(math.radians(36)), rel=0.01)
+    bow = [(5.0, 5.0), (35.0, 35.0), (35.0, 5.0), (5.0, 35.0)]
+    shown = np.asarray(coverage(Shape([bow], may_cross=True), (0, 0, 40, 40)), float) / 255
+    assert shown.sum() == pytest.approx(450, rel=0.01), "halves turn in opposite ways"
+
+
 def farthest(one: Image.Image, other: Image.Image) -> int:
     """Return the greatest difference of two images in any pixel and channel."""
     return max(high for _, high in ImageChops.difference(one, other).convert("RGB").getextrema())
