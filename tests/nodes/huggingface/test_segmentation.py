@@ -17,6 +17,8 @@ from transformers import (
     CLIPSegForImageSegmentation,
     Owlv2Config,
     Owlv2ForObjectDetection,
+    Sam2Config,
+    Sam2Model,
     SamConfig,
     SamModel,
     SegformerConfig,
@@ -116,6 +118,45 @@ def sam(directory: Path) -> str:
     return save(SamModel(config), directory, {"image_processor_type": "SamImageProcessor"})
 
 
+def sam2(directory: Path) -> str:
+    backbone = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "num_attention_heads": 1,
+        "image_size": [64, 64],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 1, 1],
+        "window_size_per_stage": [8, 4, 4, 2],
+        "global_attention_blocks": [3],
+        "window_positional_embedding_background_size": [4, 4],
+    }
+    config = Sam2Config(
+        vision_config={
+            "backbone_config": backbone,
+            "backbone_channel_list": [64, 32, 16, 8],
+            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+            "fpn_hidden_size": 16,
+        },
+        prompt_encoder_config={
+            "hidden_size": 16,
+            "image_size": 64,
+            "patch_size": 16,
+            "mask_input_channels": 4,
+        },
+        mask_decoder_config={
+            "hidden_size": 16,
+            "mlp_dim": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 16,
+            "iou_head_depth": 2,
+        },
+    )
+    # Its processor has no form without torchvision.
+    return save(Sam2Model(config), directory, {"image_processor_type": "Sam2ImageProcessorFast"})
+
+
 def words(directory: Path) -> str:
     tokenizer = clip_tokenizer()
     text = {
@@ -212,6 +253,7 @@ BUILDERS: dict[str, Callable[[Path], str]] = {
     "one_class": one_class,
     "no_background": no_background,
     "sam": sam,
+    "sam2": sam2,
     "words": words,
     "owl": owl,
     "yolos": yolos,
@@ -403,6 +445,25 @@ def test_objects_at_points_and_in_boxes(network: Callable[[str], str], recorder:
     assert (np.asarray(two.mask.image) == both).all()
     together = run(points=[[20.0, 10.0]], boxes=[[5.0, 5.0, 30.0, 30.0]])
     assert len(together.masks) == 1
+
+
+def test_sam_2_sees_the_image_stretched(network: Callable[[str], str], recorder: Recorder) -> None:
+    source = image(80, 40)
+    found = SelectObject(model=network("sam2"), image=source, points=[[20.0, 10.0]]).process(
+        recorder.context
+    )
+    model = loaded(network("sam2"), Sam2Model)
+    with torch.no_grad():
+        output = model(
+            normalized(source.image, (64, 64)),
+            input_points=torch.tensor([[[[16.0, 16.0]]]]),
+            input_labels=torch.tensor([[[1]]]),
+        )
+    best = int(output.iou_scores[0, 0].argmax())
+    assert found.scores[0] == pytest.approx(float(output.iou_scores[0, 0, best]), abs=1e-3)
+    square = functional.interpolate(output.pred_masks[0, :, best][None], (64, 64), mode="bilinear")
+    large = functional.interpolate(square, (40, 80), mode="bilinear")[0, 0]
+    assert ((np.asarray(found.mask.image) > 0) != (large > 0).numpy()).mean() < 0.01
 
 
 @pytest.mark.parametrize(
