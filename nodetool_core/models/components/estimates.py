@@ -7,7 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from nodetool_core.models.sources.component_files import variant_of
-from nodetool_core.models.sources.headers import HeaderError, StoredTensor, read_header
+from nodetool_core.models.sources.file_formats import read_weights_header
+from nodetool_core.models.sources.headers import HeaderError, StoredTensor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,16 +22,20 @@ def weight_files(folder: Path, variant: str | None) -> list[Path]:
     return variants.get(variant) or variants.get(None, [])
 
 
-def tensor_bytes(file: Path, item_bytes: int) -> int:
+def tensor_bytes(file: Path, item_bytes: int, prefix: str = "") -> int:
     """
     Return what the tensors of a file take once their numbers are `item_bytes` wide.
 
-    Reads the header only.
+    Reads the header only. Those whose names don't begin with `prefix` don't count.
 
     The size of the file where the header can't be read, which loading will complain of.
     """
     try:
-        return sum(_bytes_of(tensor, item_bytes) for tensor in read_header(file).tensors.values())
+        return sum(
+            _bytes_of(tensor, item_bytes)
+            for name, tensor in read_weights_header(file).tensors.items()
+            if name.startswith(prefix)
+        )
     except HeaderError:
         return file.stat().st_size
 

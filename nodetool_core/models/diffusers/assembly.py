@@ -17,6 +17,7 @@ from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.components.integrity import load_failure
 from nodetool_core.models.components.processors import read_processors, stand_ins
 from nodetool_core.models.diffusers.deserialize import read_module
+from nodetool_core.models.diffusers.part_modules import read_part
 from nodetool_core.models.sources.priors import PRIOR
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from nodetool_core.context import Pipeline
     from nodetool_core.models.sources.repository_layout import Layout
-    from nodetool_core.models.sources.resolved import ResolvedModel
+    from nodetool_core.models.sources.resolved import ResolvedModel, ResolvedPart
 
 
 def read_component(
@@ -51,6 +52,30 @@ def read_component(
     except Exception as error:
         raise load_failure(resolved.name, where, error) from error
     return module
+
+
+def read_file(
+    config: Path, cls: type, part: ResolvedPart, dtype: torch.dtype, where: str
+) -> torch.nn.Module:
+    """
+    Return a component with the weights of a file, in host memory.
+
+    Args:
+        config: The folder whose `config.json` says how large it is.
+        where: Names the component in messages.
+
+    Raises ModelError.
+    """
+    quiet_libraries()
+    of = part.model
+    try:
+        return read_part(
+            cls, config, of.path, of.name, part.prefix, dtype, may_map=of.may_be_mapped
+        )
+    except ModelError:
+        raise
+    except Exception as error:
+        raise load_failure(of.name, where, error) from error
 
 
 def assemble(

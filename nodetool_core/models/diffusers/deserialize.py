@@ -75,14 +75,14 @@ def read_module(
     # are to go on.
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": not is_quantized}
     if issubclass(cls, ModelMixin):
-        maker = _discreet(cls, dtype)
+        maker = discreet(cls, dtype)
         options |= {"torch_dtype": dtype, "disable_mmap": not may_map}
     else:
         maker = cls
         options |= {"dtype": dtype}
     headers, damage = _headers(weight_files(folder, variant))
     try:
-        with ONE_AT_A_TIME, _discreet_transformers():
+        with ONE_AT_A_TIME, discreet_transformers():
             made, report = maker.from_pretrained(str(folder), **options)
     except Exception as error:
         if not damage or isinstance(error, (ImportError, MemoryError)):
@@ -132,7 +132,7 @@ def _headers(files: Iterable[Path]) -> tuple[list[Header], list[str]]:
     return headers, damage
 
 
-def _discreet(cls: Any, dtype: torch.dtype) -> Any:
+def discreet(cls: Any, dtype: torch.dtype) -> Any:
     """
     Return a model class of diffusers that makes a module in a number format.
 
@@ -151,7 +151,7 @@ def _discreet(cls: Any, dtype: torch.dtype) -> Any:
 
 
 @contextmanager
-def _discreet_transformers() -> Iterator[None]:
+def discreet_transformers() -> Iterator[None]:
     """Do the same for all classes of transformers, which make others inside of them."""
     from transformers import modeling_utils
 

@@ -8,6 +8,22 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedPart:
+    """A file or folder that takes the place of a component of another model."""
+
+    component: str
+    """What the model's pipeline calls it: `unet`, `text_encoder_2`."""
+    model: ResolvedModel
+    prefix: str = ""
+    """What the names of its tensors begin with, in a file of several components."""
+
+    @property
+    def revision(self) -> str:
+        """Which weights take the place of which component."""
+        return f"{self.component}={self.model.revision}"
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """Weights on this machine, and which ones they are."""
 
@@ -24,13 +40,17 @@ class ResolvedModel:
     variant: str | None = None
     prior: ResolvedModel | None = None
     """What the card of a decoder names as its prior."""
+    parts: tuple[ResolvedPart, ...] = ()
+    """What takes the place of its components; the revision ends with theirs."""
+    is_configuration: bool = False
+    """Whether it has configurations alone: all weights are those of the parts."""
 
     @property
     def own_revision(self) -> str:
-        """The revision without that of the prior."""
-        return (
-            self.revision.removesuffix(f"+{self.prior.revision}") if self.prior else self.revision
-        )
+        """The revision without those of the prior and the parts."""
+        others = [self.prior.revision] if self.prior else []
+        others += [one.revision for one in self.parts]
+        return self.revision.removesuffix("".join(f"+{one}" for one in others))
 
     @property
     def may_be_mapped(self) -> bool:
