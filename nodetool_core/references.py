@@ -10,13 +10,14 @@ a Hub id or a local path for models.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -87,7 +88,9 @@ def _is_made_of_defaults(cls: type[Reference]) -> bool:
     )
 
 
-_VALIDATORS_OF_VALUES = frozenset({"_accept_text", "_accept_image_model", "_accept_page"})
+_VALIDATORS_OF_VALUES = frozenset(
+    {"_accept_text", "_accept_image_model", "_accept_page", "_check_parts"}
+)
 """Those that leave alone what has no values."""
 
 
@@ -181,6 +184,9 @@ class FontRef(Reference):
     name: str = ""
 
 
+PartRole = Literal["denoiser", "text_encoder", "vae"]
+"""What a part of a model is."""
+
 _LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
 """Who runs a model of the Hub on this machine, in `image_model`."""
 
@@ -189,11 +195,14 @@ class ModelRef(Reference):
     """
     Weights of a model.
 
-    A Hub repository, a local directory in diffusers form, or a single safetensors file.
+    A Hub repository, a local directory in diffusers form, or a single safetensors file. Parts of it
+    may come from elsewhere: then it is their base, and has to have only what they don't give.
     """
 
     _text_field = "repo_id"
-    _when_set = frozenset({"revision", "dtype", "quantization", "compile"})
+    _when_set = frozenset(
+        {"revision", "dtype", "quantization", "compile", "denoiser", "text_encoders", "vae"}
+    )
 
     type: str = "hf.model"
     repo_id: str = Field(
@@ -229,6 +238,70 @@ class ModelRef(Reference):
         default=None,
         description="Compile the denoiser: slower the first time, faster from then on.",
     )
+    denoiser: ModelRef | None = Field(
+        default=None,
+        description="UNet or transformer in the place of the model's own: a file or a folder.",
+    )
+    text_encoders: tuple[ModelRef, ...] | None = Field(
+        default=None,
+        description="Text encoders in the place of the model's own; each finds its place itself.",
+    )
+    vae: ModelRef | None = Field(
+        default=None,
+        description="Autoencoder in the place of the model's own: a file or a folder.",
+    )
+
+    @property
+    def parts(self) -> list[tuple[PartRole, ModelRef]]:
+        """What takes the place of components of the model, with what each is."""
+        given: list[tuple[PartRole, ModelRef | None]] = [
+            ("denoiser", self.denoiser),
+            *[("text_encoder", one) for one in self.text_encoders or ()],
+            ("vae", self.vae),
+        ]
+        return [(role, one) for role, one in given if one is not None and not one.is_empty()]
+
+    @property
+    def label(self) -> str:
+        """What it is called in reports: the base, and what its parts come from."""
+        own = "/".join(one for one in (self.repo_id, self.path) if one)
+        return " + ".join([*([own] if own else []), *(part.label for _, part in self.parts)])
+
+    @property
+    def key(self) -> ModelRef:
+        """
+        The reference without its lists, by which it can be looked up.
+
+        They say what to fetch, not what to load.
+        """
+        plain = {"allow_patterns": None, "ignore_patterns": None}
+        changed: dict[str, object] = {
+            name: None
+            if name in plain
+            else tuple(one.key for one in value)
+            if isinstance(value, tuple)
+            else value.key
+            for name in ("denoiser", "text_encoders", "vae", *plain)
+            if (value := getattr(self, name)) is not None
+        }
+        return self.model_copy(update=changed) if changed else self
+
+    @property
+    def without_parts(self) -> ModelRef:
+        """The base alone."""
+        return self.model_copy(update={"denoiser": None, "text_encoders": None, "vae": None})
+
+    @field_validator("text_encoders", mode="before")
+    @classmethod
+    def _accept_list(cls, value: object) -> object:
+        """Take a list for a tuple, which can be a key of tables."""
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        if any(one.parts for _, one in self.parts):
+            raise ValueError("a part of a model has no parts itself")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -265,7 +338,7 @@ class ModelRef(Reference):
         )
 
     def is_empty(self) -> bool:
-        return not (self.repo_id or self.path)
+        return not (self.repo_id or self.path or self.parts)
 
 
 class ImageToImageModel(ModelRef):
@@ -299,6 +372,7 @@ __all__ = [
     "ImageSizeRef",
     "ImageToImageModel",
     "ModelRef",
+    "PartRole",
     "Reference",
     "reference_types",
 ]

@@ -50,6 +50,18 @@ class AutoencoderModel(ModelRef):
     type: str = "hf.vae"
 
 
+class DenoiserModel(ModelRef):
+    """The UNet or transformer of a model, alone: a file, a folder, or a model that has one."""
+
+    type: str = "hf.denoiser"
+
+
+class TextEncoderModel(ModelRef):
+    """A text encoder of a model, alone: a file, a folder, or a model that has one."""
+
+    type: str = "hf.text_encoder"
+
+
 class UpscalerModel(ModelRef):
     """A network that enlarges images: a safetensors file."""
 

@@ -159,14 +159,7 @@ def models_of(frame: Frame, step: NodeStep) -> Models:
     default = getattr(node.node_class, "default_model", "")
     if default and (ref := values.get("model")) is not None and ref.is_empty():
         values["model"] = ModelRef(repo_id=default)
-    return tuple(_bare(ref) for ref in values.values() if not ref.is_empty())
-
-
-def _bare(ref: ModelRef) -> ModelRef:
-    """Return a reference without its lists of what to fetch, so that it can be a key."""
-    if ref.allow_patterns is None and ref.ignore_patterns is None:
-        return ref
-    return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})
+    return tuple(ref.key for ref in values.values() if not ref.is_empty())
 
 
 def _uses_of(steps: Iterable[Step]) -> list[tuple[NodeStep, frozenset[int]]]:

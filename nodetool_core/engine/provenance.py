@@ -152,7 +152,7 @@ class ProvenanceRecorder:
 
 
 def _model_name(ref: ModelRef) -> str:
-    name = "/".join(filter(None, [ref.repo_id, ref.path]))
+    name = ref.label
     return f"{name} ({ref.variant})" if ref.variant else name
 
 

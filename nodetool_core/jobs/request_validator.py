@@ -221,7 +221,7 @@ def _model(plan: Plan) -> str | None:
 
 def model_name(ref: ModelRef) -> str:
     """Return what a model is called when workers say which they hold."""
-    return "/".join(filter(None, (ref.repo_id, ref.path)))
+    return ref.label
 
 
 def _stored_files(graph: Graph) -> set[str]:

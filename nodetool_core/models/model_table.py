@@ -89,7 +89,7 @@ class ModelTable:
                 for part_key, size in model.recipe.estimates.items():
                     runtime.estimates[part_key] = size
                 runtime.requests.update({one.key: one for one in model.requests(NeverCancelled())})
-        self._known[_bare(ref), part] = model.keys
+        self._known[ref.key, part] = model.keys
         return model
 
     def begin(self, model: Model) -> None:
@@ -140,7 +140,7 @@ class ModelTable:
 
         The reference itself where none is here.
         """
-        ref = _bare(ref)
+        ref = ref.key
         known = self._known.get((ref, None))
         if known is not None:
             return known
@@ -149,14 +149,3 @@ class ModelTable:
             return frozenset({ref}) if here is None else self.model(ref, here, ANY).keys
         except ModelError:
             return frozenset({ref})
-
-
-def _bare(ref: ModelRef) -> ModelRef:
-    """
-    Return a reference without its lists, by which it can be looked up.
-
-    They say what to fetch, not what to load.
-    """
-    if ref.allow_patterns is None and ref.ignore_patterns is None:
-        return ref
-    return ref.model_copy(update={"allow_patterns": None, "ignore_patterns": None})

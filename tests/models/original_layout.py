@@ -119,4 +119,83 @@ def _of_clip(name: str, stored: dict[str, Any]) -> str:
     return f"cond_stage_model.transformer.text_model.{name}"
 
 
+def write_component(directory: str | Path, part: str, file: Path, prefix: str = "") -> Path:
+    """
+    Write one component of a tiny model in the layout of its authors, as files of it alone have it.
+    """
+    stored = load_file(next((Path(directory) / part).glob("*.safetensors")))
+    return _saved({f"{prefix}{k}": v for k, v in in_original_names(part, stored).items()}, file)
+
+
+def in_original_names(part: str, stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors of a component under the names of its authors, without a prefix."""
+    if part == "open_clip":
+        return _open_clip(stored)
+    if part == "z_image":
+        return _z_image(stored)
+    bare = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer."
+    name_of = _NAMES[part]
+    return {
+        re.sub("|".join(map(re.escape, bare)), "", name_of(name, stored)): tensor
+        for name, tensor in stored.items()
+    }
+
+
+def _open_clip(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a CLIP of transformers as OpenCLIP has it, which fuses queries, keys and values."""
+    stored = {name.removeprefix("text_model."): tensor for name, tensor in stored.items()}
+    names = {
+        "embeddings.token_embedding": "token_embedding",
+        "final_layer_norm": "ln_final",
+        "layer_norm1": "ln_1",
+        "layer_norm2": "ln_2",
+        "mlp.fc1": "mlp.c_fc",
+        "mlp.fc2": "mlp.c_proj",
+        "self_attn.out_proj": "attn.out_proj",
+        "encoder.layers": "transformer.resblocks",
+    }
+    found = {
+        "positional_embedding": stored.pop("embeddings.position_embedding.weight"),
+        "text_projection": stored.pop("text_projection.weight").T.contiguous(),
+    }
+    for name, tensor in stored.items():
+        new = name
+        for theirs, ours in names.items():
+            new = new.replace(theirs, ours)
+        if ".self_attn.q_proj" in name:
+            fused = [stored[name.replace("q_proj", f"{one}_proj")] for one in "qkv"]
+            new = re.sub(r"self_attn\.q_proj\.", "attn.in_proj_", new)
+            found[new] = torch.cat(fused)
+        elif not re.search(r"self_attn\.[kv]_proj", name):
+            found[new] = tensor
+    return found
+
+
+def _z_image(stored: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the transformer of Z-Image as its authors have it."""
+    names = {
+        "all_final_layer.2-1.": "final_layer.",
+        "all_x_embedder.2-1.": "x_embedder.",
+        ".attention.to_out.0.": ".attention.out.",
+        ".attention.norm_k.": ".attention.k_norm.",
+        ".attention.norm_q.": ".attention.q_norm.",
+    }
+    found = {}
+    for name, tensor in stored.items():
+        new = name
+        for theirs, ours in names.items():
+            new = new.replace(theirs, ours)
+        if ".attention.to_q." in name:
+            fused = [stored[name.replace("to_q", f"to_{one}")] for one in "qkv"]
+            found[new.replace("to_q", "qkv")] = torch.cat(fused)
+        elif not re.search(r"attention\.to_[kv]\.", name):
+            found[new] = tensor
+    return found
+
+
+def _saved(tensors: dict[str, torch.Tensor], file: Path) -> Path:
+    save_file({name: one.contiguous() for name, one in tensors.items()}, file, {"format": "pt"})
+    return file
+
+
 _NAMES = {"unet": _of_unet, "vae": _of_vae, "text_encoder": _of_clip}

@@ -28,6 +28,7 @@ from nodetool_core.models.sources.repository_files import (
     CONFIGS,
     NETWORK,
     TENSORS,
+    folders_of,
     no_network,
     tensor_file,
 )
@@ -99,8 +100,14 @@ def network_folder(resolved: ResolvedModel, task: str) -> tuple[Path, type]:
                 "model_not_diffusers", resolved.name, message, "Use a directory with a config.json."
             )
         )
-    folder = resolved.path / task.partition(":")[2]
-    folder = folder if (folder / "config.json").is_file() else resolved.path
+    folder = next(
+        (
+            folder
+            for one in folders_of(task)
+            if ((folder := resolved.path / one) / "config.json").is_file()
+        ),
+        resolved.path,
+    )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

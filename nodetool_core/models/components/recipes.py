@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.sources.repository_layout import Layout
-    from nodetool_core.models.sources.resolved import ResolvedModel
+    from nodetool_core.models.sources.resolved import ResolvedModel, ResolvedPart
     from nodetool_core.references import ModelRef
 
 _HASH_LETTERS = 64
@@ -157,6 +157,7 @@ class DirectoryRecipe(Recipe):
 
     def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
         super().__init__(resolved, precision)
+        self._parts = {one.component: one for one in resolved.parts}
         self._sources: dict[str, tuple[ResolvedModel, Layout, str, type]] = {}
         """
         Component to the model that it is a part of, the name that it has there, and its class.
@@ -170,11 +171,19 @@ class DirectoryRecipe(Recipe):
             assembly.check_prior(self._layout.class_name, self._prior_layout, resolved.prior.name)
 
     def _read_layout(self, of: ResolvedModel, prefix: str = "") -> Layout:
-        layout = read_layout(of.path, of.name, of.variant)
-        self.remarks += assembly.left_out(layout, of.name)
+        layout = read_layout(of.path, of.name, of.variant, [one.component for one in of.parts])
+        left_out = assembly.left_out(layout, of.name)
+        # What a checkpoint has none of is not missed.
+        self.remarks += [] if of.is_configuration else left_out
         check_vocabularies(layout.directory, layout.components, of.name)
         for part, (library, name) in layout.components.items():
             folder = layout.directory / part
+            if not prefix and part in self._parts:
+                cls = component_class(library, name)
+                assert cls is not None
+                self._sources[part] = (of, layout, part, cls)
+                self._add_part(self._parts[part], folder, cls)
+                continue
             files = weight_files(folder, of.variant)
             cls = component_class(library, name) if files else None
             if cls is not None and _has_weights(cls):
@@ -197,11 +206,40 @@ class DirectoryRecipe(Recipe):
         waiting.check_cancelled()
         of, layout, folder, cls = self._sources[part]
         where = f"{layout.class_name} ({folder}: {cls.__name__})"
-        module: torch.nn.Module = assembly.read_component(
-            layout.directory / folder, cls, of, self.keys[part].variant, self.precision.dtype, where
-        )
+        config, given = layout.directory / folder, self._parts.get(part)
+        if given is not None and given.model.kind == "file":
+            module = assembly.read_file(config, cls, given, self.precision.dtype, where)
+        else:
+            of = given.model if given else of
+            config = part_folder(given) if given else config
+            module = assembly.read_component(
+                config, cls, of, self.keys[part].variant, self.precision.dtype, where
+            )
         waiting.check_cancelled()
         return module
+
+    def _add_part(self, part: ResolvedPart, config: Path, cls: type) -> None:
+        """Add a component whose weights take the place of the base's own."""
+        of = part.model
+        if of.kind == "directory":
+            folder = part_folder(part)
+            check_files(folder, of.name, of.variant, cls.__name__)
+            files = weight_files(folder, of.variant)
+            if not files:
+                raise incomplete(of.name, f"{part.component} has no safetensors weights")
+            self._add(part.component, of, folder.name, folder, files, cls)
+            return
+        # Bases whose configurations differ make different modules of one file.
+        settings = blake3((config / "config.json").read_bytes()).hexdigest()[:16]
+        content = _content(of.path.parent, [of.path])
+        key = ComponentKey(
+            f"{content or f'{of.path}@{of.own_revision}'} {cls.__name__}",
+            f"{part.prefix} {settings}",
+            None,
+            self.precision,
+        )
+        self.keys[part.component] = key
+        self.estimates[key] = tensor_bytes(of.path, self.precision.dtype.itemsize, part.prefix)
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
         with self._lock:
@@ -320,6 +358,12 @@ class PartRecipe(Recipe):
         if isinstance(part := getattr(module, "part", None), ModelPart):
             return part
         return ModelPart(module, processor_in(self._folder), tokenizer_in(self._folder))
+
+
+def part_folder(part: ResolvedPart) -> Path:
+    """Return where the weights of a part lie in a folder: of a component, or of a whole model."""
+    inside = part.model.path / part.component
+    return inside if (inside / "config.json").is_file() else part.model.path
 
 
 def component_class(library: str, name: str) -> type | None:

@@ -29,8 +29,10 @@ class ModelAllowlist(Collection[str]):
         self._revisions: dict[str, set[str | None]] = {name: {None} for name in names}
 
     def add(self, ref: ModelRef) -> None:
-        """List what a reference names, with the revision that it names."""
-        self._revisions.setdefault(_name(ref), {None}).add(ref.revision)
+        """List what a reference names and its parts, with the revisions that it names."""
+        for one in (ref.without_parts, *(part for _, part in ref.parts)):
+            if not one.is_empty():
+                self._revisions.setdefault(_name(one), {None}).add(one.revision)
 
     def check(self, ref: ModelRef) -> None:
         """

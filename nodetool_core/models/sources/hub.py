@@ -63,17 +63,23 @@ class Hub:
         return Path(self._cache_dir or constants.HF_HUB_CACHE)
 
     def pipeline(
-        self, ref: ModelRef, context: Context, task: str | None = None
+        self,
+        ref: ModelRef,
+        context: Context,
+        task: str | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> tuple[Path, str]:
         """
         Return the directory of a repository in diffusers form, and its commit.
+
+        It lacks the weights of the components named in `without`.
 
         Raises ModelError, and RunCancelled. Where its pipeline can't do `task`, nothing is fetched
         but the file that says so.
         """
 
         def choose(names: Sequence[str]) -> list[str]:
-            chosen = pipeline_files(names, ref)
+            chosen = pipeline_files(names, ref, without)
             class_name = self._class_name(ref) if task else None
             if task and class_name:
                 check_task(class_name, task, ref.repo_id)
@@ -130,9 +136,16 @@ class Hub:
 
         What a single file of the same family needs besides itself.
         """
-        return self._fetch(repo_id, None, texts_in_folders, ["model_index.json"], waiting, _ignore)[
-            0
-        ]
+        return self.texts(repo_id, waiting)[0]
+
+    def texts(self, repo_id: str, waiting: Cancellable) -> tuple[Path, str]:
+        """Do as `configuration`, and return the commit as well."""
+        return self._fetch(repo_id, None, texts_in_folders, [INDEX], waiting, _ignore)
+
+    def cached_texts(self, repo_id: str) -> tuple[Path, str] | None:
+        """Do as `texts`, without asking the network; None where none are in the cache."""
+        _check_id(repo_id)
+        return self._cached(repo_id, None, [INDEX])
 
     def cached(self, ref: ModelRef) -> tuple[Path, str] | None:
         """

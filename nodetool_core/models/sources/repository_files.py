@@ -46,11 +46,14 @@ def part_of(task: str | None) -> str | None:
     return task if is_part else None
 
 
-def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:
+def pipeline_files(
+    names: Sequence[str], ref: ModelRef, without: frozenset[str] = frozenset()
+) -> list[str]:
     """
     Return what of a repository a pipeline reads.
 
-    Texts and safetensors in component folders, of the variant asked for.
+    Texts and safetensors in component folders, of the variant asked for; no weights of the
+    components in `without`.
 
     A component that lacks the variant comes without one, as diffusers loads it. Raises ModelError
     where the repository is not in diffusers form, has only pickles, or has no such variant.
@@ -78,10 +81,11 @@ def pipeline_files(names: Sequence[str], ref: ModelRef) -> list[str]:
             name
             for name in names
             if "/" in name and not _FOREIGN.search(name) and ".safetensors" in name
+            if name.partition("/")[0] not in without
         ],
         ref,
     )
-    if not weights:
+    if not weights and not without:
         raise pickled(where, "has no safetensors weights")
     texts = [
         "model_index.json",
@@ -176,8 +180,8 @@ def part_files(names: Sequence[str], task: str, name: str, variant: str | None =
             choose_tensor_file(names, name),
             *(config for config in CONFIGS if config in names),
         ]
-    folder = task.partition(":")[2]
-    root = f"{folder}/" if folder and f"{folder}/config.json" in names else ""
+    folder = next((one for one in folders_of(task) if f"{one}/config.json" in names), "")
+    root = f"{folder}/" if folder else ""
     if f"{root}config.json" not in names:
         raise no_network(name, f"has no {root}config.json")
     inside = [
@@ -198,12 +202,16 @@ def part_probes(task: str) -> list[str]:
     """
     Return patterns of files of a repository, one of which is on this machine where the part is.
     """
-    folder = task.partition(":")[2]
     return (
         ["*.safetensors"]
         if task == TENSORS
-        else [*([f"{folder}/config.json"] if folder else []), "config.json"]
+        else [*(f"{folder}/config.json" for folder in folders_of(task)), "config.json"]
     )
+
+
+def folders_of(task: str) -> list[str]:
+    """Return the folders that a part may be in, the first that there is: `network:unet|vae`."""
+    return [one for one in task.partition(":")[2].split("|") if one]
 
 
 def no_network(name: str, what: str) -> ModelError:

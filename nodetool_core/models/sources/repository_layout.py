@@ -20,7 +20,7 @@ from nodetool_core.models.sources.inspection import inspect_file
 from nodetool_core.models.sources.pickles import is_pickled, pickled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
 _SETTINGS = {
@@ -73,11 +73,14 @@ class Layout:
         return read_json(path, str(path)) if path.is_file() else {}
 
 
-def read_layout(directory: Path, name: str, variant: str | None = None) -> Layout:
+def read_layout(
+    directory: Path, name: str, variant: str | None = None, given: Collection[str] = ()
+) -> Layout:
     """
     Return the layout of a directory, checked: safetensors for every component, no code of its own.
 
-    `name` is what the user called the model; it goes into messages. Raises ModelError.
+    `name` is what the user called the model; it goes into messages. Of the components in `given`
+    the weights come from elsewhere. Raises ModelError.
     """
     index = directory / "model_index.json"
     if index.is_symlink() and not index.exists():
@@ -103,7 +106,10 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
     absent: dict[str, ModelError] = {}
     for part, (library, kind) in components.items():
         try:
-            _check_component(directory, name, part, library, kind, variant)
+            if part in given:
+                _check_configuration(directory / part, name, part, kind)
+            else:
+                _check_component(directory, name, part, library, kind, variant)
         except ModelError as error:
             if part not in _DISPENSABLE or error.problem.code == "model_custom_code":
                 raise
@@ -111,13 +117,22 @@ def read_layout(directory: Path, name: str, variant: str | None = None) -> Layou
     if "feature_extractor" in absent and "safety_checker" in components:
         # It looks at what the extractor makes of the image.
         absent.setdefault("safety_checker", absent["feature_extractor"])
-    _check_variant(directory, name, components, variant)
+    _check_variant(directory, name, [one for one in components if one not in given], variant)
     return Layout(
         directory,
         class_name,
         {part: kind for part, kind in components.items() if part not in absent},
         absent,
     )
+
+
+def _check_configuration(folder: Path, name: str, part: str, kind: str) -> None:
+    """Raise ModelError where nothing says how large a component is whose weights are given."""
+    if not (folder / "config.json").is_file():
+        raise incomplete(
+            name, f"{part} ({kind}) has no config.json, which says how its weights are to be read"
+        )
+    read_json(folder / "config.json", name)
 
 
 def _check_component(

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem, nearest_file
+from nodetool_core.models.sources.assembled import assembled
 from nodetool_core.models.sources.file_digests import FileDigests, file_state
 from nodetool_core.models.sources.file_formats import is_weights, refuse_pickle
 from nodetool_core.models.sources.hub import Hub
 from nodetool_core.models.sources.pickles import is_pickled, pickled
 from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
-from nodetool_core.models.sources.repository_files import part_of
+from nodetool_core.models.sources.repository_files import NETWORK, part_of
 from nodetool_core.models.sources.repository_layout import incomplete
 from nodetool_core.models.sources.resolved import ResolvedModel
 from nodetool_core.references import ModelRef
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from nodetool_core.models.sources.allowlist import ModelAllowlist
 
 _Key = tuple[object, ...]
+
+_VAE_ALONE = f"{NETWORK}:vae"
 
 
 class Resolver:
@@ -79,11 +82,28 @@ class Resolver:
         Raises ModelError with a code per cause (`model_gated`, `model_not_found`, `model_offline`,
         …), and RunCancelled.
         """
+        if ref.parts and part_of(task) is None:
+            return self._in_parts(ref, context, task)
+        if task == _VAE_ALONE and ref.vae is not None:
+            ref = ref.vae
         own = self._own(ref, context, task)
         found = (
             own
             if part_of(task) is not None
             else self._with_prior(own, ref, lambda prior: self._own(prior, context))
+        )
+        assert found is not None
+        return found
+
+    def _in_parts(self, ref: ModelRef, context: Context, task: str | None) -> ResolvedModel:
+        """Return the files of a reference in parts, fetched where they are not here yet."""
+        found = assembled(
+            ref,
+            self.local,
+            lambda one, part=None, without=frozenset(): self._own(
+                one, context, part or task, without
+            ),
+            lambda repo_id: self.hub.texts(repo_id, context),
         )
         assert found is not None
         return found
@@ -100,6 +120,13 @@ class Resolver:
 
         None where they would be fetched. Asks no network.
         """
+        if ref.parts:
+            return assembled(
+                ref,
+                self.local,
+                lambda one, part=None, without=frozenset(): self._already(one, part, without),
+                self.hub.cached_texts,
+            )
         own = self._already(ref)
         return self._with_prior(own, ref, self._already) if own else None
 
@@ -156,6 +183,14 @@ class Resolver:
         Of a decoder whose prior is not here, or can't be had, the decoder's alone. Raises
         ModelError for a path that isn't there, and for a model that is not listed.
         """
+        if ref.parts:
+            found = assembled(
+                ref,
+                self.local,
+                lambda one, part=None, without=frozenset(): self._cached(one),
+                self.hub.cached_texts,
+            )
+            return found.revision if found else None
         own = self._cached(ref)
         if own is None:
             return None
@@ -214,13 +249,23 @@ class Resolver:
 
     # -- one model, without what goes with it ------------------------------------------------------
 
-    def _own(self, ref: ModelRef, context: Context, task: str | None = None) -> ResolvedModel:
-        """Return the files behind a reference, fetched where they are not here yet."""
+    def _own(
+        self,
+        ref: ModelRef,
+        context: Context,
+        task: str | None = None,
+        without: frozenset[str] = frozenset(),
+    ) -> ResolvedModel:
+        """
+        Return the files behind a reference, fetched where they are not here yet.
+
+        Of a pipeline without the weights of some components.
+        """
         local = self.local(ref)
         if local is not None:
             return local
         part = part_of(task)
-        key = (*_key(ref), part)
+        key = (*_key(ref), part, without)
         with self._lock:
             known = self._fetched.get(key)
         if known is not None and known.path.exists():
@@ -233,13 +278,15 @@ class Resolver:
             path, commit = self.hub.part(ref, part, context)
             resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
         else:
-            path, commit = self.hub.pipeline(ref, context, task)
+            path, commit = self.hub.pipeline(ref, context, task, without)
             resolved = ResolvedModel(ref.repo_id, path, "directory", commit, ref.variant)
         with self._lock:
             self._fetched[key] = resolved
         return resolved
 
-    def _already(self, ref: ModelRef) -> ResolvedModel | None:
+    def _already(
+        self, ref: ModelRef, part: str | None = None, without: frozenset[str] = frozenset()
+    ) -> ResolvedModel | None:
         """
         Return the files of a pipeline that need not be fetched any more.
 
@@ -249,7 +296,7 @@ class Resolver:
         if local is not None:
             return local
         with self._lock:
-            return self._fetched.get((*_key(ref), None))
+            return self._fetched.get((*_key(ref), part, without))
 
     def _cached(self, ref: ModelRef) -> ResolvedModel | None:
         """Do as `_already`, with what was fetched as a part, or by others into the Hub's cache."""
@@ -258,7 +305,7 @@ class Resolver:
             return known
         with self._lock:
             known = next(
-                (found for key, found in self._fetched.items() if key[:-1] == _key(ref)), None
+                (found for key, found in self._fetched.items() if key[:-2] == _key(ref)), None
             )
         if known is not None:
             return known

@@ -124,7 +124,7 @@ class ModelWarmup:
                     asyncio.shield(asyncio.wrap_future(loading)), max(0.0, until - time.monotonic())
                 )
             except NodetoolError:
-                _log.warning("The model %s could not be loaded ahead of its run.", ref.repo_id)
+                _log.warning("The model %s could not be loaded ahead of its run.", ref.label)
             except TimeoutError:
                 raise self._not_loaded(ref) from None
 
@@ -163,9 +163,7 @@ class ModelWarmup:
 
     def _not_loaded(self, ref: ModelRef) -> HttpError:
         seconds = round(self._seconds.get(ref, ESTIMATED_SECONDS), 1)
-        problem = Problem(
-            "model_loading", "", f"Model {ref.repo_id or ref.path} is currently loading"
-        )
+        problem = Problem("model_loading", "", f"Model {ref.label} is currently loading")
         headers = {"Retry-After": str(max(1, round(seconds)))}
         return HttpError(503, problem, headers=headers, more={"estimated_time": seconds})
 

@@ -44,7 +44,16 @@ _INLINE: Final = frozenset({"data", "asset"})
 _HARMLESS: Final = (ColorRef, FontRef, ImageSizeRef)
 _FONT_FILE: Final = re.compile(r"[/\\:~]|\.\w{2,5}$")
 
-_WHICH_FILES: Final = ("path", "variant", "allow_patterns", "ignore_patterns", "revision")
+_WHICH_FILES: Final = (
+    "path",
+    "variant",
+    "allow_patterns",
+    "ignore_patterns",
+    "revision",
+    "denoiser",
+    "text_encoders",
+    "vae",
+)
 """Parts of a model reference that choose among files: the operator's to set."""
 
 IMAGE_HINT: Final = (
