@@ -7,11 +7,14 @@ from typing import Annotated
 from nodes.huggingface.model_kinds import (
     AutoencoderModel,
     ControlNetModel,
+    DenoiserModel,
     IPAdapterModel,
     LoraModel,
+    TextEncoderModel,
+    TextToImageModel,
     UpscalerModel,
 )
-from nodetool_core import Field, Lane, Node
+from nodetool_core import Field, Lane, ModelRef, Node
 
 _REPO = "Hub id such as `owner/name`, or a path on this machine."
 _FILE = "The safetensors file in it; empty where there is one alone."
@@ -98,6 +101,58 @@ class LoadVAE(Node):
 
     def process(self) -> Annotated[AutoencoderModel, "The reference to the autoencoder."]:
         return AutoencoderModel(repo_id=self.repo_id)
+
+
+class AssembleModel(Node):
+    """
+    Names a model in parts: a denoiser, text encoders and an autoencoder over a base that has what
+    they don't give.
+    huggingface, model, checkpoint, unet, transformer, text encoder, vae, gguf
+
+    Each part is a file (safetensors, also with 8-bit weights and scales, or GGUF with the extra
+    `gguf`), the folder of a component, a Hub id, or a checkpoint, of which the component is taken.
+    The base is a Hub id, a folder in diffusers form, of which the weights that parts give may be
+    missing, a checkpoint, or the name of a family such as `sdxl`. Empty, it is the family of the
+    denoiser. A text encoder finds its place by what it is; among equal ones the order counts.
+
+    Use cases:
+    - Use a denoiser with the text encoders and the autoencoder that you have already
+    - Give a checkpoint another autoencoder
+    - Run a GGUF file
+    """
+
+    lane = Lane.INLINE
+
+    base: TextToImageModel = Field(
+        default=TextToImageModel(),
+        description="What gives the rest: a Hub id, a folder, a checkpoint or a family.",
+    )
+    denoiser: DenoiserModel = Field(
+        default=DenoiserModel(), description="The UNet or transformer; empty for that of the base."
+    )
+    text_encoders: list[TextEncoderModel] = Field(
+        default=[], description="Text encoders; those that are not given are those of the base."
+    )
+    vae: AutoencoderModel = Field(
+        default=AutoencoderModel(), description="The autoencoder; empty for that of the base."
+    )
+
+    def process(self) -> Annotated[TextToImageModel, "The model, for any node that takes one."]:
+        return self.base.model_copy(
+            update={
+                "denoiser": _plain(self.denoiser) or self.base.denoiser,
+                "text_encoders": tuple(
+                    one for given in self.text_encoders if (one := _plain(given))
+                )
+                or self.base.text_encoders,
+                "vae": _plain(self.vae) or self.base.vae,
+            }
+        )
+
+
+def _plain(part: ModelRef) -> ModelRef | None:
+    """Return a part as any reference has it; None where it is empty."""
+    return None if part.is_empty() else part
 
 
 class LoadUpscaler(Node):

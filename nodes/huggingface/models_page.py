@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from nodes.huggingface.parts_page import parts_section
 from nodetool_core.models.diffusers.families import (
     OUTSIDE_AUTO_PIPELINE,
     call_parameter,
@@ -172,7 +173,7 @@ def page() -> str:
             f"Node: [{node}]({path}).",
             _table(task, OUTSIDE_AUTO_PIPELINE[task]),
         ]
-    parts += [_NOTES, _quirk_notes()]
+    parts += [parts_section(), _NOTES, _quirk_notes()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
