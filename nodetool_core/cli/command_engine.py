@@ -6,11 +6,13 @@ Every installed pack, results kept on disk from one command to the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nodetool_core.context import Models
     from nodetool_core.engine.caching.tiered import TieredCache
     from nodetool_core.engine.engine import Engine
@@ -35,11 +37,13 @@ def engine(models: Models | None = None, cache: TieredCache | None = None) -> It
         cache.close()
 
 
-def models(device: str | None, device_memory: str, host_memory: str) -> Models | None:
+def models(
+    device: str | None, device_memory: str, host_memory: str, folders: Sequence[Path] = ()
+) -> Models | None:
     """
     Return a weights manager as the command line states; None where it states nothing.
 
-    Raises ModelError for what is no amount of memory.
+    Raises ModelError for what is no amount of memory, and no folder of models.
     """
     from nodetool_core.models.residency.devices import check_names, parse_bytes
 
@@ -50,11 +54,16 @@ def models(device: str | None, device_memory: str, host_memory: str) -> Models |
         parse_bytes(device_memory, "--device-memory"),
         parse_bytes(host_memory, "--host-memory"),
     )
-    if device is None and budget is None and host_budget is None:
+    if device is None and budget is None and host_budget is None and not folders:
         return None
     from nodetool_core.models.manager import ModelManager
+    from nodetool_core.models.sources.model_folders import ModelFolders
     from nodetool_core.registry import Registry
 
     return ModelManager(
-        Registry.installed().weights(), device=device, budget=budget, host_budget=host_budget
+        Registry.installed().weights(),
+        device=device,
+        budget=budget,
+        host_budget=host_budget,
+        folders=ModelFolders(folders),
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nodetool_core.cli.messages import WrongUseError
+from nodetool_core.cli.model_options import ModelsDir
 from nodetool_core.errors import Problem, missing_package
 
 
@@ -27,6 +28,7 @@ def edit(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Whether a browser is opened.")
     ] = True,
+    models_dir: ModelsDir = None,
 ) -> None:
     """
     Open the editor: build workflows, run them, look at what comes out.
@@ -44,7 +46,7 @@ def edit(
         from nodetool_core.editor import launch
     except ModuleNotFoundError as error:
         raise WrongUseError(missing_package("nodetool edit", error, "serve")) from error
-    launch.edit(folder, name, port=port, browser=browser)
+    launch.edit(folder, name, port=port, browser=browser, models_dir=models_dir or ())
 
 
 def _folder_and_name(place: Path | None) -> tuple[Path, str | None]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from nodetool_core.cli.messages import say
+from nodetool_core.cli.model_files import folder_rows
+from nodetool_core.cli.model_options import ModelsDir
 from nodetool_core.cli.sizes import size_text
 from nodetool_core.cli.weight_inspection import inspect
 from nodetool_core.errors import NodetoolError, Problem, near_miss
@@ -47,18 +49,23 @@ Revision = Annotated[
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(models_dir: ModelsDir = None, as_json: AsJson = False) -> None:
     """
     List the models on this machine; of those that are not whole, what lacks.
 
+    With folders of models also their files, and what each is.
+
     \b
-    Example:
+    Examples:
       nodetool models list
+      nodetool models list --models-dir ~/ComfyUI
     """
-    rows = _rows()
+    rows, files = _rows(), list(folder_rows(models_dir or ()))
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows]))
+        typer.echo(json.dumps([*map(asdict, rows), *files]))
         return
+    for file in files:
+        typer.echo(f"{file['category']}/{file['name']}  {size_text(file['bytes'])}  {file['what']}")
     width = max((len(row.name) for row in rows), default=0)
     for row in rows:
         state = "".join(f"  incomplete: {gap}" for gap in row.gaps[:1])
@@ -67,7 +74,7 @@ def list_(as_json: AsJson = False) -> None:
             f"{row.name:<{width}}  {size_text(row.bytes):>10}  {row.source:<4}"
             f"  {revisions}{state}".rstrip()
         )
-    if not rows:
+    if not rows and not files:
         say("No models are on this machine. Fetch one: nodetool models pull owner/name")
 
 

@@ -16,6 +16,7 @@ from nodetool_core.cli.messages import (
     show_problem,
     show_problems,
 )
+from nodetool_core.cli.model_options import ModelsDir
 from nodetool_core.errors import NodetoolError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def run(
     host_memory: Annotated[
         str, typer.Option(metavar="SIZE", help="Main memory for weights that wait for a device.")
     ] = "auto",
+    models_dir: ModelsDir = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document about the run.")
     ] = False,
@@ -145,7 +147,8 @@ def run(
         output_place(out),
         _options(outputs, on_error, not no_cache, timeout, attempts),
     )
-    with command_engine.engine(command_engine.models(device, device_memory, host_memory)) as engine:
+    models = command_engine.models(device, device_memory, host_memory, models_dir or ())
+    with command_engine.engine(models) as engine:
         raise typer.Exit(_run(request, engine, quiet=quiet, as_json=as_json, debug=debug))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nodetool_core.cli.messages import WrongUseError
+from nodetool_core.cli.model_options import ModelsDir
 from nodetool_core.errors import Problem, missing_package
 
 
@@ -37,6 +38,7 @@ def serve(
             help="A model that clients may name. Repeatable. Default: the one that ships.",
         ),
     ] = None,
+    models_dir: ModelsDir = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", metavar="DIR", help="Folder for jobs, uploads and results."),
@@ -95,6 +97,7 @@ def serve(
             port=port,
             token=token,
             models=None if models is None else tuple(models),
+            models_dir=None if models_dir is None else tuple(map(str, models_dir)),
             data=data,
             insecure_without_token=insecure_without_token or None,
         )

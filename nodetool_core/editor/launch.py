@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -29,7 +30,9 @@ _DATA: Final = "NODETOOL_DATA_DIR"
 """Names the folder below which the editor keeps what is no cache."""
 
 
-def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
+def edit(
+    folder: Path, name: str | None, *, port: int, browser: bool, models_dir: Sequence[Path] = ()
+) -> None:
     """
     Serve the editor until a signal ends it.
 
@@ -38,11 +41,19 @@ def edit(folder: Path, name: str | None, *, port: int, browser: bool) -> None:
         name: Of the workflow to open.
         port: To listen on; 0 for any free one.
         browser: Whether one is opened.
+        models_dir: Folders of models as other tools have them.
 
     Raises SettingsError where the address is taken.
     """
     data = data_directory(folder)
-    settings = Settings(graphs=folder, host="127.0.0.1", port=port, data=data, rate=0)
+    settings = Settings(
+        graphs=folder,
+        host="127.0.0.1",
+        port=port,
+        data=data,
+        rate=0,
+        models_dir=tuple(map(str, models_dir)),
+    )
     return_freed_memory()
     sessions = Sessions(is_required=True, kept=data / "sessions.json")
     with (

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.residency.transfer import ModuleCopier
     from nodetool_core.models.sources.allowlist import ModelAllowlist
     from nodetool_core.models.sources.hub import Hub
+    from nodetool_core.models.sources.model_folders import ModelFolders
     from nodetool_core.references import ModelRef
 
 
@@ -80,6 +81,7 @@ class ModelManager(WeightsManager):
             then one at a time; 1 does each alone, to the last bit.
         hub: Where Hub ids are fetched from.
         allowlist: The only models that may be used; any where none is given.
+        folders: Folders of models as other tools have them, in which names are looked for.
         copier: Copies weights to devices.
         meter: Measures working memory.
     """
@@ -97,6 +99,7 @@ class ModelManager(WeightsManager):
         batch: int = 1,
         hub: Hub | None = None,
         allowlist: ModelAllowlist | None = None,
+        folders: ModelFolders | None = None,
         copier: ModuleCopier | None = None,
         meter: Meter | None = None,
     ) -> None:
@@ -114,7 +117,7 @@ class ModelManager(WeightsManager):
                         "Give bytes, or leave it out.",
                     )
                 )
-        self.resolver = Resolver(weights, hub, allowlist)
+        self.resolver = Resolver(weights, hub, allowlist, folders)
         self.encoder_cache = EncoderCache(encoder_cache)
         self.loads = 0
         """How many times a model was not there as a whole and weights were read for it."""

@@ -222,6 +222,13 @@ class Settings(BaseSettings):
         default="auto",
         description="Host memory for weights that are not on a device: `auto`, or `32GB`.",
     )
+    models_dir: Names = Field(
+        default=(),
+        description=(
+            "Folders of models as ComfyUI or A1111 have them, or `extra_model_paths.yaml`: names of"
+            " files in them are found."
+        ),
+    )
     idle_seconds: float = Field(
         default=0.0,
         ge=0,

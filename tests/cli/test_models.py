@@ -236,3 +236,23 @@ def test_files_are_inspected(nodetool: Command, tmp_path: Path) -> None:
     assert both.json[1]["problem"]["code"] == "model_pickled"
     refused = nodetool("models", "inspect", str(tmp_path / "a.ckpt"))
     assert refused.code == 1 and "pickled" in refused.err and not refused.out
+
+
+def test_files_in_folders_of_models_are_listed(
+    nodetool: Command, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ROOT / "nodes" / "huggingface" / "weights" / "tiny-landscapes"
+    place = tmp_path / "models" / "vae"
+    place.mkdir(parents=True)
+    (file,) = (folder / "vae").glob("*.safetensors")
+    shutil.copy(file, place / "landscapes.safetensors")
+    (place / "old.pt").write_bytes(b"x")
+    listed = nodetool("models", "list", "--models-dir", str(tmp_path), "--json").json
+    rows = {row["name"]: row for row in listed if row["source"] == "folder"}
+    assert rows["landscapes.safetensors"]["category"] == "vae"
+    assert "autoencoder" in rows["landscapes.safetensors"]["what"]
+    assert "pickled" in rows["old.pt"]["what"]
+    monkeypatch.setenv("NODETOOL_MODELS_DIR", str(tmp_path))
+    assert "vae/landscapes.safetensors" in nodetool("models", "list").out
+    missing = nodetool("models", "list", "--models-dir", str(tmp_path / "none"))
+    assert missing.code == 1 and "is no folder of models" in missing.err

@@ -59,7 +59,9 @@ def assembled(
     """
     given: list[tuple[PartRole, ResolvedModel]] = []
     for role, part in ref.parts:
-        found = find(part, f"{NETWORK}:{'|'.join(COMPONENTS[role])}")
+        # The kind says in which folders of models a name is looked for.
+        wanted = part.model_copy(update={"type": f"hf.{role}"})
+        found = find(wanted, f"{NETWORK}:{'|'.join(COMPONENTS[role])}")
         if found is None:
             return None
         given.append((role, found))

@@ -2,7 +2,8 @@
 From a model reference to files on this machine.
 
 In this order: weights that ship with a pack, by their id; a path that exists (a directory in
-diffusers form, a single safetensors file, or `path` inside a directory); a Hub id. What a reference
+diffusers form, a single file, or `path` inside a directory); a file in the folders of models; a Hub
+id. What a reference
 stood for is recorded as a revision: the commit on the Hub, or a digest of the local files.
 """
 
@@ -19,6 +20,7 @@ from nodetool_core.models.sources.assembled import assembled
 from nodetool_core.models.sources.file_digests import FileDigests, file_state
 from nodetool_core.models.sources.file_formats import is_weights, refuse_pickle
 from nodetool_core.models.sources.hub import Hub
+from nodetool_core.models.sources.model_folders import ModelFolders
 from nodetool_core.models.sources.pickles import is_pickled, pickled
 from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
 from nodetool_core.models.sources.repository_files import NETWORK, part_of
@@ -49,9 +51,11 @@ class Resolver:
         weights: Mapping[str, Path] | None = None,
         hub: Hub | None = None,
         allowlist: ModelAllowlist | None = None,
+        folders: ModelFolders | None = None,
     ) -> None:
         self.weights = dict(weights or {})
         self.hub = hub or Hub()
+        self.folders = folders or ModelFolders()
         self._allowlist = allowlist
         self._fetched: dict[_Key, ResolvedModel] = {}
         self._shipped: dict[str, ResolvedModel] = {}
@@ -160,6 +164,9 @@ class Resolver:
             if not path.exists():
                 raise _missing(path, name)
             return self._at(path, name, ref)
+        listed = self.folders.find(name, ref.type)
+        if listed is not None:
+            return self._at(listed, name, ref)
         if name.lower().startswith(("http://", "https://")):
             hint = "Give a Hub id, or download the .safetensors file and give its path."
             raise ModelError(

@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.loader import ImageLoader
@@ -53,6 +54,7 @@ def open_models(
     """
     from nodetool_core.models.manager import ModelManager
     from nodetool_core.models.residency.devices import parse_bytes
+    from nodetool_core.models.sources.model_folders import ModelFolders
 
     return ModelManager(
         registry.weights(),
@@ -64,6 +66,7 @@ def open_models(
         batch=settings.batch,
         hub=hub,
         allowlist=listed,
+        folders=ModelFolders([Path(one) for one in settings.models_dir]),
     )
 
 
