@@ -67,7 +67,7 @@ def inspect(
 def row_of(described: FileDescription) -> JsonObject:
     """Return what a file is, as JSON."""
     written = asdict(described)
-    del written["first_names"]
+    del written["first_names"], written["stated"]
     return {"name": described.name, "hint": described.hint} | written
 
 

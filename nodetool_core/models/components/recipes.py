@@ -135,6 +135,21 @@ class Recipe(ABC):
             tensor_bytes(file, self.precision.dtype.itemsize) for file in files
         )
 
+    def _add_file(self, name: str, part: ResolvedPart, config: Path, cls: type) -> None:
+        """Add a component whose weights are in a file, and its configuration in a folder."""
+        of = part.model
+        # Bases whose configurations differ make different modules of one file.
+        settings = blake3((config / "config.json").read_bytes()).hexdigest()[:16]
+        content = _content(of.path.parent, [of.path])
+        key = ComponentKey(
+            f"{content or f'{of.path}@{of.own_revision}'} {cls.__name__}",
+            f"{part.prefix} {settings}",
+            None,
+            self.precision,
+        )
+        self.keys[name] = key
+        self.estimates[key] = tensor_bytes(of.path, self.precision.dtype.itemsize, part.prefix)
+
 
 def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hub) -> Recipe:
     """
@@ -229,17 +244,7 @@ class DirectoryRecipe(Recipe):
                 raise incomplete(of.name, f"{part.component} has no safetensors weights")
             self._add(part.component, of, folder.name, folder, files, cls)
             return
-        # Bases whose configurations differ make different modules of one file.
-        settings = blake3((config / "config.json").read_bytes()).hexdigest()[:16]
-        content = _content(of.path.parent, [of.path])
-        key = ComponentKey(
-            f"{content or f'{of.path}@{of.own_revision}'} {cls.__name__}",
-            f"{part.prefix} {settings}",
-            None,
-            self.precision,
-        )
-        self.keys[part.component] = key
-        self.estimates[key] = tensor_bytes(of.path, self.precision.dtype.itemsize, part.prefix)
+        self._add_file(part.component, part, config, cls)
 
     def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
         with self._lock:
@@ -328,6 +333,10 @@ class PartRecipe(Recipe):
             self._add(task, resolved, task, resolved.path, files, ModelPart)
             return
         self._folder, cls = network_folder(resolved, task)
+        self._class = cls
+        if resolved.parts:
+            self._add_file(task, resolved.parts[0], self._folder, cls)
+            return
         check_files(self._folder, resolved.name, resolved.variant, cls.__name__)
         part = (
             ""
@@ -342,6 +351,14 @@ class PartRecipe(Recipe):
         import torch
 
         waiting.check_cancelled()
+        if self.resolved.parts:
+            return assembly.read_file(
+                self._folder,
+                self._class,
+                self.resolved.parts[0],
+                self.precision.dtype,
+                self._class.__name__,
+            )
         made = load_part(self.resolved, self._task, Device("cpu", self.precision.dtype))
         waiting.check_cancelled()
         if made.model is not None:

@@ -29,8 +29,11 @@ from nodetool_core.models.sources.resolved import ResolvedModel, ResolvedPart
 if TYPE_CHECKING:
     from nodetool_core.references import ModelRef, PartRole
 
-Configuration = Callable[[str], tuple[Path, str] | None]
-"""Takes a Hub id, and gives the folder with its texts and its commit; None where it has none."""
+
+class Configuration(Protocol):
+    """Finds the folder with the texts of a repository, and its commit; None where it has none."""
+
+    def __call__(self, repo_id: str, revision: str | None = None) -> tuple[Path, str] | None: ...
 
 
 class Find(Protocol):
@@ -77,7 +80,7 @@ def assembled(
         return _over_checkpoint(here, given, configuration)
     if here is not None:
         return _joined(here, placed(here.path, here.name, given))
-    texts = configuration(base.repo_id)
+    texts = configuration(base.repo_id, base.revision)
     if texts is None:
         return None
     parts = placed(texts[0], base.repo_id, given)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.references import ModelRef
 
+_TEXTS = [INDEX, "config.json"]
+"""One of them is here where the texts of a repository are."""
+
 _TIMEOUT = 10.0
 """Seconds to wait for the Hub's first answer."""
 
@@ -138,14 +141,16 @@ class Hub:
         """
         return self.texts(repo_id, waiting)[0]
 
-    def texts(self, repo_id: str, waiting: Cancellable) -> tuple[Path, str]:
-        """Do as `configuration`, and return the commit as well."""
-        return self._fetch(repo_id, None, texts_in_folders, [INDEX], waiting, _ignore)
+    def texts(
+        self, repo_id: str, waiting: Cancellable, revision: str | None = None
+    ) -> tuple[Path, str]:
+        """Do as `configuration` at a revision, and return the commit as well."""
+        return self._fetch(repo_id, revision, texts_in_folders, _TEXTS, waiting, _ignore)
 
-    def cached_texts(self, repo_id: str) -> tuple[Path, str] | None:
+    def cached_texts(self, repo_id: str, revision: str | None = None) -> tuple[Path, str] | None:
         """Do as `texts`, without asking the network; None where none are in the cache."""
         _check_id(repo_id)
-        return self._cached(repo_id, None, [INDEX])
+        return self._cached(repo_id, revision, _TEXTS)
 
     def cached(self, ref: ModelRef) -> tuple[Path, str] | None:
         """

@@ -100,11 +100,18 @@ class FileDescription:
     components: tuple[FileComponent, ...]
     lora: LoraTraits | None = None
     first_names: tuple[str, ...] = ()
+    stated: str | None = None
+    """Key of the family that the texts of its header name; None where they name none."""
 
     @property
     def name(self) -> str:
         """What it is, with an article: `a LoRA for Stable Diffusion XL`."""
         return named(self.kind, self.family)
+
+    @property
+    def said(self) -> str:
+        """What messages say that it is, after its name."""
+        return f"is {self.name}" if self.kind == "unknown" else f"looks like {self.name}"
 
     @property
     def hint(self) -> str:
@@ -153,6 +160,7 @@ def describe(header: Header) -> FileDescription:
         components,
         lora,
         tuple(sorted(shapes)[:_SHOWN]),
+        stated_family(header.metadata),
     )
 
 
@@ -178,7 +186,7 @@ def no_whole_model(name: str, described: FileDescription) -> ModelError:
 def unfit_kind(name: str, described: FileDescription, wanted: Collection[Kind]) -> ModelError:
     """Return the refusal of a file of another kind than those that are wanted."""
     expected = " or ".join(_NAMES[kind][0] for kind in wanted)
-    message = f"looks like {described.name}, where {expected} is wanted."
+    message = f"{described.said}, where {expected} is wanted."
     return ModelError(Problem("model_unfit", name, message, described.hint))
 
 

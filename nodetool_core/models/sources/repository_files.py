@@ -107,7 +107,8 @@ def texts_in_folders(names: Sequence[str]) -> list[str]:
         and ".safetensors" not in name
         and ".bin" not in name
     ]
-    return ["model_index.json"] + [name for name in inside if not _FOREIGN.search(name)]
+    own = ["model_index.json", *(["config.json"] if "config.json" in names else [])]
+    return own + [name for name in inside if not _FOREIGN.search(name)]
 
 
 def _of_variant(weights: Iterable[str], ref: ModelRef) -> list[str]:

@@ -26,6 +26,7 @@ from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_
 from nodetool_core.models.sources.repository_files import NETWORK, part_of
 from nodetool_core.models.sources.repository_layout import incomplete
 from nodetool_core.models.sources.resolved import ResolvedModel
+from nodetool_core.models.sources.single_components import configured
 from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:
@@ -88,14 +89,32 @@ class Resolver:
         """
         if ref.parts and part_of(task) is None:
             return self._in_parts(ref, context, task)
+        base = ""
         if task == _VAE_ALONE and ref.vae is not None:
-            ref = ref.vae
+            base, ref = ref.repo_id, ref.vae
         own = self._own(ref, context, task)
+        if own.kind == "file" and task in (NETWORK, _VAE_ALONE):
+            return self._configured(own, task, context, base)
         found = (
             own
             if part_of(task) is not None
             else self._with_prior(own, ref, lambda prior: self._own(prior, context))
         )
+        assert found is not None
+        return found
+
+    def _configured(
+        self, file: ResolvedModel, task: str, context: Context, base: str
+    ) -> ResolvedModel:
+        """Return a component in a file with its configuration, fetched where it is not here yet."""
+        folder = Path(os.path.expanduser(base))  # noqa: PTH111
+
+        def texts(repo_id: str, revision: str | None = None) -> tuple[Path, str]:
+            if repo_id == base and folder.is_dir():
+                return folder.resolve(), self._digests.digest(folder)
+            return self.hub.texts(repo_id, context, revision)
+
+        found = configured(file, task, texts, "" if folder.is_file() else base)
         assert found is not None
         return found
 
@@ -107,7 +126,7 @@ class Resolver:
             lambda one, part=None, without=frozenset(): self._own(
                 one, context, part or task, without
             ),
-            lambda repo_id: self.hub.texts(repo_id, context),
+            lambda repo_id, revision=None: self.hub.texts(repo_id, context, revision),
         )
         assert found is not None
         return found

@@ -243,6 +243,49 @@ def test_the_vae_of_a_model_in_parts_encodes(
         assert type(lease.part.model).__name__ == "AutoencoderKL"
 
 
+@pytest.mark.parametrize("layout", ["diffusers", "original", "checkpoint"])
+def test_a_vae_in_a_file_encodes_alone(
+    layout: str, single: Path, family_hub: Hub, model: Callable[[str], str], tmp_path: Path
+) -> None:
+    directory = model("stable_diffusion")
+    file = {"diffusers": weights_of(directory, "vae"), "checkpoint": single}.get(layout)
+    file = file or write_component(directory, "vae", tmp_path / "vae.safetensors")
+    models = ModelManager(device="cpu", hub=family_hub)
+    context = Recorder(models).context
+    for ref in (
+        ModelRef(repo_id=str(file)),
+        ModelRef.model_validate({"repo_id": "sd1", "vae": str(file)}),
+        ModelRef.model_validate({"repo_id": directory, "vae": str(file)}),
+    ):
+        with models.use(ref, "network:vae", context=context) as lease:
+            made = lease.part.model.state_dict()
+        stored = load_file(weights_of(directory, "vae"))
+        assert all(torch.equal(one, made[key]) for key, one in stored.items())
+    assert len(models.runtime.store.components()) == 1, "one autoencoder, however it is named"
+
+
+def test_a_controlnet_in_a_file_is_read(
+    model: Callable[[str], str],
+    adapter: Callable[[str, str], str],
+    tmp_path: Path,
+    hub_server: HubServer,
+) -> None:
+    net = Path(adapter("controlnet", "stable_diffusion"))
+    config = (net / "config.json").read_bytes()
+    hub_server.repositories["lllyasviel/control_v11p_sd15_canny"] = {"config.json": config}
+    models = ModelManager(device="cpu", hub=Hub(tmp_path / "cache", hub_server.endpoint))
+    context = Recorder(models).context
+    file = shutil.copy(next(net.glob("*.safetensors")), tmp_path / "canny.safetensors")
+    with models.use(ModelRef(repo_id=str(file)), "network", context=context) as lease:
+        assert type(lease.part.model).__name__ == "ControlNetModel"
+    vae = weights_of(model("stable_diffusion"), "vae")
+    with (
+        pytest.raises(ModelError, match="looks like an autoencoder"),
+        models.use(ModelRef(repo_id=str(vae)), "network", context=context),
+    ):
+        pass
+
+
 # -- quantized files -------------------------------------------------------------------------------
 
 
