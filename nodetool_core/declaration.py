@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator as AsyncGeneratorType
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from weakref import WeakKeyDictionary
 
 from nodetool_core.errors import DeclarationError, Problem
 from nodetool_core.properties import MISSING, PLACES, FieldInfo, Place, Property
@@ -127,7 +128,7 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
     Raises DeclarationError with everything that is wrong with it.
     """
     problems: list[Problem] = []
-    hints = _hints(cls, cls, local_names)
+    hints = _class_hints(cls, local_names)
     properties: dict[str, Property] = {}
     for name, annotation in hints.items():
         if origin_of(annotation) is ClassVar or annotation is ClassVar or name.startswith("_"):
@@ -203,6 +204,26 @@ def _is_async(process: object) -> bool:
 
 def _declaration(cls: type, name: str, message: str) -> Problem:
     return Problem("invalid_declaration", f"{cls.__module__}.{cls.__qualname__}.{name}", message)
+
+
+_own_hints: WeakKeyDictionary[type, dict[str, object]] = WeakKeyDictionary()
+"""What each class annotates itself: most of what a node class has is its bases'."""
+
+
+def _class_hints(cls: type, local_names: Mapping[str, object]) -> dict[str, object]:
+    """Return the annotations of a class and its bases, as types."""
+    hints: dict[str, object] = {}
+    for base in reversed(cls.__mro__):
+        own = _own_hints.get(base)
+        if own is None:
+            annotated = {
+                "__annotations__": vars(base).get("__annotations__", {}),
+                "__module__": base.__module__,
+            }
+            own = _hints(cls, type(base.__name__, (), annotated), local_names)
+            _own_hints[base] = own
+        hints |= own
+    return hints
 
 
 def _hints(cls: type, of: object, local_names: Mapping[str, object]) -> dict[str, object]:
