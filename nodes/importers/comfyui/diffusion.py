@@ -66,7 +66,7 @@ def load_model(name: str, *, is_flow: bool = False) -> Callable[[Reading], tuple
 
     def load(reading: Reading) -> tuple[object, ...]:
         ref, from_hub = _ref(reading, name, "hf.model")
-        path = reading.take_as(name, str)
+        path = ref["repo_id"]
         reading.skip("config_name")
         if (dtype := str(reading.take("weight_dtype", "default"))).startswith("fp8"):
             ref["quantization"] = "fp8"
@@ -95,8 +95,8 @@ def _ref(reading: Reading, name: str, kind: str) -> tuple[dict[str, object], str
 
     The second is empty where the file's place on the Hub is not known.
     """
-    path = reading.take_as(name, str)
-    address = reading.node.models.get(PurePosixPath(path.replace("\\", "/")).name, "")
+    path = reading.file_name(name)
+    address = reading.node.models.get(PurePosixPath(path).name, "")
     page = _page(address)
     if not page:
         return {"type": kind, "repo_id": path}, ""
@@ -134,15 +134,14 @@ def load_network(name: str, kind: str) -> Callable[[Reading], tuple[object, ...]
     """Return the rule of a loader of a network that a node of ours takes as a property."""
 
     def load(reading: Reading) -> tuple[object, ...]:
-        path = reading.take_as(name, str)
         reading.skip("model")
         ref, from_hub = _ref(reading, name, kind)
         if from_hub:
             reading.note(f"{from_hub} is fetched from the Hub.")
         else:
             reading.note(
-                f"{path!r} is read from the folder that the run starts in, unless it is the id of"
-                " a model."
+                f"{ref['repo_id']!r} is read from the folder that the run starts in, unless it is"
+                " the id of a model."
             )
         return (Network(ref),)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any, Final, TypeVar
 
 from nodes.importers.comfyui.exposed import INPUT_TYPES, Exposed, placeholder, plain
@@ -66,6 +67,23 @@ class Reading:
         if not isinstance(value, kind):
             raise Unsupported(f"its {name} is {type(value).__name__}, not {kind.__name__}")
         return value
+
+    def file_name(self, name: str) -> str:
+        """
+        Return the name of a file, with the folders inside of ComfyUI's own.
+
+        Of a name that leads elsewhere only its last part is kept, and that is noted.
+        """
+        path = self.take_as(name, str)
+        for folder in ("input", "output", "temp"):
+            path = path.removesuffix(f" [{folder}]")
+        path = path.strip().replace("\\", "/")
+        parts = PurePosixPath(path).parts
+        if not parts or (parts[0] != "/" and ":" not in parts[0] and ".." not in parts):
+            return path
+        message = f"{name} {path!r} is outside of ComfyUI's folders: {parts[-1]!r} alone is kept."
+        self.note(message, level="warning")
+        return "" if parts[-1] in ("/", "..") else parts[-1]
 
     def number(self, name: str, default: object = REQUIRED) -> float:
         """

@@ -193,7 +193,7 @@ def _canvas(reading: Reading, colour: str) -> tuple[object, ...]:
 
 def _file(reading: Reading) -> Handle:
     """Return an input of the workflow for a file that ComfyUI keeps in its input folder."""
-    path = reading.take_as("image", str).removesuffix(" [input]").removesuffix(" [output]").strip()
+    path = reading.file_name("image")
     value = {"type": "image", "uri": path}
     name = reading.name("image")
     reading.note(

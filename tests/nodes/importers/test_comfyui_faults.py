@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from nodes.importers.comfyui.importer import import_file
+from nodetool_core import WorkflowError
 from nodetool_core.importing.draft import Grade
 from nodetool_core.importing.report import report
 from tests.nodes.importers.conftest import REGISTRY, content_of, edges, from_content, said, values
@@ -217,3 +219,34 @@ def test_an_image_with_the_editors_form_alone(tmp_path: Path) -> None:
     exif[0x010F] = f"Workflow:{json.dumps(fault('base'))}"
     Image.new("RGB", (4, 4)).save(tmp_path / "made.webp", exif=exif)
     assert values(import_file(tmp_path / "made.webp", REGISTRY), "5")["seed"] == 5
+
+
+OUTSIDE = [
+    "../../etc/secret.png",
+    "/etc/secret.png",
+    "C:\\Users\\me\\secret.png",
+    "a/../../secret.png",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_names_that_lead_elsewhere_keep_their_last_part_alone(name: str) -> None:
+    content = content_of("image_to_image")
+    content["12"]["inputs"]["image"] = name
+    content["10"]["inputs"]["ckpt_name"] = name.replace(".png", ".safetensors")
+    result = from_content(content)
+    assert values(result, "12")["value"]["uri"] == "secret.png"
+    assert values(result, "10")["value"]["repo_id"] == "secret.safetensors"
+    assert sum("outside of ComfyUI's folders" in note for note in said(result)) == 2
+    content["12"]["inputs"]["image"] = "sub\\lake.png [input]"
+    assert values(from_content(content), "12")["value"]["uri"] == "sub/lake.png"
+
+
+def test_files_that_are_too_large_or_something_else(tmp_path: Path) -> None:
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(100_000_000)
+    with pytest.raises(WorkflowError, match="is larger than 64 MiB"):
+        import_file(tmp_path / "large.json", REGISTRY)
+    (tmp_path / "model.json").write_bytes(pickle.dumps({"nodes": [], "more": b"\xff\xfe"}))
+    with pytest.raises(WorkflowError, match="neither a text in UTF-8"):
+        import_file(tmp_path / "model.json", REGISTRY)
