@@ -39,8 +39,16 @@ def read(content: Form) -> list[ComfyNode]:
     Raises DamagedError, or KeyError, TypeError and their like where its form is another.
     """
     canvas = tree_of(content)
+    called = {
+        str(one["id"]): str(one.get("name") or "subgraph")
+        for one in forms(form(content, "definitions"), "subgraphs")
+    }
+    nodes = _nodes(canvas)
+    for node in nodes:
+        # Of the instances of subgraphs, those that do not run are left.
+        node.class_type = called.get(node.class_type, node.class_type)
     top = [_group(number, group) for number, group in enumerate(forms(content, "groups"))]
-    return [*_nodes(canvas), *top]
+    return [*nodes, *top]
 
 
 def _nodes(top: Canvas) -> list[ComfyNode]:

@@ -214,7 +214,9 @@ def test_a_subgraph_that_is_bypassed_or_muted() -> None:
     content["nodes"][0]["inputs"].append({"name": "image", "type": "IMAGE", "link": 71})
     content["nodes"].append(node(8, "LoadImage", (), ("IMAGE", "MASK"), widgets_values=["a.png"]))
     content["links"].append([71, 8, 0, 57, 3, "IMAGE"])
-    assert edges(from_content(content)) == {"8.output > 9.value"}
+    result = from_content(content)
+    assert edges(result) == {"8.output > 9.value"}
+    assert any(note.where == "Generate (57)" for note in result.notes)
     with pytest.raises(WorkflowError, match="has no output"):
         from_content(workflow({"mode": 2}))
 
