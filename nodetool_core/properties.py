@@ -31,7 +31,7 @@ from nodetool_core.types import (
     union_members,
     value_type_name,
 )
-from nodetool_core.values import CONTAINERS, PLAIN_TYPES, complaint, levels
+from nodetool_core.values import CONTAINERS, PLAIN_TYPES, complaint, fits_floats, levels
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -213,6 +213,12 @@ class Property:
         """Return why a value of the right type is out of bounds, or an empty string."""
         if isinstance(value, (float, *CONTAINERS)) and (wrong := complaint(value)):
             return wrong
+        if (
+            has_numbers(self.annotation)
+            and isinstance(value, (int, *CONTAINERS))
+            and not fits_floats(value)
+        ):
+            return "has a number that is too large: the largest is about 1.8e308."
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             for kind, bound in self.bounds.items():
                 fits, wording = _BOUNDS[kind]

@@ -16,6 +16,7 @@ leaf.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
@@ -131,6 +132,16 @@ def complaint(value: object) -> str:
     except RecursionError:
         return TOO_DEEP
     return ""
+
+
+def fits_floats(value: object) -> bool:
+    """Return whether a number, and all in a list or mapping, are as small as floats can be."""
+    # 1024 binary digits, the first of which may still round up beyond the largest float.
+    return not any(
+        isinstance(item, int) and item.bit_length() >= 1024 and abs(item) > sys.float_info.max
+        for level in levels(value)
+        for item in level
+    )
 
 
 def is_too_deep(value: Collection[object]) -> bool:

@@ -14,6 +14,7 @@ from nodes.nodetool.output import Output
 from nodetool_core import Node, Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import NodetoolError
+from nodetool_core.properties import Property
 from nodetool_core.values import json_form, leaves, map_leaves, map_places
 from tests.engine.nodes import Anything
 
@@ -153,3 +154,13 @@ def test_a_leaf_is_replaced_by_its_place() -> None:
 
 def test_the_json_form_has_lists_and_objects_alone() -> None:
     assert json_form({1: (2, {3}), "x": Pair(4, 5)}, str) == {"1": ["2", ["3"]], "x": ["4", "5"]}
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), 2**1024], ids=lambda one: "huge")
+def test_whole_numbers_that_no_float_holds_are_refused_where_one_is_wanted(value: int) -> None:
+    one, several = (Property("a", kind, 0, "", {}) for kind in (float, list[float]))
+    for prop, given in ((one, value), (several, [1.0, value])):
+        _, problems = prop.validate(given, "a")
+        assert "too large" in problems[0].message
+        assert prop.validate(int(1.7e308), "a")[1] == [] or prop is several
+    assert Property("a", int, 0, "", {}).validate(value, "a") == (value, [])

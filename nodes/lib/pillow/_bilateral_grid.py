@@ -143,7 +143,8 @@ def changes(cells: Averages, strength: float, deepen: float, keep_lights: float)
 
     before, after = cells.before, cells.after.copy()
     after[0] = _ORDER * before[0] + _ordered(after[0] - _ORDER * before[0])
-    darker = np.minimum(after[0] / np.maximum(before[0], 0.02) / _DEEP_BELOW, 1) ** deepen
+    # Averages of small images may come out a little below black.
+    darker = np.clip(after[0] / np.maximum(before[0], 0.02) / _DEEP_BELOW, 0, 1) ** deepen
     after *= darker ** np.array([1, 0.5, 0.5], np.float32)[:, None, None, None]
     ratio = (after[0] + 0.05) / (before[0] + 0.05)
     detail, chroma = np.clip(ratio, *_DETAIL) - 1, np.clip(ratio, *_CHROMA) - 1

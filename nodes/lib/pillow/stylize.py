@@ -94,7 +94,8 @@ def _step(table: Image.Image) -> float:
     away = np.linalg.norm(colours[:, None] - colours, axis=2)
     away[away == 0] = np.inf
     nearest = away.min(axis=1)
-    return float(np.median(nearest[np.isfinite(nearest)]) / 3**0.5) if len(colours) > 1 else 0.0
+    apart = nearest[np.isfinite(nearest)]
+    return float(np.median(apart) / 3**0.5) if apart.size else 0.0
 
 
 def _patterned(colour: Image.Image, step: float) -> Image.Image:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Places = NDArray[np.float32]
 
+_FAR: Final = 1e6
+"""More than any noise that shows a tone between black and white."""
 _STEPS: Final = 4096
 """Colours that a gradient is made of."""
 _ROWS: Final = 256
@@ -85,9 +87,10 @@ class GaussianNoise(Node):
         noise = np.random.default_rng(max(0, self.seed)).standard_normal(
             (self.height, self.width, 3), np.float32
         )
-        return context.image_from_pil(
-            Image.fromarray(as_bytes((noise * self.stddev + self.mean) / 2 + 0.5))
-        )
+        # Beyond these, all is black or white: no product is infinite then.
+        mean = max(-_FAR, min(_FAR, self.mean))
+        tones = noise * min(_FAR, self.stddev) + mean
+        return context.image_from_pil(Image.fromarray(as_bytes(tones / 2 + 0.5)))
 
 
 class Gradient(Node):
@@ -321,6 +324,13 @@ class QRCode(Node):
             raise NodeError(
                 f"A text of {len(self.text)} characters is too long for a QR code.",
                 "Shorten it, or choose a lower error correction.",
+                code="invalid_value",
+                where="text",
+            ) from error
+        except UnicodeEncodeError as error:
+            raise NodeError(
+                f"The text has half of a character, {self.text[error.start]!r}, which has no code.",
+                "Write the character again.",
                 code="invalid_value",
                 where="text",
             ) from error

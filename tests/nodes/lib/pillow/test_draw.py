@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from nodes._fonts import SHIPPED
-from nodes.lib.pillow.draw import Background, GaussianNoise, RenderText
+from nodes.lib.pillow.draw import Background, GaussianNoise, QRCode, RenderText
 from nodes.nodetool.output import Output
 from nodetool_core import ColorRef, FontRef, ImageData, NodeError, RunCancelled, Workflow
 from nodetool_core.errors import ImageError
@@ -181,3 +181,16 @@ def test_a_font_that_is_not_there(run_node: NodeRunner) -> None:
         run_node(
             RenderText(image=ImageData.of(scene()), text="x", font=FontRef(name="No Such Sans"))
         )
+
+
+def test_noise_far_out_is_black_or_white(run_node: NodeRunner) -> None:
+    for mean, expected in ((1e300, 255), (-1e308, 0)):
+        noise = run_node(GaussianNoise(mean=mean, stddev=1e308, width=4, height=4, seed=1))
+        assert set(noise.image.tobytes()) <= {0, 255}
+        even = run_node(GaussianNoise(mean=mean, stddev=0.0, width=4, height=4, seed=1))
+        assert set(even.image.tobytes()) == {expected}
+
+
+def test_half_of_a_character_has_no_code(run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match="half of a character"):
+        run_node(QRCode(text="a lake \ud800"))
