@@ -110,11 +110,17 @@ def compiled(text: str) -> Work:
 
 
 def names_in(values: Names, context: Context) -> Names:
-    """Return values as expressions use them: images opened, sizes by their parts."""
+    """Return values as expressions and templates use them: images and sizes by their parts."""
 
     def used(value: object) -> object:
         if isinstance(value, ImageRef):
-            return context.image(value)
+            width, height = context.image(value).size
+            return {
+                "width": width,
+                "height": height,
+                "aspect": width / height,
+                "megapixels": width * height / 1_000_000,
+            }
         if isinstance(value, ImageSizeRef):
             return {"width": value.width, "height": value.height}
         return value
@@ -380,10 +386,12 @@ def _member_of(part: Work, member: str) -> Work:
         if isinstance(value, Mapping) and member in value:
             inner: object = value[member]
             return inner
-        size = getattr(value, "size", None)
-        if isinstance(size, tuple) and member in _OF_IMAGES:
-            return _OF_IMAGES[member](*size)
-        hint = f"Images have {', '.join(_OF_IMAGES)}; named values have their names."
+        known = [str(name) for name in value] if isinstance(value, Mapping) else []
+        hint = near_miss(member, known) or (
+            f"It has {', '.join(known[:20])}."
+            if known
+            else "Only images, sizes and named values have parts."
+        )
         raise NodeError(f"{_kind(value)} has no {member!r}.", hint, code="missing_value")
 
     return found
@@ -441,12 +449,6 @@ _ARITHMETIC: Final[Mapping[str, Callable[[float, float], float]]] = {
     "/": operator.truediv,
     "//": operator.floordiv,
     "%": operator.mod,
-}
-_OF_IMAGES: Final[Mapping[str, Callable[[int, int], float]]] = {
-    "width": lambda width, height: width,
-    "height": lambda width, height: height,
-    "aspect": lambda width, height: width / height,
-    "megapixels": lambda width, height: width * height / 1_000_000,
 }
 FUNCTIONS: Final[Mapping[str, tuple[int, int, Callable[..., object]]]] = {
     "abs": (1, 1, _of(abs)),

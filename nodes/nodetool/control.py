@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
-from nodetool_core import SKIPPED, Field, Lane, Node
+from nodes._expression import evaluated, names_in
+from nodes._template import fill
+from nodetool_core import SKIPPED, Context, Field, Lane, Node, NodeError
 
 
 class Branches(NamedTuple):
@@ -114,6 +116,50 @@ class Collect(Node):
 
     def process(self) -> Annotated[list[Any], "The values, in order."]:
         return self.input_item if isinstance(self.input_item, list) else [self.input_item]
+
+
+class Assert(Node):
+    """
+    Passes a value on where a condition holds, and stops the run with your message where it does
+    not. The condition is an expression as `Expression` reads it, of `value` and of what is
+    connected to properties of any name: `value.width >= 1024`, `psnr > 40`.
+    control, assert, check, condition, error, stop, validate
+
+    Use cases:
+    - Refuse images that are too small, with a reason
+    - Stop a batch where a result is not like its original
+    - Check in a test of a workflow what comes out
+    """
+
+    dynamic = True
+    synonyms = ("Stop If", "Raise Error", "Validate", "Require", "Guard", "Fail", "Check", "Throw")
+
+    value: Any = Field(default=None, description="Value to pass on; `value` in the condition.")
+    condition: str = Field(
+        default="", description="What has to hold, as an expression; empty for `holds` alone."
+    )
+    holds: bool = Field(
+        default=True, description="What has to hold besides, from another node, such as Compare."
+    )
+    message: str = Field(
+        default="",
+        description=(
+            "What is said where it does not hold, with placeholders: `{{ value.width }} pixels are"
+            " too few`; empty for the condition itself."
+        ),
+    )
+
+    def process(self, context: Context) -> Annotated[Any, "The value."]:
+        names = names_in({**self.dynamic_values, "value": self.value}, context)
+        if self.holds and (not self.condition or evaluated(self.condition, names)):
+            return self.value
+        said = fill(self.message, names).strip()
+        missed = self.condition or "the value of `holds`"
+        raise NodeError(
+            said or f"The condition does not hold: {missed}.",
+            f"The workflow checks this: {missed}.",
+            code="assertion_failed",
+        )
 
 
 class Reroute(Node):

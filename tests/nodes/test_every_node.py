@@ -64,7 +64,15 @@ GIVEN: dict[str, dict[str, Any]] = {
 }
 """What a node is given beside images, where its defaults are not enough to do its work."""
 
+MADE = {
+    "lib.pillow.measure.DominantColors",
+    "lib.pillow.measure.Histogram",
+    "lib.pillow.measure.Similarity",
+}
+"""Nodes whose images are drawings of what they measured, in sRGB."""
+
 DEPENDS_ON_OTHERS = {
+    "nodetool.control.Assert",
     "lib.grid.SliceImageGrid",
     "lib.grid.SplitTiles",
     "lib.pillow.color_grading.Levels",
@@ -197,7 +205,7 @@ def test_it_takes_images_of_every_mode(node: type[Node], runner: NodeRunner) -> 
 def test_colours_keep_their_profile(node: type[Node], mode: str, runner: NodeRunner) -> None:
     source = scene().convert(mode)
     source.info["icc_profile"] = display_p3()
-    measures = {"lib.pillow.compare.Difference"}
+    measures = {"lib.pillow.compare.Difference", *MADE}
     for image in images_in(runner(node(**values(node, ImageData.of(source))))):
         if image.mode in ("RGB", "RGBA") and node.spec.node_type not in measures:
             assert image.info.get("icc_profile") == display_p3(), (

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 _SMALL: Final = 256
 """Longest side at which an image and its changed version are compared."""
+_HEAT: Final = (
+    (0, (0, 0, 0)),
+    (64, (80, 10, 110)),
+    (128, (190, 50, 80)),
+    (192, (250, 145, 10)),
+    (255, (255, 255, 165)),
+)
+"""Colours of a heat map by amount, evenly from one to the next."""
 _BLOCK_PIXELS: Final = 1 << 15
 """Pixels that are changed at a time: what fits into a processor's cache."""
 
@@ -97,14 +105,17 @@ class Differences(NamedTuple):
 
 class Difference(Node):
     """
-    Shows and measures where two images of one size differ. Alpha counts as well.
-    image, compare, difference, change, measure
+    Shows and measures where two images of one size differ. Alpha counts as well. `Similarity` gives
+    SSIM and PSNR.
+    image, compare, difference, change, measure, heat map
 
     Use cases:
     - Find out what an edit has changed
     - Check that a mask protected what it should
     - Choose a branch by how much an image changed
     """
+
+    synonyms = ("Image Diff", "Difference Map", "Heatmap", "Error Map", "absdiff", "Compare Images")
 
     image1: ImageRef = Field(description="First image.")
     image2: ImageRef = Field(description="Second image.")
@@ -113,6 +124,13 @@ class Difference(Node):
         ge=1.0,
         le=255.0,
         description="What the difference is multiplied by in the image of it.",
+    )
+    view: Literal["tones", "heat_map"] = Field(
+        default="tones",
+        description=(
+            "What is shown: the difference of each channel, or the greatest of each pixel from"
+            " black over red to yellow."
+        ),
     )
 
     def process(self, context: Context) -> Differences:
@@ -124,16 +142,32 @@ class Difference(Node):
         shown = ImageChops.difference(first, second)
         tones = np.asarray(shown)
         worst = tones if tones.ndim == 2 else tones.max(axis=2)
-        if "A" in shown.mode:
+        if self.view == "heat_map":
+            heat = heat_colours()[np.clip(worst * self.amplify, 0, 255).astype(np.uint8)]
+            shown = Image.fromarray(heat)
+        elif "A" in shown.mode:
             # An image of the difference of two alphas would be transparent where they agree.
             shown = Image.fromarray(worst)
-        shown = shown.point(lambda tone: tone * self.amplify)
+        if self.view == "tones":
+            shown = shown.point(lambda tone: tone * self.amplify)
         return Differences(
             context.image_from_pil(shown),
             float(tones.mean()),
             int(worst.max()),
             float((worst > 0).mean()),
         )
+
+
+def heat_colours() -> NDArray[np.uint8]:
+    """Return the colours of 256 amounts, each brighter than the one before, (256, 3)."""
+    import numpy as np
+
+    places = [place for place, _ in _HEAT]
+    channels = [
+        np.interp(np.arange(256), places, [colour[channel] for _, colour in _HEAT])
+        for channel in range(3)
+    ]
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
 
 
 class MatchHistogram(Node):
