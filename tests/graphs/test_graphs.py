@@ -49,6 +49,7 @@ OUTPUTS = {
     "product_shot.json": {"image"},
     "prompt_from_parts.json": {"image", "prompt"},
     "prompt_variations.json": {"image", "prompts"},
+    "quality_check.json": {"sheet", "report"},
     "qwen_image_edit.json": {"image"},
     "resize_for_web.json": {"large", "medium", "small"},
     "restyle_landscape.json": {"image", "comparison"},
@@ -228,6 +229,16 @@ def test_an_instant_photo_has_a_frame_in_proportion_and_an_angle_by_chance() -> 
         math.ceil(width * math.cos(turned) + height * math.sin(turned) - 1e-6),
         math.ceil(width * math.sin(turned) + height * math.cos(turned) - 1e-6),
     )
+
+
+def test_a_check_of_quality_stops_where_too_little_is_left() -> None:
+    from nodetool_core.engine.result import RunError
+
+    photo = {"image": ImageData.of(asset("lake_at_noon.png"))}
+    fine, coarse = (load("quality_check.json").run(photo | {"colors": n}) for n in (64, 8))
+    assert float(fine["report"].split()[1][:-1]) > float(coarse["report"].split()[1][:-1])
+    with pytest.raises(RunError, match="has too little of the photo: a similarity of"):
+        load("quality_check.json").run(photo | {"colors": 2, "least": 0.99})
 
 
 def test_a_bracket_goes_from_dark_to_bright() -> None:
