@@ -42,6 +42,12 @@ IMAGES: Final[Mapping[str, Alias]] = {
 TEXTS: Final[Mapping[str, Alias]] = {
     "nodetool.text.LoadTextAssets": Alias("nodetool.text.LoadTextFolder", outputs={"name": "path"}),
     "nodetool.text.SaveText": Alias("nodetool.text.SaveTextFile"),
+    "nodetool.text.ToUppercase": Alias("nodetool.text.ChangeCase", values={"case": "upper"}),
+    "nodetool.text.ToLowercase": Alias("nodetool.text.ChangeCase", values={"case": "lower"}),
+    "nodetool.text.ToTitlecase": Alias("nodetool.text.ChangeCase", values={"case": "title"}),
+    "nodetool.text.CapitalizeText": Alias("nodetool.text.ChangeCase", values={"case": "sentence"}),
+    "nodetool.text.Extract": Alias("nodetool.text.Slice", {"end": "stop"}),
+    "nodetool.text.RegexMatch": Alias("nodetool.text.FindAllRegex", {"pattern": "regex"}),
 }
 
 INPUTS: Final[Mapping[str, Alias]] = {

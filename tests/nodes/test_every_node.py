@@ -100,7 +100,7 @@ DEPENDS_ON_OTHERS = {
     "nodetool.number.MapRange",
     "nodetool.number.RandomNumber",
     "nodetool.text.Chunk",
-    "nodetool.text.RegexMatch",
+    "nodetool.text.FindAllRegex",
 }
 """
 Nodes where a value within its bounds can be wrong beside another value, or for the image at hand.

@@ -65,7 +65,7 @@ def test_saving_keeps_what_is_not_known_here(folder: Path) -> None:
 
 def test_a_loop_over_texts(folder: Path) -> None:
     workflow = Workflow.load(folder / "folder_of_prompts.json")
-    assert [code for code, _, _ in notes(workflow)] == ["mapped_type"] * 2
+    assert [code for code, _, _ in notes(workflow)] == ["mapped_type"] * 3
     result = workflow.run()
     assert result["all"] == "A LAKE | A RIDGE" and result["more"] is True
     assert [Path(path).name for path in result["files"]] == ["a.txt", "b.md", "c.txt"]

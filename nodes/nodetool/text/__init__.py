@@ -11,22 +11,18 @@ from nodes.nodetool.text._build import (
     ToString,
 )
 from nodes.nodetool.text._change import (
-    CapitalizeText,
+    ChangeCase,
     CollapseWhitespace,
     RemovePunctuation,
     Replace,
     Slugify,
     StripAccents,
-    ToLowercase,
-    ToTitlecase,
-    ToUppercase,
     TrimWhitespace,
     TruncateText,
 )
 from nodes.nodetool.text._files import LoadTextFolder, SaveTextFile
 from nodes.nodetool.text._parts import (
     Chunk,
-    Extract,
     ExtractJSON,
     IndexOf,
     Length,
@@ -51,14 +47,13 @@ from nodes.nodetool.text._regex import (
     ExtractRegex,
     FilterRegexString,
     FindAllRegex,
-    RegexMatch,
     RegexReplace,
     RegexSplit,
     RegexValidate,
 )
 
 __all__ = [
-    "CapitalizeText",
+    "ChangeCase",
     "Chunk",
     "CollapseWhitespace",
     "Collect",
@@ -67,7 +62,6 @@ __all__ = [
     "Contains",
     "EndsWith",
     "Equals",
-    "Extract",
     "ExtractJSON",
     "ExtractRegex",
     "FilterRegexString",
@@ -85,7 +79,6 @@ __all__ = [
     "PadText",
     "ParseJSON",
     "PromptCombinations",
-    "RegexMatch",
     "RegexReplace",
     "RegexSplit",
     "RegexValidate",
@@ -100,10 +93,7 @@ __all__ = [
     "StripAccents",
     "SurroundWith",
     "Template",
-    "ToLowercase",
     "ToString",
-    "ToTitlecase",
-    "ToUppercase",
     "TrimWhitespace",
     "TruncateText",
     "Wildcards",

@@ -50,7 +50,8 @@ class FormatText(Node):
 class Template(Node):
     """
     Fills the placeholders of a text from one value: an object by name (`{{ season }}`), a list by
-    position (`{{ 0 }}`), anything else as `{{ value }}`.
+    position (`{{ 0 }}`), anything else as `{{ value }}`. `FormatText` takes the same texts, with
+    loops and conditions, and its values from properties of any name.
     text, template, format, prompt, placeholder
 
     Use cases:
@@ -71,7 +72,8 @@ class Template(Node):
 
 class Concat(Node):
     """
-    Puts two texts together, the second right after the first.
+    Puts two texts together, the second right after the first. `Join` puts a list of them together,
+    `FormatText` any number at places in a text.
     text, concatenate, join, add
 
     Use cases:
@@ -80,6 +82,7 @@ class Concat(Node):
     """
 
     lane = Lane.INLINE
+    synonyms = ("Concatenate", "Text Concatenate", "Append Text", "Combine Text", "String Concat")
 
     a: str = Field(default="", description="First text.")
     b: str = Field(default="", description="Second text.")
@@ -99,6 +102,7 @@ class Join(Node):
     """
 
     lane = Lane.INLINE
+    synonyms = ("List to Text", "Join Strings", "Join List", "Text List to Text", "Implode")
 
     strings: list[Any] = Field(
         default=[], description="Texts to put together; other values are written as text."

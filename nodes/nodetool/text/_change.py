@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, Literal
 
 from nodes._template import titled
 from nodetool_core import Context, Field, Lane, Node
@@ -45,76 +46,48 @@ _SHOWN: Final = 20
 """Letters that a warning names."""
 
 
-class ToUppercase(Node):
+class ChangeCase(Node):
     """
-    Writes a text in capitals.
-    text, case, uppercase, capitals
+    Changes the capitals of a text: all of them, none, one for each word or one for the text.
+    text, case, uppercase, lowercase, title, capitals
 
     Use cases:
-    - Make a label stand out
-    - Compare texts whatever their case
-    """
-
-    lane = Lane.INLINE
-
-    text: str = Field(default="", description="Text to change.")
-
-    def process(self) -> Annotated[str, "The text in capitals."]:
-        return self.text.upper()
-
-
-class ToLowercase(Node):
-    """
-    Writes a text in small letters.
-    text, case, lowercase
-
-    Use cases:
+    - Make a label stand out, or a heading of a prompt
     - Clean prompts that are written in capitals
     - Compare texts whatever their case
     """
 
     lane = Lane.INLINE
+    synonyms = (
+        "To Uppercase",
+        "To Lowercase",
+        "To Titlecase",
+        "Capitalize Text",
+        "Upper",
+        "Lower",
+        "Text Case",
+        "Convert Case",
+    )
 
     text: str = Field(default="", description="Text to change.")
-
-    def process(self) -> Annotated[str, "The text in small letters."]:
-        return self.text.lower()
-
-
-class ToTitlecase(Node):
-    """
-    Begins every word with a capital.
-    text, case, title
-
-    Use cases:
-    - Make a heading of a prompt
-    - Write names alike
-    """
-
-    lane = Lane.INLINE
-
-    text: str = Field(default="", description="Text to change.")
-
-    def process(self) -> Annotated[str, "The text with capitals."]:
-        return titled(self.text)
-
-
-class CapitalizeText(Node):
-    """
-    Begins a text with a capital and writes the rest in small letters.
-    text, case, capitalize
-
-    Use cases:
-    - Make a sentence of keywords
-    - Clean a caption
-    """
-
-    lane = Lane.INLINE
-
-    text: str = Field(default="", description="Text to change.")
+    case: Literal["upper", "lower", "title", "sentence"] = Field(
+        default="lower",
+        description=(
+            "`upper` writes all letters as capitals, `lower` none; `title` begins every word with"
+            " one, `sentence` the text alone, and writes the rest in small letters."
+        ),
+    )
 
     def process(self) -> Annotated[str, "The changed text."]:
-        return self.text.capitalize()
+        return _CASES[self.case](self.text)
+
+
+_CASES: Final[Mapping[str, Callable[[str], str]]] = {
+    "upper": str.upper,
+    "lower": str.lower,
+    "title": titled,
+    "sentence": str.capitalize,
+}
 
 
 class TrimWhitespace(Node):
@@ -275,7 +248,7 @@ class TruncateText(Node):
 class Replace(Node):
     """
     Replaces every occurrence of a text in another by a third. Capitals count; an empty `old`
-    changes nothing.
+    changes nothing. `RegexReplace` replaces what a pattern matches.
     text, replace, substitute
 
     Use cases:
@@ -284,6 +257,7 @@ class Replace(Node):
     """
 
     lane = Lane.INLINE
+    synonyms = ("Text Replace", "String Replace", "Find and Replace", "Search and Replace")
 
     text: str = Field(default="", description="Text to change.")
     old: str = Field(default="", description="What to replace.")

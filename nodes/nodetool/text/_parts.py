@@ -11,7 +11,8 @@ from nodetool_core import Field, Lane, Node, NodeError
 
 class Split(Node):
     """
-    Cuts a text into parts at a delimiter.
+    Cuts a text into parts at a delimiter. `SplitLines` cuts it at line breaks, `RegexSplit` where a
+    pattern matches, `Chunk` after so many words.
     text, split, list, delimiter
 
     Use cases:
@@ -20,6 +21,7 @@ class Split(Node):
     """
 
     lane = Lane.INLINE
+    synonyms = ("Text Split", "String Split", "Split String", "Text to List", "CSV to List")
 
     text: str = Field(default="", description="Text to cut.")
     delimiter: str = Field(
@@ -117,44 +119,18 @@ class Chunk(Node):
         return [self.separator.join(words[start : start + self.length]) for start in starts]
 
 
-class Extract(Node):
-    """
-    Takes a part out of a text.
-    text, extract, substring, part
-
-    Use cases:
-    - Take the beginning of a caption
-    - Leave an ending out
-    """
-
-    lane = Lane.INLINE
-
-    text: str = Field(default="", description="Text to take from.")
-    start: int = Field(
-        default=0, description="First character, from 0; below 0 counts from the end."
-    )
-    end: int = Field(
-        default=0,
-        description=(
-            "First character after the part; 0 for the end of the text, below 0 counts from there."
-        ),
-    )
-
-    def process(self) -> Annotated[str, "The part."]:
-        return self.text[self.start : self.end or None]
-
-
 class Slice(Node):
     """
-    Takes every so many characters out of a part of a text.
-    text, slice, substring, step, reverse
+    Takes a part out of a text, or every so many characters of it.
+    text, slice, extract, substring, part, step, reverse
 
     Use cases:
-    - Take every second letter
+    - Take the beginning of a caption, or leave its ending out
     - Turn a text around (step -1)
     """
 
     lane = Lane.INLINE
+    synonyms = ("Extract", "Substring", "Text Slice", "Left", "Right", "Mid", "Truncate Start")
 
     text: str = Field(default="", description="Text to take from.")
     start: int = Field(

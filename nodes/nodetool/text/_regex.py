@@ -52,43 +52,26 @@ class ExtractRegex(Node):
 
 class FindAllRegex(Node):
     """
-    Finds every place where a regular expression matches.
-    text, regex, find, all
+    Finds every place where a regular expression matches, and takes the match or one of its groups.
+    `ExtractRegex` takes all groups of the first place.
+    text, regex, find, all, match, group
 
     Use cases:
     - Collect the words in brackets of a prompt
-    - Collect the numbers of a text
+    - Collect the names of all settings in a text
     """
+
+    synonyms = ("Regex Match", "Regex Find", "Find All", "Regex Extract All", "findall")
 
     text: str = Field(default="", description="Text to search.")
     regex: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
+    group: int = Field(default=0, ge=0, description="Number of the group; 0 for the whole match.")
     dotall: bool = Field(default=False, description="Whether a dot matches line breaks as well.")
     ignorecase: bool = Field(default=False, description="Whether capitals don't count.")
     multiline: bool = Field(default=False, description="Whether ^ and $ match at every line.")
 
     def process(self) -> Annotated[list[str], "What matched, in order."]:
         with _searching(self.regex, self.dotall, self.ignorecase, self.multiline) as compiled:
-            return [found[0] for found in compiled.finditer(self.text, timeout=PATIENCE)]
-
-
-class RegexMatch(Node):
-    """
-    Finds every place where a regular expression matches, and takes one of its groups.
-    text, regex, match, group
-
-    Use cases:
-    - Collect the names of all settings in a text
-    - Collect what follows a mark
-    """
-
-    text: str = Field(default="", description="Text to search.")
-    pattern: str = Field(
-        default="", description="The regular expression, as Python's `re` reads it."
-    )
-    group: int = Field(default=0, ge=0, description="Number of the group; 0 for the whole match.")
-
-    def process(self) -> Annotated[list[str], "What matched, in order."]:
-        with _searching(self.pattern) as compiled:
             if self.group > compiled.groups:
                 raise NodeError(
                     f"There is no group {self.group}: the pattern has {compiled.groups}.",

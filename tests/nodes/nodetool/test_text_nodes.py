@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -18,16 +19,20 @@ from nodetool_core import SKIPPED, FolderRef, Node, NodeError, Workflow
 from tests.nodes.conftest import NodeRunner
 
 CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
-    (nodes.ToUppercase, {"text": "a läke"}, "A LÄKE"),
-    (nodes.ToLowercase, {"text": "A LÄKE"}, "a läke"),
-    (nodes.ToTitlecase, {"text": "a blue lake"}, "A Blue Lake"),
+    (nodes.ChangeCase, {"text": "a läke", "case": "upper"}, "A LÄKE"),
+    (nodes.ChangeCase, {"text": "A LÄKE"}, "a läke"),
+    (nodes.ChangeCase, {"text": "a blue lake", "case": "title"}, "A Blue Lake"),
     (
-        nodes.ToTitlecase,
-        {"text": "the lake's shore, the HUT\u2019s roof"},
+        nodes.ChangeCase,
+        {"case": "title", "text": "the lake's shore, the HUT\u2019s roof"},
         "The Lake's Shore, The Hut\u2019s Roof",
     ),
-    (nodes.ToTitlecase, {"text": "l'été o'brien 2nd-hand"}, "L'été O'brien 2nd-Hand"),
-    (nodes.CapitalizeText, {"text": "a BLUE lake"}, "A blue lake"),
+    (
+        nodes.ChangeCase,
+        {"case": "title", "text": "l'été o'brien 2nd-hand"},
+        "L'été O'brien 2nd-Hand",
+    ),
+    (nodes.ChangeCase, {"text": "a BLUE lake", "case": "sentence"}, "A blue lake"),
     (nodes.CollapseWhitespace, {"text": "  a \t lake\n\n at noon "}, "a lake at noon"),
     (nodes.CollapseWhitespace, {"text": " a   b \n c  ", "preserve_newlines": True}, "a b \n c"),
     (nodes.CollapseWhitespace, {"text": "a \r\n  b\r\nc", "preserve_newlines": True}, "a \n b\nc"),
@@ -65,8 +70,8 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.Chunk, {"text": "a b c d e", "length": 2}, ["a b", "c d", "e"]),
     (nodes.Chunk, {"text": "a b c d e", "length": 3, "overlap": 1}, ["a b c", "c d e"]),
     (nodes.Chunk, {"text": "a,b,c", "length": 5, "separator": ","}, ["a,b,c"]),
-    (nodes.Extract, {"text": "a lake", "start": 2}, "lake"),
-    (nodes.Extract, {"text": "a lake", "start": -4, "end": -1}, "lak"),
+    (nodes.Slice, {"text": "a lake", "start": 2}, "lake"),
+    (nodes.Slice, {"text": "a lake", "start": -4, "stop": -1}, "lak"),
     (nodes.Slice, {"text": "abcdef", "start": 1, "stop": 5, "step": 2}, "bd"),
     (nodes.Slice, {"text": "abcdef", "step": -1}, "fedcba"),
     (nodes.Slice, {"text": "abcdef", "start": 3, "step": -1}, "dcba"),
@@ -148,7 +153,7 @@ CASES: list[tuple[type[Node], dict[str, Any], Any]] = [
     (nodes.FindAllRegex, {"text": "a\nb", "regex": "^.", "multiline": True}, ["a", "b"]),
     (nodes.FindAllRegex, {"text": "a\nb", "regex": "a.b", "dotall": True}, ["a\nb"]),
     (nodes.FindAllRegex, {"text": "a{e} b", "regex": "a{e}"}, ["a{e}"]),
-    (nodes.RegexMatch, {"text": "a=1, b=2", "pattern": r"(\w)=(\d)", "group": 2}, ["1", "2"]),
+    (nodes.FindAllRegex, {"text": "a=1, b=2", "regex": r"(\w)=(\d)", "group": 2}, ["1", "2"]),
     (
         nodes.RegexReplace,
         {"text": "(lake:1.2)", "pattern": r"\((\w+):[\d.]+\)", "replacement": r"\1"},
@@ -203,8 +208,8 @@ REFUSED: list[tuple[type[Node], dict[str, Any], str]] = [
         "is no number of characters",
     ),
     (
-        nodes.RegexMatch,
-        {"text": "a", "pattern": "(a)", "group": 2},
+        nodes.FindAllRegex,
+        {"text": "a", "regex": "(a)", "group": 2},
         "no group 2: the pattern has 1",
     ),
     (
@@ -240,7 +245,6 @@ def test_what_it_can_not_do(
 ENDLESS: list[tuple[type[Node], str, dict[str, Any]]] = [
     (nodes.ExtractRegex, "regex", {}),
     (nodes.FindAllRegex, "regex", {}),
-    (nodes.RegexMatch, "pattern", {}),
     (nodes.RegexReplace, "pattern", {}),
     (nodes.RegexSplit, "pattern", {}),
     (nodes.RegexValidate, "pattern", {}),
@@ -303,7 +307,7 @@ def test_a_truncated_text_is_never_too_long(text: str, limit: int, ellipsis: str
 def test_a_filter_in_a_loop_leaves_items_out() -> None:
     loop = ForEach(input_list=["a lake", "a hut", "the lake"])
     kept = nodes.FilterString(value=loop.output, criteria="lake")
-    upper = nodes.ToUppercase(text=kept.output)
+    upper = nodes.ChangeCase(text=kept.output, case="upper")
     result = Workflow(
         Output(name="all", value=nodes.Collect(input_item=upper.output, separator="; ").output)
     ).run()
@@ -369,3 +373,26 @@ def test_i16_a_slug_loses_no_letters_without_a_word(run_node: NodeRunner) -> Non
         run_node(nodes.Slugify(text="日本 at noon", allow_unicode=True)) == "日本-at-noon"
         and len(run_node.warnings()) == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "given", "expected"),
+    [
+        ("ToUppercase", {}, "A LÄKE, AT 7 OR 8"),
+        ("ToLowercase", {}, "a läke, at 7 or 8"),
+        ("ToTitlecase", {}, "A Läke, At 7 Or 8"),
+        ("CapitalizeText", {}, "A läke, at 7 or 8"),
+        ("Extract", {"start": 2, "end": -3}, "LÄKE, at 7 o"),
+        ("RegexMatch", {"pattern": r"(\d)", "group": 1}, ["7", "8"]),
+    ],
+)
+def test_nodes_that_were_joined_are_read_by_their_old_names(
+    old: str, given: dict[str, Any], expected: Any, tmp_path: Path
+) -> None:
+    data = {"text": "a LÄKE, at 7 or 8", **given}
+    step = {"id": "step", "type": f"nodetool.text.{old}", "data": data}
+    output = {"id": "out", "type": "nodetool.output.Output", "data": {"name": "result"}}
+    edge = {"source": "step", "sourceHandle": "output", "target": "out", "targetHandle": "value"}
+    file = tmp_path / "old.json"
+    file.write_text(json.dumps({"graph": {"nodes": [step, output], "edges": [edge]}}))
+    assert Workflow.load(file).run()["result"] == expected
