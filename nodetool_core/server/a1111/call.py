@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from nodetool_core.assets.decode import ImageLimits
     from nodetool_core.server.security.sanitize import InputSanitizer
 
+_NETWORK: Final = re.compile(r"<((?:lora|lyco|hypernet):[^<>]{1,200})>")
+"""How a prompt names a network that changes the model."""
 _SEED: Final = "seed"
 _DRAWN: Final = 2**32
 """How many seeds are drawn from, as clients show them."""
@@ -181,10 +184,17 @@ def _in_their_words(note: str) -> str:
 def _set_prompt(served: ServedWorkflow, body: GenerationBody, given: JsonObject) -> list[str]:
     if "prompt" not in body.model_fields_set:
         return []
+    prompt, notes = _without_networks(body.prompt)
     if served.prompt_input is not None:
-        given[served.prompt_input] = body.prompt
-        return []
+        given[served.prompt_input] = prompt
+        return notes
     return [f"prompt is not used by {served.name}"] if body.prompt else []
+
+
+def _without_networks(prompt: str) -> tuple[str, list[str]]:
+    """Return a prompt without the names of further networks in it, and a note on each of them."""
+    notes = [f"{found[1][:80]} in prompt is not used here" for found in _NETWORK.finditer(prompt)]
+    return (_NETWORK.sub("", prompt).strip(), notes) if notes else (prompt, [])
 
 
 def _seed(served: ServedWorkflow, body: GenerationBody) -> tuple[int | None, list[str]]:

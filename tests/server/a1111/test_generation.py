@@ -201,6 +201,14 @@ def test_what_is_not_done_as_asked_is_named(ask: Ask) -> None:
     assert large == ["num_inference_steps was brought from 100 to 14, the most that sketch takes"]
 
 
+def test_networks_that_a_prompt_names_are_noted_and_left_out_of_it(ask: Ask) -> None:
+    answer = ask("sketch", prompt="four <lora:night:0.8>", seed=7)
+    (image,) = images_of(answer)
+    assert image.getpixel((0, 0)) == (4, 0, 0)
+    assert answer.json()["warnings"] == ["lora:night:0.8 in prompt is not used here"]
+    assert info_of(answer)["prompt"] == "four <lora:night:0.8>"
+
+
 REFUSED = [
     ({"checkpoint": "nothing"}, 404, "nothing"),
     ({"checkpoint": "paint"}, 422, "can't be used for txt2img"),
