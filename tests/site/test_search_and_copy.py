@@ -41,7 +41,7 @@ SOUGHT = {
     "command line": "guides/first-image/",
     "jupyter": "guides/from-a-notebook/",
     "notebook": "guides/from-a-notebook/",
-    "watermark": "guides/recipes/",
+    "watermark": "nodes/lib/pillow/draw/watermark/",
     "batch": "guides/recipes/",
     "faq": "guides/recipes/",
     "gui": "guides/editor/",
