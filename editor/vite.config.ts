@@ -1,5 +1,18 @@
 import { defineConfig } from "vitest/config";
 
+interface Importers {
+  isEntry: boolean;
+  importers: readonly string[];
+}
+
+/** Whether the page needs a module from the start: it is imported, not fetched later. */
+function isOfPage(id: string, infoOf: (id: string) => Importers | null, seen = new Set<string>()): boolean {
+  if (seen.has(id)) return false;
+  seen.add(id);
+  const info = infoOf(id);
+  return info !== null && (info.isEntry || info.importers.some((one) => isOfPage(one, infoOf, seen)));
+}
+
 /** The build goes into the Python package, which serves it below /editor/. */
 export default defineConfig({
   base: "/editor/",
@@ -14,7 +27,13 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rolldownOptions: {
       output: {
-        codeSplitting: { groups: [{ name: "vendor", test: /node_modules/ }] },
+        codeSplitting: {
+          groups: [
+            { name: "vendor", test: /node_modules/ },
+            // In one piece it is smaller than in those that later parts happen to share.
+            { name: (id, build) => (isOfPage(id, (one) => build.getModuleInfo(one)) ? "page" : null) },
+          ],
+        },
       },
     },
   },

@@ -66,6 +66,7 @@ export const t = {
   noValue: "none",
 
   // Fields
+  chooseFile: "Choose one beside the workflow",
   chooseImage: "Choose an image",
   dropImage: "Drop, paste, or choose an image",
   camera: "Camera",

@@ -90,7 +90,7 @@ class Catalogue:
             "lane": node_class.lane.value,
             "streams": spec.streams,
             "dynamic": node_class.dynamic or node_class.role in _EDITED,
-            "properties": [self.property(prop) for prop in spec.properties.values()],
+            "properties": self.properties(node_class),
             "outputs": self.outputs(
                 (output.name, output.annotation, output.description)
                 for output in spec.outputs.values()
@@ -101,6 +101,13 @@ class Catalogue:
         return [
             {"name": name, "type": self._number(annotation), "description": description}
             for name, annotation, description in given
+        ]
+
+    def properties(self, node_class: type[Node]) -> list[Any]:
+        """Return what fields for all properties of a node have to know."""
+        return [
+            self.property(prop) | _path_widget(prop, node_class)
+            for prop in node_class.spec.properties.values()
         ]
 
     def property(self, prop: Property) -> JsonObject:
@@ -129,6 +136,15 @@ class Catalogue:
 
     def _number(self, annotation: Annotation) -> int:
         return self._numbers.setdefault(strip(annotation), len(self._numbers))
+
+
+def _path_widget(prop: Property, node_class: type[Node]) -> JsonObject:
+    """Return the widget of a text that names a file or a folder that there has to be."""
+    # A sink names what it writes, and a node with a repository a file of that.
+    names_another = node_class.role is Role.SINK or "repo_id" in node_class.spec.properties
+    is_path = prop.annotation is str and prop.place in ("file", "folder")
+    widget = "folder" if prop.place == "folder" else "path"
+    return {"widget": widget} if is_path and not names_another else {}
 
 
 def kind_of(annotation: Annotation) -> str:

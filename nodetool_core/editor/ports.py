@@ -39,7 +39,7 @@ def ports_of(
             graph = inner_graph(record, registry, base, inside)
         except WorkflowError:
             continue
-        declared = [catalogue.property(prop) for prop in node_class.spec.properties.values()]
+        declared = catalogue.properties(node_class)
         given = [_input(name, node, catalogue) for name, node in graph.inputs().items()]
         outputs: list[Any] = []
         for name, node in graph.outputs().items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,70 @@ def test_what_changes_in_an_inner_workflow_is_seen_outside(
     inner.write_bytes(blur(13.0).to_bytes())
     browser.wait_for("document.querySelector('.run .run-text')?.textContent.startsWith('Run ')")
     assert browser.complaints() == []
+
+
+CURRENT = (
+    f"document.getElementById({TREE}?.getAttribute('aria-activedescendant') ?? '')?.textContent"
+)
+
+
+def test_the_current_row_stays_whatever_becomes_of_the_graph(
+    opened: Callable[..., EditorBrowser],
+) -> None:
+    """What is disconnected or connected goes to another place in the order of the data."""
+    page = opened("rows", blur())
+    hands = Keys(page)
+    hands.outline()
+    hands.to("Invert")
+    hands.press("ArrowRight", "ArrowDown")
+    page.wait_for(f"{CURRENT}.includes('Image')")
+    hands.press("D")
+    page.wait_for("!document.querySelector('[data-node=invert] .row.joined')")
+    assert "Image" in page.evaluate(CURRENT)
+    assert page.evaluate("document.querySelector('#inspector h2').textContent") == "Invert"
+    hands.press("C")
+    page.wait_for("document.activeElement?.closest('dialog.palette')")
+    hands.press("Enter")
+    page.wait_for("document.querySelector('[data-node=invert] .row.joined')")
+    page.wait_for("document.activeElement.matches('[role=tree]')")
+    assert "Image" in page.evaluate(CURRENT)
+    hands.press("D")
+    page.wait_for("!document.querySelector('[data-node=invert] .row.joined')")
+
+
+def test_a_row_that_is_clicked_takes_keys(opened: Callable[..., EditorBrowser]) -> None:
+    """A port, too: Enter, or a double click, edits its value."""
+    page = opened("clicked", blur())
+    hands = Keys(page)
+    hands.outline()
+    hands.to("Blur")
+    hands.press("ArrowRight")
+    page.click_text("←Image", "[role=treeitem]")
+    page.wait_for("document.activeElement.matches('[role=tree]')")
+    assert "Image" in page.evaluate(CURRENT)
+    hands.press("D")
+    page.wait_for("!document.querySelector('[data-node=blur] .row.joined')")
+    page.click_text("←Radius", "[role=treeitem]")
+    page.wait_for(f"{CURRENT}.includes('Radius')")
+    assert page.evaluate("document.activeElement.matches('[role=tree]')")
+    hands.press("Enter")
+    page.wait_for("document.activeElement.id === 'i-radius'")
+    hands.press("Escape")
+    page.wait_for("document.activeElement.matches('[role=tree]')")
+    assert "Radius" in page.evaluate(CURRENT)
+
+
+def test_keys_are_about_the_node_whose_row_is_current(
+    opened: Callable[..., EditorBrowser],
+) -> None:
+    """Also where the row is a port that was reached from the node below."""
+    page = opened("ports", blur())
+    hands = Keys(page)
+    hands.outline()
+    hands.to("Blur")
+    hands.press("ArrowRight")
+    hands.to("▸Invert")
+    hands.press("ArrowUp")
+    page.wait_for("document.querySelector('#inspector h2').textContent === 'Blur'")
+    hands.press("M")
+    page.wait_for("document.querySelector('[data-node=blur].bypassed, [data-node=blur] .bypassed')")

@@ -7,14 +7,12 @@ import { folderOf, freeId, idFor } from "../model/ids.ts";
 import type { Json, JsonObject } from "../model/json.ts";
 import * as operations from "../model/operations.ts";
 import { propertiesOf, takesAny } from "../model/ports.ts";
-import { setPoints } from "../model/points.ts";
 import { nodeTitle } from "../model/shown.ts";
 import type { NodeType } from "../net/schema.ts";
 import { t } from "../text.ts";
-import { measure } from "../canvas/geometry.ts";
 import { complain } from "./running.ts";
 import { countUse } from "./settings.ts";
-import { checkOf, file, opened, say, selectedEdge, selectedFrame, selection, server, spoken, types } from "./store.ts";
+import { checkOf, file, opened, say, selectedEdge, selectedFrame, selection, spoken, types } from "./store.ts";
 
 export function commit(label: string, patches: Patch[], merge?: string): boolean {
   if (file.value.readOnly) {
@@ -147,19 +145,6 @@ export function removeSelected(): void {
   commit(t.remove, [...operations.removeNodes(document, selection.value), ...frames.leaveFrames(document, selection.value)]);
 }
 
-/** Puts the selected nodes into a frame; takes the frame away where they are all of one. */
-export function frameSelected(): void {
-  const { document } = opened.value;
-  const ids = [...selection.value];
-  const same = frames.readFrames(document).find((frame) => frame.nodes.length === ids.length && ids.every((id) => frame.nodes.includes(id)));
-  if (same) {
-    commit(t.frame, frames.removeFrame(document, same.id));
-    return;
-  }
-  const { patches, id } = frames.addFrame(document, ids, t.frame);
-  if (commit(t.frame, patches)) selectFrame(id);
-}
-
 export function setFrame(id: string, name: "title" | "color", value: string): void {
   commit(t.frame, frames.setFrame(opened.value.document, id, name, value), `frame ${id} ${name}`);
 }
@@ -213,29 +198,6 @@ export function disconnect(node: string, property: string): void {
   if (edge) commit(t.disconnect, operations.disconnect(opened.value.document, [edge.id]));
 }
 
-export function disconnectSelected(): void {
-  const { document } = opened.value;
-  const edges = [...selection.value].flatMap((id) => document.edgesOf(id).map((edge) => edge.id));
-  commit(t.disconnect, operations.disconnect(document, new Set(edges)));
-}
-
-/** Connects the selected nodes from left to right, each to the next one that takes its output. */
-export function connectSelected(): void {
-  const { document } = opened.value;
-  const order = [...selection.value].sort((a, b) => positionOf(document.nodes.get(a)).x - positionOf(document.nodes.get(b)).x);
-  const patches: Patch[] = [];
-  for (let at = 0; at + 1 < order.length; at++) {
-    const free = portsOf(order[at + 1]!).properties.filter((property) => !document.edgeInto(order[at + 1]!, property.name));
-    for (const output of portsOf(order[at]!).outputs) {
-      const property = types.value.best(output, free);
-      if (!property) continue;
-      patches.push(...operations.connect(document, order[at]!, output.name, order[at + 1]!, property.name));
-      break;
-    }
-  }
-  commit(t.connect, patches);
-}
-
 // The clipboard.
 
 /** What was copied last. The browser may keep it off the clipboard, or keep the clipboard from the page. */
@@ -276,51 +238,9 @@ export function duplicate(): string[] {
   return ids;
 }
 
-// Arrangement.
-
-export async function tidy(): Promise<void> {
-  const { document } = opened.value;
-  const ids = selection.value.size > 1 ? [...selection.value] : [...document.nodes.keys()];
-  if (!ids.length) return;
-  const chosen = new Set(ids);
-  const nodes = ids.map((id) => {
-    const { width, height } = measure(id);
-    return { id, width, height };
-  });
-  const edges = [...document.edges.keys()]
-    .map((id) => document.edge(id)!)
-    .filter((edge) => chosen.has(edge.source) && chosen.has(edge.target))
-    .map(({ source, target }) => ({ source, target }));
-  try {
-    const { positions } = await server.api.layout({ nodes, edges });
-    const found = ids.flatMap((id) => (positions[id] ? [[id, positions[id]] as const] : []));
-    const before = corner(found.map(([id]) => positionOf(document.nodes.get(id))));
-    const after = corner(found.map(([, point]) => point));
-    const places = new Map(found.map(([id, { x, y }]) => [id, { x: x - after.x + before.x, y: y - after.y + before.y }]));
-    // Where the nodes lie otherwise, the ways that wires were led make no sense any more.
-    const led = [...chosen].flatMap((id) => document.edgesInto(id)).flatMap((edge) => setPoints(document, edge.id, []));
-    commit(t.tidy, [...operations.move(document, places), ...led]);
-  } catch (error) {
-    complain(error);
-  }
-}
-
-function corner(points: operations.Point[]): operations.Point {
-  return { x: Math.min(...points.map((point) => point.x)), y: Math.min(...points.map((point) => point.y)) };
-}
-
 export function toggleUi(name: "bypassed" | "collapsed"): void {
   const { document } = opened.value;
   const all = [...selection.value].every((id) => part(document.nodes.get(id), "ui_properties")[name] === true);
   setUi(selection.value, name, all ? undefined : true);
 }
 
-/** Hides the wires of the selected nodes, or shows them where all are hidden. */
-export function toggleWires(): void {
-  const { document } = opened.value;
-  const ids = selectedEdge.value
-    ? [selectedEdge.value]
-    : [...new Set([...selection.value].flatMap((id) => document.edgesOf(id).map((edge) => edge.id)))];
-  const all = ids.every((id) => part(document.edges.get(id), "ui_properties").hidden === true);
-  commit(t.disconnect, ids.flatMap((id) => operations.setEdgeUi(document, id, "hidden", all ? undefined : true)));
-}

@@ -10,8 +10,9 @@ export function imageUrl(value: Json | undefined, side?: number): string | null 
   if (typeof value.url === "string" && value.url.startsWith("/v1/")) return `${value.url}${thumb && `?${thumb}`}`;
   const uri = typeof value.uri === "string" ? value.uri : "";
   if (uri.startsWith("data:image/")) return uri;
-  if (!uri || /^[a-z][a-z0-9+.-]*:/i.test(uri) || !file.value.name) return null;
-  const name = file.value.name.split("/").map(encodeURIComponent).join("/");
+  if (!uri || /^[a-z][a-z0-9+.-]*:/i.test(uri)) return null;
+  // What has no file yet starts from where one would be without a folder.
+  const name = (file.value.name || "untitled").split("/").map(encodeURIComponent).join("/");
   return `/v1/workflows/${name}/files?path=${encodeURIComponent(uri)}${thumb && `&${thumb}`}`;
 }
 

@@ -23,6 +23,17 @@ export function resolved(name: string, path: string): string | null {
   return parts.join("/") || null;
 }
 
+/** The other way round: the path from a workflow's folder to something below that of all workflows. */
+export function pathFrom(name: string, to: string): string {
+  const from = name.split("/").slice(0, -1);
+  const parts = to.split("/");
+  while (from.length && parts.length > 1 && from[0] === parts[0]) {
+    from.shift();
+    parts.shift();
+  }
+  return [...from.map(() => ".."), ...parts].join("/");
+}
+
 export function openInner(id: string): void {
   const name = innerName(id);
   if (name) void openWorkflow(name);

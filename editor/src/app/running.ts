@@ -6,9 +6,6 @@ import { listen } from "../net/events.ts";
 import type { ServerEvent } from "../net/stream.ts";
 import { type JsonObject, RawNumber } from "../model/json.ts";
 import { isBypassed } from "../model/shown.ts";
-import { part } from "../model/document.ts";
-import { propertiesOf } from "../model/ports.ts";
-import { setValue } from "../model/operations.ts";
 import { WorkflowDocument } from "../model/document.ts";
 import { t } from "../text.ts";
 import { checkSoon } from "./checking.ts";
@@ -50,27 +47,11 @@ export async function runSelection(first = false): Promise<void> {
   await run(chosen.length ? { targets: chosen, first } : { first });
 }
 
-/** Runs several times; each time every property that is a seed gets another number. */
-export async function runWithNewSeeds(times: number): Promise<void> {
-  for (let time = 0; time < times; time++) {
-    const copy = WorkflowDocument.read(opened.value.document.toText());
-    for (const [id, record] of copy.nodes) {
-      for (const property of propertiesOf(types.value, copy, id, check.value?.nodes[id])) {
-        if (property.seed && !copy.edgeInto(id, property.name)) copy.apply(setValue(copy, id, property.name, drawnSeed()));
-      }
-      if (String(record.type).endsWith(".IntegerInput") && /seed/i.test(String(part(record, "data").name))) {
-        copy.apply(setValue(copy, id, "value", drawnSeed()));
-      }
-    }
-    await submit(copy, {});
-  }
-}
-
 export function drawnSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0]!;
 }
 
-async function submit(
+export async function submit(
   document: WorkflowDocument,
   options: { targets?: string[] | undefined; use_cache?: boolean; priority?: number; inputs?: JsonObject; label?: string },
 ): Promise<boolean> {
@@ -97,11 +78,6 @@ async function submit(
     complain(error);
     return false;
   }
-}
-
-/** Runs once for each row of inputs. */
-export async function submitRows(rows: { inputs: JsonObject; label: string }[]): Promise<void> {
-  for (const row of rows) if (!(await submit(opened.value.document, row))) return;
 }
 
 export async function cancelRun(id?: string): Promise<void> {

@@ -34,18 +34,28 @@ function isTyping(element: Element | null): boolean {
   return !!element?.closest("input:not([type=checkbox], [type=range], [type=color]), textarea, select, [contenteditable]");
 }
 
+/** Where keys of the canvas were pressed last: the canvas or the outline. */
+let home: HTMLElement | null = null;
+
+if (typeof addEventListener !== "undefined") {
+  addEventListener("focusin", (event) => {
+    if ((event.target as Element).matches("[data-canvas-keys]")) home = event.target as HTMLElement;
+  });
+}
+
 export function takeKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing || dialog.peek()) return;
   const element = event.target as Element | null;
   const onCanvas = element === document.body || !!element?.closest("[data-canvas-keys]");
   const typing = isTyping(element);
   const key = keyOf(event);
-  if (key === "Escape" && typing) {
+  const inField = typing || (!!element?.closest("[data-field]") && element !== document.body);
+  if (key === "Escape" && (inField || !onCanvas)) {
     (element as HTMLElement).blur();
-    (element?.closest<HTMLElement>("[data-canvas-keys]") ?? document.querySelector<HTMLElement>("[data-canvas-keys]"))?.focus({ preventScroll: true });
+    const near = element?.closest<HTMLElement>("[data-canvas-keys]") ?? (home?.isConnected ? home : document.querySelector<HTMLElement>("#canvas"));
+    near?.focus({ preventScroll: true });
     return;
   }
-  const inField = typing || (!!element?.closest("[data-field]") && element !== document.body);
   for (const action of table.get(key) ?? []) {
     if (action.onCanvas && (!onCanvas || inField || element?.closest("[role=tree]") !== null && key.startsWith("Arrow"))) continue;
     if (action.onCanvas && key.length === 1 && /[A-Z]/.test(key) && !settings.peek().singleKeys) continue;

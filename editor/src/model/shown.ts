@@ -131,6 +131,8 @@ export function fieldKind(property: Property, types: Types, value?: Json): Field
     case "path":
     case "slider":
       return property.widget;
+    case "folder":
+      return "path";
     case "mask":
       return "image";
   }

@@ -85,6 +85,7 @@ export type Widget =
   | "slider"
   | "color"
   | "path"
+  | "folder"
   | "json"
   | "mask";
 

@@ -1,7 +1,8 @@
 /** Many runs of one workflow: a row of a table, or an image, for each. */
 import { useRef, useState } from "preact/hooks";
 import { uploaded } from "../app/images.ts";
-import { complain, submitRows } from "../app/running.ts";
+import { submitRows } from "../app/arranging.ts";
+import { complain } from "../app/running.ts";
 import { opened, types } from "../app/store.ts";
 import { fieldsOfDocument } from "../model/form.ts";
 import { type Json, type JsonObject, writeJson } from "../model/json.ts";

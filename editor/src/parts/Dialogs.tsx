@@ -35,6 +35,8 @@ export default function Dialogs() {
       return <Lazy key="save" load={() => import("./Places.tsx").then(({ SaveDialog }) => ({ default: SaveDialog as never }))} />;
     case "open":
       return <Lazy key="open" load={() => import("./Places.tsx").then(({ OpenDialog }) => ({ default: OpenDialog as never }))} />;
+    case "choose":
+      return <Lazy key="choose" load={() => import("./Places.tsx").then(({ ChooseDialog }) => ({ default: ChooseDialog as never }))} {...(data as object)} />;
     case "rename-file":
       return <OneLine label={t.rename} field={t.nameOfFile} initial={data} button={t.rename} onDone={(to) => { closeDialog(); if (to !== data) void renameWorkflow(data, to); }} />;
     case "rename-node":

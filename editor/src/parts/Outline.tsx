@@ -5,6 +5,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { disconnect, portsOf, removeSelected, select, title } from "../app/editing.ts";
 import { check, dialog, nodeState, opened, problems, revision, runTick, selection, spoken, structure, versionOf } from "../app/store.ts";
+import { canBeInput, makeInput } from "../app/promoting.ts";
 import { measure } from "../canvas/geometry.ts";
 import { reveal } from "../canvas/view.ts";
 import { focusSoon } from "../app/focus.ts";
@@ -50,7 +51,9 @@ const OVERSCAN = 12;
 
 export default function Outline() {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set());
-  const [at, setAt] = useState(0);
+  const [current, setCurrent] = useState("");
+  /** Where the current row was last: what takes its place once it has gone. */
+  const place = useRef(0);
   const [filter, setFilter] = useState("");
   const [top, setTop] = useState(0);
   const tree = useRef<HTMLDivElement>(null);
@@ -66,30 +69,37 @@ export default function Outline() {
     for (const one of properties) rows.push({ key: `${id}.${one.name}`, node: id, level: 2, port: one.name, side: "in" });
     for (const one of outputs) rows.push({ key: `${id}>${one.name}`, node: id, level: 2, port: one.name, side: "out" });
   }
-  const current = rows[Math.min(at, rows.length - 1)];
+  const found = rows.findIndex((row) => row.key === current);
+  const at = found >= 0 ? found : Math.max(0, Math.min(place.current, rows.length - 1));
+  place.current = at;
+  const now = rows[at];
 
   useEffect(() => {
     const [only] = selection.value;
-    const index = only === undefined ? -1 : rows.findIndex((row) => row.key === only);
-    if (index >= 0 && selection.value.size === 1 && current?.node !== only) setAt(index);
+    if (only !== undefined && selection.value.size === 1 && now?.node !== only && rows.some((row) => row.key === only)) setCurrent(only);
   }, [selection.value]);
   useEffect(() => {
     const y = at * ROW_HEIGHT;
     const element = tree.current;
-    if (!element || element.ownerDocument.activeElement !== element) return;
+    if (!element) return;
     if (y < element.scrollTop) element.scrollTop = y;
     else if (y + ROW_HEIGHT > element.scrollTop + element.clientHeight) element.scrollTop = y + ROW_HEIGHT - element.clientHeight;
   }, [at]);
 
   const go = (index: number): void => {
-    const next = Math.max(0, Math.min(rows.length - 1, index));
-    setAt(next);
-    const row = rows[next];
+    const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
     if (!row) return;
-    if (row.level === 1) {
-      select([row.node]);
-      reveal(measure(row.node));
-    } else spoken.value = describe(row);
+    setCurrent(row.key);
+    // Keys are about the node whose row, or whose port, is the current one.
+    if (row.level === 1 || !selection.peek().has(row.node)) select([row.node]);
+    if (row.level === 1) reveal(measure(row.node));
+    else spoken.value = describe(row);
+  };
+  const edit = ({ node, port, side }: RowData): void => {
+    if (side !== "in") return;
+    const edge = document.edgeInto(node, port!);
+    if (edge) go(rows.findIndex((row) => row.key === edge.source));
+    else editField(port!);
   };
   const fold = (id: string, unfold: boolean): void => {
     const next = new Set(open);
@@ -98,8 +108,8 @@ export default function Outline() {
     setOpen(next);
   };
   const keys = (event: KeyboardEvent): void => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !current) return;
-    const { node, port, side, level } = current;
+    if (event.ctrlKey || event.metaKey || event.altKey || !now) return;
+    const { node, port, side, level } = now;
     switch (event.key) {
       case "ArrowDown": go(at + 1); break;
       case "ArrowUp": go(at - 1); break;
@@ -118,7 +128,7 @@ export default function Outline() {
       case "Enter":
         select([node]);
         if (level === 1) fold(node, !open.has(node));
-        else if (side === "in") editField(port!);
+        else edit(now);
         break;
       case "c": case "C":
         select([node]);
@@ -127,6 +137,14 @@ export default function Outline() {
       case "d": case "D":
         if (side === "in") disconnect(node, port!);
         break;
+      case "i": case "I": {
+        const property = side === "in" ? propertyOf(now) : undefined;
+        if (property && canBeInput(node, property)) {
+          makeInput(node, property);
+          select([node]);
+        }
+        break;
+      }
       case "a": case "A":
         select([node]);
         perform("add");
@@ -137,7 +155,6 @@ export default function Outline() {
         else {
           select([node]);
           removeSelected();
-          setAt(Math.max(0, at - 1));
         }
         break;
       default: return;
@@ -155,12 +172,12 @@ export default function Outline() {
   const count = Math.ceil((tree.current?.clientHeight ?? 600) / ROW_HEIGHT) + 2 * OVERSCAN;
   return (
     <div class="outline">
-      <input class="input filter" type="search" placeholder={t.filter} aria-label={t.filter} value={filter} onInput={(event) => { setFilter(event.currentTarget.value); setAt(0); }} />
+      <input class="input filter" type="search" placeholder={t.filter} aria-label={t.filter} value={filter} onInput={(event) => { setFilter(event.currentTarget.value); setCurrent(""); place.current = 0; }} />
       {document.nodes.size === 0 ? <p class="muted pad">{t.emptyOutline} <button type="button" class="button" onClick={() => perform("add")}>{t.addNode}</button></p> : (
-        <div ref={tree} class="tree" role="tree" tabIndex={0} data-canvas-keys="" aria-label={t.outline} aria-describedby="outline-help" aria-multiselectable="true" aria-activedescendant={current ? `o-${current.key}` : undefined} onKeyDown={keys} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
+        <div ref={tree} class="tree" role="tree" tabIndex={0} data-canvas-keys="" aria-label={t.outline} aria-describedby="outline-help" aria-multiselectable="true" aria-activedescendant={now ? `o-${now.key}` : undefined} onKeyDown={keys} onScroll={(event) => setTop(event.currentTarget.scrollTop)}>
           <div class="tree-space" style={{ height: `${rows.length * ROW_HEIGHT}px` }} role="presentation">
             {rows.slice(first, first + count).map((row, offset) => (
-              <OutlineRow key={row.key} row={row} index={first + offset} size={rows.length} current={row === current} open={open.has(row.node)} onPress={() => { setAt(first + offset); if (row.level === 1) go(first + offset); else if (row.side === "in") { select([row.node]); editField(row.port!); } }} onFold={() => fold(row.node, !open.has(row.node))} />
+              <OutlineRow key={row.key} row={row} index={first + offset} size={rows.length} current={row === now} open={open.has(row.node)} onPress={() => go(first + offset)} onEdit={() => edit(row)} onFold={() => fold(row.node, !open.has(row.node))} />
             ))}
           </div>
         </div>
@@ -204,10 +221,11 @@ interface RowProps {
   current: boolean;
   open: boolean;
   onPress: () => void;
+  onEdit: () => void;
   onFold: () => void;
 }
 
-function OutlineRow({ row, index, current, open, onPress, onFold }: RowProps) {
+function OutlineRow({ row, index, current, open, onPress, onEdit, onFold }: RowProps) {
   versionOf(row.node).value;
   check.value;
   runTick.value;
@@ -217,7 +235,7 @@ function OutlineRow({ row, index, current, open, onPress, onFold }: RowProps) {
   if (row.level === 2) {
     const wrong = problems.value.get(row.node)?.find((one) => one.property === row.port);
     return (
-      <div id={id} role="treeitem" aria-level={2} aria-selected={current} class={`tree-row port-row ${current ? "current" : ""} ${wrong ? "wrong" : ""}`} style={style} onClick={onPress} title={wrong?.message}>
+      <div id={id} role="treeitem" aria-level={2} aria-selected={current} class={`tree-row port-row ${current ? "current" : ""} ${wrong ? "wrong" : ""}`} style={style} onClick={onPress} onDblClick={onEdit} title={wrong?.message}>
         <span class="arrow" aria-hidden="true">{row.side === "in" ? "←" : "→"}</span>
         <span class="tree-name">{labelOf(row.port!)}</span>
         <span class="tree-value">{wrong ? wrong.message : beside(row)}</span>

@@ -1,14 +1,16 @@
 /** Folders and files of the owner: where to save, what to open. */
 import { useEffect, useState } from "preact/hooks";
 import { openWorkflow, saveTo } from "../app/files.ts";
+import { pathFrom } from "../app/inner.ts";
 import { complain } from "../app/running.ts";
 import { file, opened, server } from "../app/store.ts";
 import { textOf } from "../model/document.ts";
 import { folderOf, snake } from "../model/ids.ts";
 import type { PlacesAnswer } from "../net/schema.ts";
 import { bytesText, timeText } from "../text.ts";
+import { Combo, type Item } from "./Combo.tsx";
 import { Dialog, closeDialog } from "./Dialog.tsx";
-import { Icon } from "./Icon.tsx";
+import { Icon, type IconName } from "./Icon.tsx";
 import { t } from "./text.ts";
 
 interface Props {
@@ -67,6 +69,49 @@ export function OpenDialog() {
       <div class="dialog-form">
         <PlaceList at={folderOf(file.value.name)} ends={WORKFLOWS} onFolder={() => undefined} onFile={(path) => { closeDialog(); void openWorkflow(path.replace(WORKFLOWS, "")); }} />
       </div>
+    </Dialog>
+  );
+}
+
+export interface Choice {
+  label: string;
+  /** How the names of files that can be chosen end; none where a folder is wanted. */
+  ends: RegExp | null;
+  /** Takes the path from the workflow's folder. */
+  onChoose: (path: string) => void;
+}
+
+interface Entry extends Item {
+  run: () => void;
+}
+
+/** A file or a folder for a value: a few letters find it, Enter goes into a folder or takes it. */
+export function ChooseDialog({ label, ends, onChoose }: Choice) {
+  const [shown, setShown] = useState<PlacesAnswer | null>(null);
+  const { name } = file.value;
+  const go = (path: string): void => void server.api.places(path).then(setShown, (error) => (path ? go("") : complain(error)));
+  useEffect(() => go(folderOf(name)), []);
+  const take = (path: string): void => {
+    closeDialog();
+    onChoose(pathFrom(name, path));
+  };
+  const entry = (id: string, icon: IconName, text: string, note: string, run: () => void): Entry => ({
+    id: id.replaceAll(/[^\w-]/g, "-"), run, face: <><Icon name={icon} /><span class="item-name">{text}</span><span class="item-types">{note}</span></>,
+  });
+  const items = (text: string): Entry[] => {
+    if (!shown) return [];
+    const fits = (one: string): boolean => one.toLowerCase().includes(text.trim().toLowerCase());
+    const { path, parent } = shown;
+    return [
+      ...(ends ? [] : [entry("here", "check", t.thisFolder, "", () => take(path || "."))]),
+      ...shown.folders.filter(fits).map((one) => entry(`${one}-folder`, "folder", one, "", () => go(below(path, one)))),
+      ...shown.files.filter((one) => ends?.test(one.name) && fits(one.name)).map((one) => entry(one.name, "file", one.name, bytesText(one.size), () => take(below(path, one.name)))),
+      ...(parent === null ? [] : [entry("above", "up", t.folderAbove, "", () => go(parent))]),
+    ];
+  };
+  return (
+    <Dialog label={label} class="palette" head={false}>
+      <Combo key={shown?.path ?? ""} label={label} placeholder={`${label} · ${shown?.path || t.topFolder}`} empty={shown ? t.nothingFits : t.loading} items={items} onChoose={(item) => item.run()} />
     </Dialog>
   );
 }

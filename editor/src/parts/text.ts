@@ -17,6 +17,7 @@ export const t = {
   required: "required",
 
   // Palette
+  thisFolder: "This folder",
   addNodeHint: "Name, #tag, :takes, >gives, @pack",
   takes: (type: string) => `takes ${type}`,
   gives: (type: string) => `gives ${type}`,
@@ -49,7 +50,7 @@ export const t = {
   connectTitle: (port: string) => `Connect ${port}`,
   goesTo: (to: string) => `to ${to}`,
   emptyOutline: "This workflow has no nodes yet.",
-  outlineHelp: "Arrows move, Enter edits, C connects, D disconnects, A adds, Delete removes, F2 renames.",
+  outlineHelp: "Arrows move, Enter edits, C connects, D disconnects, I makes an input of the workflow, A adds, Delete removes, F2 renames.",
   filter: "Filter",
   allConnected: "Nothing in this workflow fits here.",
 

@@ -8,6 +8,7 @@ import { ImageField } from "./Image.tsx";
 import { ListField, JsonField } from "./List.tsx";
 import { ModelField } from "./Model.tsx";
 import { NumberField } from "./Number.tsx";
+import { PathField } from "./Path.tsx";
 import { TextField } from "./Text.tsx";
 
 export interface FieldProps {
@@ -43,6 +44,8 @@ export function Field(props: FieldProps) {
       return <ImageField {...props} />;
     case "model":
       return <ModelField {...props} />;
+    case "path":
+      return <PathField {...props} />;
     case "list":
       return <ListField {...props} />;
     case "json":

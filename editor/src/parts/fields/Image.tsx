@@ -2,13 +2,21 @@ import { useRef, useState } from "preact/hooks";
 import { bytesText, t } from "../../text.ts";
 import { complain } from "../../app/running.ts";
 import { imageName, imageUrl, uploaded } from "../../app/images.ts";
-import { dialog } from "../../app/store.ts";
+import { dialog, status } from "../../app/store.ts";
 import { Icon, IconButton } from "../Icon.tsx";
 import { type FieldProps, common } from "./Field.tsx";
 
 export function imageFrom(data: DataTransfer | null): Blob | null {
   return [...(data?.files ?? [])].find((one) => one.type.startsWith("image/")) ?? null;
 }
+
+/** Chooses a file beside the workflow, where a node has the value. */
+export function PlaceButton({ field, ends, onChoose }: { field: FieldProps; ends: RegExp | null; onChoose: (path: string) => void }) {
+  if (!field.node || field.disabled || status.value?.owner !== true) return null;
+  return <IconButton icon="folder" label={t.chooseFile} onClick={() => (dialog.value = { kind: "choose", data: { label: field.label, ends, onChoose } })} />;
+}
+
+const IMAGES = /\.(png|jpe?g|webp|gif|tiff?|bmp|avif|hei[cf])$/i;
 
 export function ImageField(props: FieldProps) {
   const { value, onChange, disabled, compact } = props;
@@ -67,6 +75,7 @@ export function ImageField(props: FieldProps) {
         {!compact && (
           <IconButton icon="camera" label={t.camera} disabled={disabled ?? false} onClick={choose(camera.current)} class="only-touch" />
         )}
+        <PlaceButton field={props} ends={IMAGES} onChoose={(uri) => onChange({ type: "image", uri })} />
         {url && props.node && <IconButton icon="brush" label={t.paintMask} disabled={disabled ?? false} onClick={() => (dialog.value = { kind: "mask", data: { node: props.node, property: props.property.name, value } })} />}
         {(url || name) && !disabled && <IconButton icon="close" label={t.removeImage} onClick={() => onChange(undefined)} />}
       </span>
