@@ -14,6 +14,9 @@ const found = (text: string, used: Record<string, number> = {}) => search.find(t
 test.each([
   ["blur", "Blur"],
   ["image to image", "ImageToImage"],
+  ["image to im", "ImageToImage"],
+  ["to image", "ImageToImage"],
+  ["image", "Image"],
   ["img", undefined],
   ["sharpen", "UnsharpMask"],
   ["soften", "Blur"],

@@ -48,6 +48,7 @@ export const catalogue: Catalogue = {
     node("lib.pillow.filter.Blur", "Softens an image.", [property("image", "image", { required: true }), property("radius", "float", { default: 2, min: 0, max: 100 })], "image", { tags: ["blur", "soften"] }),
     node("lib.pillow.enhance.UnsharpMask", "Sharpens by a blur that is taken away.", [property("image", "image", { required: true })], "image", { tags: ["sharpen"], synonyms: ["Smart Sharpen"] }),
     node("huggingface.image_to_image.ImageToImage", "Transforms an image by a prompt.", [property("model", "hf.image_to_image"), property("prompt", "str", { default: "a lake" }), property("image", "image"), property("strength", "float", { default: 0.8, min: 0, max: 1 }), property("seed", "int", { default: -1, seed: true })], "image", { lane: "device", tags: ["generation"] }),
+    node("nodetool.constant.Image", "A fixed image, to be opened by it.", [property("value", "image")], "image", { tags: ["image", "to"] }),
     node("nodetool.output.Output", "A named result.", [property("name", "str"), property("value", "any")], "any", { role: "output" }),
   ],
 };

@@ -94,6 +94,14 @@ class EditorBrowser(Browser):
         """Type a text into what has the focus."""
         self.call("Input.insertText", text=text)
 
+    def write(self, text: str) -> None:
+        """Type a text key by key."""
+        for letter in text:
+            held = 8 if letter.isupper() else 0
+            given: dict[str, Any] = {"key": letter, "modifiers": held}
+            self.call("Input.dispatchKeyEvent", type="keyDown", text=letter, **given)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **given)
+
     def place(self, selector: str) -> tuple[float, float]:
         """Return the middle of an element, once it is there and does not move."""
         name = json.dumps(selector)

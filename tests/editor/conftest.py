@@ -36,7 +36,9 @@ class LiveEditor:
     As `nodetool edit` serves it; with tokens or `is_open`, as `nodetool serve` does.
     """
 
-    def __init__(self, folder: Path, *, is_open: bool = False, **given: Any) -> None:
+    def __init__(
+        self, folder: Path, *, is_open: bool = False, opens: str | None = "blur", **given: Any
+    ) -> None:
         self.graphs = folder / "graphs"
         self.graphs.mkdir()
         Image.linear_gradient("L").resize((48, 32)).convert("RGB").save(self.graphs / "photo.png")
@@ -52,7 +54,7 @@ class LiveEditor:
         )
         self.state = open_app_state(settings, Registry.installed(), any_model=not served)
         self.sessions = Sessions(settings.tokens, settings.owner_tokens, is_required=not served)
-        self.routers = [router(self.state, self.sessions, open_at=None if served else "blur")]
+        self.routers = [router(self.state, self.sessions, open_at=None if served else opens)]
         routes = self.routers
         self._server = server_of(self.state, routes, self.sessions)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],))

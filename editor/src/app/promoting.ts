@@ -1,4 +1,5 @@
 /** Makes a property an input of the workflow: a node for it, with the present value, connected. */
+import { freePlace } from "../canvas/neighbours.ts";
 import { part, positionOf, textOf } from "../model/document.ts";
 import { freeId } from "../model/ids.ts";
 import type { JsonObject } from "../model/json.ts";
@@ -53,7 +54,7 @@ export function makeInput(id: string, declared: Property): void {
     if (property.max !== undefined && Number.isSafeInteger(Math.trunc(property.max))) data.max = property.max;
   }
   const { x, y } = positionOf(record);
-  const input = { id: node, type, data, ui_properties: { position: { x: x - 320, y } } };
+  const input = { id: node, type, data, ui_properties: { position: { ...freePlace({ x: x - 320, y }) } } };
   commit(t.makeInput, [...operations.addNodes(document, [input]), ...operations.connect(document, node, "output", id, property.name)]);
   select([node]);
 }

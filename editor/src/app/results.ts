@@ -1,9 +1,10 @@
 /** Results by key: a node shows the result of the key that its present values have, or none. */
 import { type Signal, signal } from "@preact/signals";
 import type { ImageValue, ResultAnswer, ResultValue } from "../net/schema.ts";
+import { textOf } from "../model/document.ts";
 import { isObject } from "../model/json.ts";
 import { drawn } from "./drawn.ts";
-import { announce, check, freshKeys, opened, server } from "./store.ts";
+import { announce, check, freshKeys, opened, server, types } from "./store.ts";
 
 const MOST = 500;
 const known = new Map<string, Signal<ResultAnswer | null>>();
@@ -53,6 +54,16 @@ export function keyOf(id: string): string | null {
 export function nodeResult(id: string): ResultAnswer | null {
   const key = keyOf(id);
   return key === null ? null : resultOf(key).peek();
+}
+
+/** The same; of an output, which has none of its own, what comes into it. */
+export function passedResult(id: string): ResultAnswer | null {
+  const [edge] = opened.peek().document.edgesInto(id);
+  const own = nodeResult(id);
+  const isOutput = types.peek().node(textOf(opened.peek().document.nodes.get(id)?.type))?.role === "output";
+  const made = own || !edge || !isOutput ? null : nodeResult(edge.source);
+  const value = made?.outputs[edge!.sourceHandle];
+  return made && value !== undefined ? { ...made, outputs: { value } } : own;
 }
 
 export function isImage(value: ResultValue | undefined): value is ImageValue {

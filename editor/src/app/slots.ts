@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { t } from "../text.ts";
 import { title } from "./editing.ts";
-import { imagesOf, nodeResult } from "./results.ts";
+import { imagesOf, passedResult } from "./results.ts";
 import { say, selection } from "./store.ts";
 
 export interface Slot {
@@ -16,7 +16,7 @@ export const slots = signal<(Slot | null)[]>(Array<Slot | null>(SLOTS).fill(null
 /** Puts the first image of the selected node into a slot, from 1 on. */
 export function fillSlot(number: number): void {
   const id = [...selection.peek()].at(-1);
-  const image = id === undefined ? undefined : imagesOf(nodeResult(id))[0];
+  const image = id === undefined ? undefined : imagesOf(passedResult(id))[0];
   if (id === undefined || !image) {
     say(t.noResult);
     return;

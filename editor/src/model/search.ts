@@ -74,7 +74,9 @@ export class Search {
         score += one;
       }
       if (score === -Infinity) continue;
-      if (query.words.length && entry.title === query.words.join(" ")) score += 1000;
+      const phrase = query.words.join(" ");
+      if (phrase && entry.title === phrase) score += 1000;
+      else if (query.words.length > 1 && ` ${entry.title}`.includes(` ${phrase}`)) score += entry.title.startsWith(phrase) ? 600 : 300;
       score += Math.min(used(entry.node.type), 20) * 2;
       found.push({ node: entry.node, score, title: entry.title });
     }

@@ -1,6 +1,6 @@
 /** A text field with a list below it: the ARIA combobox that palette, search and connect share. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Item {
   id: string;
@@ -23,7 +23,10 @@ export function Combo<T extends Item>({ label, placeholder, initial = "", items,
   const [text, setText] = useState(initial);
   const [at, setAt] = useState(0);
   const list = useRef<HTMLDivElement>(null);
+  const field = useRef<HTMLInputElement>(null);
   const base = useId();
+  // Also where another list comes into a dialog that is open already.
+  useLayoutEffect(() => field.current?.focus(), []);
   const found = items(text);
   const chosen = found[Math.min(at, found.length - 1)];
   useEffect(() => {
@@ -47,6 +50,7 @@ export function Combo<T extends Item>({ label, placeholder, initial = "", items,
       <div class="combo-head">
         {before}
         <input
+          ref={field}
           autofocus
           class="combo-input"
           type="text"

@@ -1,7 +1,7 @@
 /** What a node gave: images, texts, numbers, lists with pages. */
 import { useState } from "preact/hooks";
 import { dialog, revision, runTick, versionOf } from "../app/store.ts";
-import { imagesIn, isImage, nodeResult } from "../app/results.ts";
+import { imagesIn, isImage, passedResult } from "../app/results.ts";
 import { writeJson } from "../model/json.ts";
 import { labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
@@ -14,7 +14,7 @@ export function ResultPane({ id }: { id: string }) {
   versionOf(id).value;
   revision.value;
   runTick.value;
-  const result = nodeResult(id);
+  const result = passedResult(id);
   if (!result) {
     return (
       <div class="empty">

@@ -1,7 +1,7 @@
 /** An image at any size, and two of them: wiped over each other, or their difference. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { history } from "../app/jobs.ts";
-import { imagesOf, nodeResult } from "../app/results.ts";
+import { imagesOf, nodeResult, passedResult } from "../app/results.ts";
 import { title as nodeTitle } from "../app/editing.ts";
 import { opened, types, versionOf } from "../app/store.ts";
 import { textOf } from "../model/document.ts";
@@ -26,7 +26,7 @@ type Mode = "one" | "wipe" | "difference";
 
 export default function Viewer({ node, images: given, index = 0, title }: Props) {
   if (node) versionOf(node).value;
-  const images = given ?? (node ? imagesOf(nodeResult(node)) : []);
+  const images = given ?? (node ? imagesOf(passedResult(node)) : []);
   const label = title || (node ? nodeTitle(node) : t.result);
   if (!images.length) {
     return (
