@@ -8,8 +8,11 @@ Graphs of these sizes are written into FOLDER, as `bench_20.json` and so on, and
 `ready` is the time from the request for the page until a node can be dragged. Each other figure is
 the main thread's work for a frame, in milliseconds, as Chromium counts it over 60 frames: `pan`
 with fields in view, `far` with everything in view, `zoom` in and out; each begins once the check
-that follows the start has been answered. `check` is the time until the server says what a run would
-do. `elements` is the most there were. With other work on the machine, compare sizes with each
+that follows the start has been answered. `check` is the time until the server says what a run
+would do. `elements` is the most there were. `mistake` (G9) is the time from the last key of a value
+that is out of bounds until its node says so, with the 80 milliseconds that the page waits for
+another key. `begun` (G10) is the time from the press on Run until the page shows the run's place or
+its progress; the run is cancelled then. With other work on the machine, compare sizes with each
 other.
 """
 
@@ -25,11 +28,13 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from PIL import Image
+
 from tests.site.browser import Browser, installed
 
 SIZES: Final = (20, 200, 1_000, 5_000)
 FRAMES: Final = 60
-COLUMNS: Final = ("ready", "pan", "far", "zoom", "check", "elements")
+COLUMNS: Final = ("ready", "pan", "far", "zoom", "check", "elements", "mistake", "begun")
 STEPS: Final = (
     "lib.pillow.filter.Blur",
     "lib.pillow.enhance.Brightness",
@@ -54,6 +59,38 @@ new Promise(done => {
 CHECKED: Final = """
 performance.getEntriesByType("resource").findLast(one => one.name.endsWith("/v1/check")).duration
 """
+CHOSEN: Final = 'document.querySelector(".node-place.chosen")'
+MISTAKE: Final = """
+new Promise(done => {
+  const node = document.querySelector(".node-place.chosen");
+  const field = node.querySelector("input[id$=-radius]");
+  const write = text => {
+    field.value = text;
+    field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  };
+  const begun = performance.now();
+  write("-1");
+  (function look() {
+    if (node.querySelector(".mark-mistake")) {
+      const took = performance.now() - begun;
+      write("2");
+      done(took);
+    } else requestAnimationFrame(look);
+  })();
+})
+"""
+BEGUN: Final = """
+new Promise(done => {
+  const begun = performance.now();
+  document.querySelector("button.run").click();
+  (function look() {
+    const shown = document.querySelector(".mark-queued, .mark-running, .strip-queue progress");
+    if (shown) done(performance.now() - begun);
+    else requestAnimationFrame(look);
+  })();
+})
+"""
+RIGHT: Final = "!document.querySelector('.mark-mistake, .mark-unchecked')"
 
 
 def graph(size: int) -> dict[str, Any]:
@@ -65,7 +102,8 @@ def graph(size: int) -> dict[str, Any]:
     for number in range(size):
         x, y = number % columns * 330, number // columns * 420
         kind = STEPS[number % len(STEPS)] if number else "nodetool.input.ImageInput"
-        data = {} if number else {"name": "image"}
+        image = {"type": "image", "uri": f"bench_{size}.png"}
+        data = {} if number else {"name": "image", "value": image}
         position = {"position": {"x": x, "y": y}}
         nodes.append({"id": f"n{number}", "type": kind, "data": data, "ui_properties": position})
         if number:
@@ -110,6 +148,17 @@ def measured(browser: Browser, page: str, name: str) -> dict[str, float]:
     figures["zoom"] = work(browser, zoom=True)
     figures["elements"] = float(browser.evaluate('document.querySelectorAll("*").length'))
     figures["check"] = float(browser.evaluate(CHECKED))
+    # The first step is shown and selected, so that the run is one up to there.
+    browser.evaluate(
+        "[...document.querySelectorAll('.tree-row')]"
+        ".find(one => one.textContent.includes('Blur')).click()"
+    )
+    browser.wait_for(f"{CHOSEN}?.querySelector('input[id$=-radius]') && true")
+    figures["mistake"] = float(browser.evaluate(MISTAKE))
+    browser.wait_for(RIGHT)
+    figures["begun"] = float(browser.evaluate(BEGUN))
+    browser.evaluate("document.querySelector('.run-group .stop')?.click()")
+    browser.wait_for("!document.querySelector('.strip-queue progress')")
     return figures
 
 
@@ -133,12 +182,14 @@ def main() -> None:
             browser.open(given.address)  # The key becomes the session's cookie.
             for size, path in zip(sizes, written, strict=True):
                 path.write_text(json.dumps(graph(size)), encoding="utf-8")
+                Image.linear_gradient("L").resize((48, 32)).save(path.with_suffix(".png"))
                 found = measured(browser, page, path.stem)
                 row = "".join(f"{found[name]:9.1f}" for name in COLUMNS)
                 print(f"{size:>9}{row}", flush=True)
     finally:
         for path in written:
             path.unlink(missing_ok=True)
+            path.with_suffix(".png").unlink(missing_ok=True)
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
