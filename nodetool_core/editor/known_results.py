@@ -61,7 +61,12 @@ class KnownResults:
             name: self._shown(value, f"/v1/results/{key}/{name}", source.base)
             for name, value in zip(source.outputs, values, strict=False)
         }
-        return {"outputs": outputs, "seconds": 0.0, "made": 0.0}
+        left_out: JsonObject = {
+            name: len(value) - _LONGEST
+            for name, value in zip(source.outputs, values, strict=False)
+            if isinstance(value, (list, tuple)) and len(value) > _LONGEST
+        }
+        return {"outputs": outputs, "left_out": left_out, "seconds": 0.0, "made": 0.0}
 
     def image(self, key: str, output: str, index: int | None, side: int | None) -> bytes:
         """

@@ -28,7 +28,7 @@ def set_radius(page: EditorBrowser, value: str) -> None:
     page.set_field(RADIUS, value)
     x, y = page.place("#canvas")
     page.click_at(x, y + 250)
-    page.wait_for("!document.querySelector('[data-node].selected, .node.selected')")
+    page.wait_for("!document.querySelector('.node-place.chosen')")
 
 
 def run(page: EditorBrowser) -> None:

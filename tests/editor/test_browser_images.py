@@ -128,3 +128,37 @@ def test_a_crop_is_set_on_the_image(
     save(page)
     data = json.loads((editor.graphs / "crop.json").read_text("utf-8"))["graph"]["nodes"][1]["data"]
     assert data == {"right": 48, "bottom": 32}
+
+
+def test_a_long_list_says_what_is_left_out_and_is_seen_as_a_grid(
+    opened: Callable[..., EditorBrowser],
+) -> None:
+    """G shows all images of a list beside each other, A where an image is opaque."""
+    photo = {"name": "photo", "value": {"type": "image", "uri": "photo.png"}}
+    content = document(
+        {
+            "photo": ("nodetool.input.ImageInput", photo),
+            "list": ("nodetool.image.ImagesToList", {}),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        [
+            *(f"photo.output > list.image_{number:03}" for number in range(230)),
+            "list.output > out.value",
+        ],
+    )
+    page = opened("many", content)
+    page.key("Ctrl+Enter")
+    page.wait_for_run_text(KNOWN)
+    page.click_text("Images to list", ".tree-row")
+    page.click("#tab-result")
+    page.wait_for("document.querySelector('#inspector-pane').textContent.includes('30 more')")
+    page.evaluate(CANVAS)
+    page.key(" ")
+    page.wait_for("document.querySelector('dialog.viewer .stage img')?.naturalWidth")
+    page.key("G")
+    first = "document.querySelectorAll('.viewer-grid .thumb')[0]?.getBoundingClientRect()"
+    last = "document.querySelectorAll('.viewer-grid .thumb')[199].getBoundingClientRect()"
+    page.wait_for(f"{first}?.height > 50 && {last}.top > {first}.bottom * 4")
+    page.key("G")
+    page.key("A")
+    page.wait_for("document.querySelector('.layer-image.alpha')")

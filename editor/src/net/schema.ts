@@ -191,6 +191,8 @@ export type ResultValue = ImageValue | Json | ResultValue[];
 /** GET /v1/results/{key}; `url` of an image takes `?side=256` for a thumbnail. */
 export interface ResultAnswer {
   outputs: Record<string, ResultValue>;
+  /** How many items of lists are not among the outputs. */
+  left_out?: Record<string, number>;
   seconds: number;
   made: number;
 }

@@ -18,12 +18,21 @@ import { Menu } from "./Menu.tsx";
 import { QueueList } from "./Queue.tsx";
 import { t } from "./text.ts";
 
+/** Jobs that are enough of what is looked for, and those that are looked at by the page itself. */
+const FEW = 12;
+const MOST_LOOKED_AT = 1000;
+
 export default function Gallery() {
   const [filter, setFilter] = useState("");
   useEffect(() => void loadHistory(), [keptOnly.value]);
   runTick.value;
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const jobs = history.value.filter((job) => words.every((word) => `${job.workflow} ${job.label} ${JSON.stringify(job.report.seeds ?? "")}`.toLowerCase().includes(word)));
+  // What is looked for may be older than what is here.
+  const isShort = words.length > 0 && jobs.length < FEW && historyNext.value !== null && history.value.length < MOST_LOOKED_AT;
+  useEffect(() => {
+    if (isShort) void loadOlder().catch(complain);
+  }, [isShort, historyNext.value]);
   const active = runs.value.filter((run) => !hasEnded(run.state));
   return (
     <main class="gallery">

@@ -1,5 +1,5 @@
 /** Folders and files of the owner: where to save, what to open. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { openWorkflow, saveTo } from "../app/files.ts";
 import { pathFrom } from "../app/inner.ts";
 import { complain } from "../app/running.ts";
@@ -126,8 +126,11 @@ export function SaveDialog() {
   const save = async (): Promise<void> => {
     if (wanted && (await saveTo(wanted, wanted === name ? etag : ""))) closeDialog();
   };
+  const shown = useRef(false);
   const entered = (folder: string): void => {
-    setText((before) => below(folder, before.slice(before.lastIndexOf("/") + 1)));
+    // The folder that is listed first is that of the name already, or of what was typed meanwhile.
+    if (shown.current) setText((before) => below(folder, before.slice(before.lastIndexOf("/") + 1)));
+    shown.current = true;
     void server.api.places(folder).then((answer) => setThere(new Set(answer.files.map((one) => below(folder, one.name.replace(WORKFLOWS, ""))))), () => undefined);
   };
   return (

@@ -30,6 +30,7 @@ export function ResultPane({ id }: { id: string }) {
         <section key={name}>
           {Object.keys(result.outputs).length > 1 && <h3>{labelOf(name)}</h3>}
           <ResultValueView value={value} onOpen={(index) => (dialog.value = { kind: "viewer", data: { node: id, index } })} />
+          {result.left_out?.[name] && <p class="muted small">{t.leftOut(result.left_out[name])}</p>}
         </section>
       ))}
       {result.made > 0 && (

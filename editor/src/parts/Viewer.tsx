@@ -67,6 +67,8 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
   const [view, setView] = useState<{ x: number; y: number; zoom: number } | null>(null);
   const [wipe, setWipe] = useState(0.5);
   const [pixel, setPixel] = useState("");
+  const [grid, setGrid] = useState(false);
+  const [alpha, setAlpha] = useState(false);
   const host = useRef<HTMLDivElement>(null);
   const shown = useRef<HTMLImageElement>(null);
   const image = images[at]!;
@@ -102,10 +104,11 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
     const { clientWidth: width, clientHeight: height } = host.current!;
     const run: Record<string, () => void> = {
       z: oneToOne, f: () => setView(fitted()), c: () => choose("wipe"), d: () => choose("difference"),
+      g: () => setGrid(!grid && images.length > 1), a: () => setAlpha(!alpha),
       ArrowLeft: () => go(-1), ArrowRight: () => go(1), "+": () => zoomBy(1.25, width / 2, height / 2), "-": () => zoomBy(0.8, width / 2, height / 2), " ": closeDialog,
     };
     const slot = slots.peek()[Number(event.key) - 1];
-    const found = run[event.key] ?? (slot ? () => against(slot) : undefined);
+    const found = run[event.key.length === 1 ? event.key.toLowerCase() : event.key] ?? (slot ? () => against(slot) : undefined);
     if (!found || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     found();
@@ -135,6 +138,8 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
           <span class="spring" />
           <button type="button" class="text-button" onClick={oneToOne} title="z">{t.oneToOne}</button>
           <button type="button" class="text-button" onClick={() => setView(fitted())} title="f">{t.fit}</button>
+          {images.length > 1 && <button type="button" class="text-button" aria-pressed={grid} onClick={() => setGrid(!grid)} title="g">{t.grid}</button>}
+          <button type="button" class="text-button" aria-pressed={alpha} onClick={() => setAlpha(!alpha)} title="a">{t.alpha}</button>
           {choices.length > 0 && (
             <>
               <button type="button" class="text-button" aria-pressed={mode === "wipe"} onClick={() => choose("wipe")} title="c"><Icon name="swap" /> {t.compare}</button>
@@ -150,9 +155,18 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
           <a class="icon-button" href={image.url} download={`${label}.png`} aria-label={t.saveImage} title={t.saveImage}><Icon name="download" /></a>
           <IconButton icon="close" label={t.close} onClick={closeDialog} />
         </header>
+        {grid && (
+          <div class="thumbs viewer-grid">
+            {images.map((one, index) => (
+              <button key={one.url} type="button" class="thumb" aria-current={index === at ? "true" : undefined} aria-label={`${t.result} ${index + 1}`} onClick={() => { setAt(index); setGrid(false); }}>
+                <img src={thumbnail(one.url, 256)} alt="" loading="lazy" width={one.width} height={one.height} />
+              </button>
+            ))}
+          </div>
+        )}
         <div
           ref={host}
-          class="stage"
+          class={`stage ${alpha && mode === "one" ? "black" : ""}`}
           tabIndex={0}
           autofocus
           role="group"
@@ -168,15 +182,16 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
             else read(event);
           }}
         >
+          {alpha && mode === "one" && <i class="layer-image alpha" style={{ ...placed, maskImage: `url(${JSON.stringify(image.url)})` }} />}
           {mode !== "one" && other && <img class="layer-image" src={other.url} alt={other.text} style={placed} draggable={false} />}
-          <img ref={shown} class={`layer-image mode-${mode} ${now.zoom >= 3 ? "sharp" : ""}`} src={image.url} alt={label} style={cut} draggable={false} />
+          <img ref={shown} class={`layer-image mode-${mode} ${now.zoom >= 3 ? "sharp" : ""}`} src={image.url} alt={label} style={cut} draggable={false} hidden={alpha && mode === "one"} />
           {mode === "wipe" && <Wipe x={edge} at={wipe} onMove={(clientX) => { const { left } = host.current!.getBoundingClientRect(); setWipe(Math.min(1, Math.max(0, (clientX - left - now.x) / (image.width * now.zoom)))); }} onKey={(by) => setWipe(Math.min(1, Math.max(0, wipe + by)))} />}
           {mode === "wipe" && other && <><span class="wipe-name left">{other.text}</span><span class="wipe-name right">{label}</span></>}
         </div>
         <footer class="viewer-foot mono small">
           <span>{pixel || "\u00a0"}</span>
         </footer>
-        {images.length > 1 && (
+        {images.length > 1 && !grid && (
           <div class="film">
             {images.slice(Math.max(0, at - 12), at + 24).map((one) => (
               <button key={one.url} type="button" class="thumb" aria-current={one === image ? "true" : undefined} aria-label={`${images.indexOf(one) + 1}`} onClick={() => setAt(images.indexOf(one))}>

@@ -103,6 +103,8 @@ export const t = {
   computedOf: (computed: number, cached: number) => `${computed} of ${computed + cached} computed`,
 
   // Viewer
+  grid: "Grid",
+  alpha: "Alpha",
   difference: "Difference",
   wipe: "Wipe",
   before: "Before",
