@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.editor.browser import FIRST_SEEN, EditorBrowser
 from tests.editor.conftest import LiveEditor
-from tests.editor.documents import blur
+from tests.editor.documents import blur, document
 
 
 def test_the_form_runs_a_workflow_and_shows_its_result(
@@ -41,3 +43,25 @@ def test_a_dialog_takes_keys_from_when_it_is_in_the_page(page: EditorBrowser) ->
     assert page.evaluate("firstSeen[0]")
     page.key("Escape")
     page.wait_for("!document.querySelector('dialog')")
+
+
+@pytest.mark.parametrize("width", [360, 2560])
+def test_a_long_name_and_a_long_prompt_stay_in_the_form(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor, width: int
+) -> None:
+    content = document(
+        {
+            "prompt": ("nodetool.input.StringInput", {"name": "prompt", "value": "lake " * 600}),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["prompt.output > out.value"],
+    )
+    page = opened("a_name_that_does_not_end_" * 3, content, "f")
+    page.call(
+        "Emulation.setDeviceMetricsOverride",
+        width=width, height=740, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    page.wait_for("document.querySelector('.form-view textarea')")
+    inside = "document.querySelector('.form-view textarea').getBoundingClientRect().right"
+    edge = "document.querySelector('.form-scroll').getBoundingClientRect().right"
+    page.wait_for(f"{inside} < {edge} && {edge} <= innerWidth")

@@ -9,7 +9,7 @@ import { drawCanvas } from "../canvas/draw.ts";
 import { isNote, measure } from "../canvas/geometry.ts";
 import { Gestures } from "../canvas/gestures.ts";
 import { MAP_HEIGHT, MAP_WIDTH, drawMinimap, goInMinimap } from "../canvas/minimap.ts";
-import { Mounted } from "../canvas/nodes.ts";
+import { DOM_ZOOM, Mounted } from "../canvas/nodes.ts";
 import { frame, grid, keepScene, onFrame } from "../canvas/scene.ts";
 import { fit, screen, view, zoomAt, zoomTo } from "../canvas/view.ts";
 import { perform } from "../actions.ts";
@@ -75,6 +75,8 @@ export function Canvas() {
     if (before) view.value = before;
     else {
       fit(grid.bounds());
+      // A little outside of the view, nodes with their fields are worth more than all of them without.
+      if (view.peek().zoom > DOM_ZOOM * 0.75) zoomTo(Math.max(DOM_ZOOM, view.peek().zoom));
       if (!file.value.readOnly && countOverlaps(shown.nodes.keys()) > 1) say(t.overlapping, "info", { text: t.tidy, run: () => perform("tidy") });
     }
   }, [shown]);
