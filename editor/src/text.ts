@@ -67,6 +67,7 @@ export const t = {
 
   // Fields
   chooseFile: "Choose one beside the workflow",
+  notThere: (name: string) => `${name || "The image"} is not there.`,
   chooseImage: "Choose an image",
   dropImage: "Drop, paste, or choose an image",
   camera: "Camera",

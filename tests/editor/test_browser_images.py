@@ -162,3 +162,16 @@ def test_a_long_list_says_what_is_left_out_and_is_seen_as_a_grid(
     page.key("G")
     page.key("A")
     page.wait_for("document.querySelector('.layer-image.alpha')")
+
+
+def test_an_image_that_is_not_there_says_so(
+    opened: Callable[..., EditorBrowser], complaints: list[str]
+) -> None:
+    complaints += ["404"]
+    photo = {"name": "photo", "value": {"type": "image", "uri": "deep/lost.png"}}
+    page = opened("lost", document({"photo": ("nodetool.input.ImageInput", photo)}, []))
+    page.wait_for(
+        "document.querySelector('[data-node=photo] .image-field')"
+        "?.textContent.includes('lost.png is not there')"
+    )
+    assert page.evaluate("document.querySelector('[data-node=photo] .image-field img')") is None

@@ -24,7 +24,9 @@ export function ImageField(props: FieldProps) {
   const camera = useRef<HTMLInputElement>(null);
   const [busy, setBusy] = useState("");
   const [over, setOver] = useState(false);
-  const url = imageUrl(value, compact ? 256 : 512);
+  const [missing, setMissing] = useState<string | null>(null);
+  const named = imageUrl(value, compact ? 256 : 512);
+  const url = named === missing ? null : named;
   const name = imageName(value);
 
   const take = async (blob: Blob | null | undefined): Promise<void> => {
@@ -68,8 +70,8 @@ export function ImageField(props: FieldProps) {
       }}
     >
       <button {...common(props)} type="button" class="image-target" title={t.chooseImage} onClick={choose(chooser.current)}>
-        {url ? <img src={url} alt={name || props.label} loading="lazy" draggable={false} /> : <Icon name="image" size={20} />}
-        {!url && <span>{busy || name || (compact ? t.chooseImage : t.dropImage)}</span>}
+        {url ? <img src={url} alt={name || props.label} loading="lazy" draggable={false} onError={() => setMissing(named)} /> : <Icon name="image" size={20} />}
+        {!url && <span>{busy || (named ? t.notThere(name) : name) || (compact ? t.chooseImage : t.dropImage)}</span>}
       </button>
       <span class="image-tools">
         {!compact && (
