@@ -26,8 +26,8 @@ def image_source(page: EditorBrowser) -> str:
 def set_radius(page: EditorBrowser, value: str) -> None:
     """Type a radius, and select nothing, so that a run is one of everything."""
     page.set_field(RADIUS, value)
-    x, y = page.place("#canvas")
-    page.click_at(x, y + 250)
+    page.evaluate(CANVAS)
+    page.key("Escape")
     page.wait_for("!document.querySelector('.node-place.chosen')")
 
 
