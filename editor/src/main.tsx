@@ -6,7 +6,6 @@ import "./style/base.css";
 import "./style/canvas.css";
 import "./style/parts.css";
 import "./style/views.css";
-import { arranging } from "./actions.ts";
 import { keepChecking } from "./app/checking.ts";
 import { takeDrops } from "./app/dropping.ts";
 import { fileTitle, keepDrafts, loadWorkflows, newWorkflow, openWorkflow, recoverNameless } from "./app/files.ts";
@@ -127,7 +126,6 @@ async function start(early?: Promise<Loaded>): Promise<void> {
 function markReady(): void {
   performance.mark("ready");
   void preload(dialogs);
-  void arranging().catch(() => undefined);
 }
 
 void begin();
