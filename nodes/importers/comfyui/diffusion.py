@@ -26,6 +26,9 @@ from nodetool_core.importing.draft import Handle, Unsupported
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
 
+_WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
+"""How files of weights end."""
+
 _SYNTAX: Final = {
     "weights": re.compile(r"(?<!\\)\([^()]+:\s*-?[\d.]+\s*\)"),
     "embeddings": re.compile(r"embedding:[^\s,()]+"),
@@ -73,6 +76,9 @@ def load_model(name: str, *, is_flow: bool = False) -> Callable[[Reading], tuple
         elif dtype != "default":
             reading.lost(f"weight_dtype has no counterpart: {dtype!r} is left out.")
         called = reading.name("model")
+        if is_flow and _is_file(ref):
+            options = {"quantization": ref.pop("quantization")} if "quantization" in ref else {}
+            ref = {"type": "hf.model", "repo_id": "", "denoiser": ref, **options}
         model = reading.add(MODEL_INPUT, {"name": called, "value": ref})
         hint = f"Run with --set {called}=PATH, or --set {called}=OWNER/NAME for a model of the Hub."
         reading.note(
@@ -104,6 +110,12 @@ def _ref(reading: Reading, name: str, kind: str) -> tuple[dict[str, object], str
     return {"type": kind, **page}, page["repo_id"] + options
 
 
+def _is_file(ref: Mapping[str, object]) -> bool:
+    """Return whether a reference names a file of weights, not a repository or a folder."""
+    name = str(ref.get("path") or ref.get("repo_id"))
+    return PurePosixPath(name).suffix.lower() in _WEIGHTS
+
+
 def _page(address: str) -> dict[str, str]:
     """Return what an address on the Hub names; nothing for others."""
     try:
@@ -122,10 +134,16 @@ def load_part(*names: str) -> Callable[[Reading], tuple[object, ...]]:
     """
 
     def load(reading: Reading) -> tuple[object, ...]:
-        files = ", ".join(str(reading.take(name)) for name in names if reading.has(name))
+        files = [_ref(reading, name, "hf.model") for name in names if reading.has(name)]
         reading.skip("type", "device")
-        reading.note(f"the model's own is used, not {files}.", level="warning")
-        return (Part(),)
+        for ref, from_hub in files:
+            if from_hub:
+                hint = f"Fetch it before: nodetool models pull {from_hub}."
+                reading.note(f"{from_hub} is fetched from the Hub.", hint)
+            else:
+                message = f"{ref['repo_id']!r} is read from the folder that the run starts in."
+                reading.note(message)
+        return (Part(tuple(ref for ref, _ in files)),)
 
     return load
 
@@ -183,10 +201,18 @@ def encoders(reading: Reading) -> Part:
 
 
 def use_part(reading: Reading, model: Handle, name: str, part: Part) -> None:
-    """Let a model have files of its own for a part of it."""
+    """
+    Let a model have files of its own for a part of it, where it is in files itself.
+
+    A whole repository has all its parts.
+    """
     if not part.files:
         return
     value = reading.draft.nodes[model.node].data["value"]
+    if "denoiser" not in value and not _is_file(value):
+        named = ", ".join(str(file["repo_id"]) for file in part.files)
+        reading.note(f"the model's own {name} is used, not {named}.", level="warning")
+        return
     files = list(part.files) if name == "text_encoders" else part.files[0]
     if value.setdefault(name, files) != files:
         reading.note(f"the model has another {name} already, which is used.", level="warning")

@@ -472,10 +472,10 @@ def test_a_sampler_that_is_put_together_from_parts() -> None:
         "height": 768,
     }
     assert values(result, "10") | wanted | {"scheduler": "default"} == values(result, "10")
-    assert said(result) == [
-        ("DualCLIPLoader (2): the model's own is used, not t5.safetensors, l.safetensors."),
-        "VAELoader (11): the model's own is used, not ae.safetensors.",
-    ]
+    model = values(result, "1")["value"]
+    assert model["denoiser"]["repo_id"] == "flux.safetensors"
+    assert [one["repo_id"] for one in model["text_encoders"]] == ["t5.safetensors", "l.safetensors"]
+    assert model["vae"]["repo_id"] == "ae.safetensors" and said(result) == []
 
 
 def test_a_guider_of_two_and_a_custom_sampler() -> None:

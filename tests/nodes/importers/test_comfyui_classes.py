@@ -68,7 +68,28 @@ def test_a_prompt_with_images_edits_them() -> None:
         *("1.output > 11.model", "4.output > 11.image", "5.output > 11_references.image_2"),
         *("11_references.output > 11.reference_images", "11.output > 13.value"),
     }
-    assert [note.split(":")[0] for note in said(result)] == ["CLIPLoader (2)", "VAELoader (3)"]
+    assert said(result) == []
+    assert values(result, "1")["value"] == {
+        "type": "hf.model",
+        "repo_id": "",
+        "denoiser": {"type": "hf.model", "repo_id": "edit.safetensors"},
+        "text_encoders": [{"type": "hf.model", "repo_id": "text.safetensors"}],
+        "vae": {"type": "hf.model", "repo_id": "vae.safetensors"},
+    }
+
+
+def test_a_whole_repository_keeps_its_parts() -> None:
+    content = copy.deepcopy(EDIT)
+    content["1"]["inputs"]["unet_name"] = "owner/name"
+    result = from_content(content)
+    assert values(result, "1")["value"] == {"type": "hf.model", "repo_id": "owner/name"}
+    assert [note.split(": ")[1] for note in said(result)] == [
+        "the model's own text_encoders is used, not text.safetensors.",
+        "the model's own vae is used, not vae.safetensors.",
+    ]
+    content["1"]["inputs"] |= {"unet_name": "a.safetensors", "weight_dtype": "fp8_e4m3fn"}
+    model = values(from_content(content), "1")["value"]
+    assert model["quantization"] == "fp8" and "quantization" not in model["denoiser"]
 
 
 def test_reference_latents_edit_as_well() -> None:
