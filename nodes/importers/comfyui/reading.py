@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeVar
@@ -18,6 +19,9 @@ TO_TEXT: Final = "nodetool.text.ToString"
 
 REQUIRED: Any = object()
 """Stands for: there is no default."""
+
+_DRIVE: Final = re.compile("[A-Za-z]:")
+"""A name that begins with a drive of Windows."""
 
 _SAYS_NOTHING = frozenset({"control_after_generate", "upload"})
 """Inputs of a form that mean nothing to a run."""
@@ -79,7 +83,7 @@ class Reading:
             path = path.removesuffix(f" [{folder}]")
         path = path.strip().replace("\\", "/")
         parts = PurePosixPath(path).parts
-        if not parts or (parts[0] != "/" and ":" not in parts[0] and ".." not in parts):
+        if not parts or (parts[0] != "/" and not _DRIVE.match(path) and ".." not in parts):
             return path
         message = f"{name} {path!r} is outside of ComfyUI's folders: {parts[-1]!r} alone is kept."
         self.note(message, level="warning")

@@ -242,6 +242,8 @@ def test_names_that_lead_elsewhere_keep_their_last_part_alone(name: str) -> None
     assert sum("outside of ComfyUI's folders" in note for note in said(result)) == 2
     content["12"]["inputs"]["image"] = "sub\\lake.png [input]"
     assert values(from_content(content), "12")["value"]["uri"] == "sub/lake.png"
+    content["12"]["inputs"]["image"] = "asset://0a1b"
+    assert values(from_content(content), "12")["value"]["uri"] == "asset://0a1b", "of a server"
 
 
 def test_files_that_are_too_large_or_something_else(tmp_path: Path) -> None:
