@@ -335,14 +335,19 @@ class Workflow:
         """
         return self._changed(editing.without_node(self._document, node, self.registry))
 
-    def replace(self, node: str, by: Node) -> Self:
+    def replace(self, node: str, by: type[Node], /, **properties: object) -> Self:
         """
-        Return this workflow with another node in the place of one, connected as that one was.
+        Return this workflow with another node in the place of one.
+
+        `replace("fit", Scale, scale=2.0)`. It is connected as the old one was, but for properties
+        that are given.
 
         Raises WorkflowError for an unknown id, and where the new node lacks a property or an output
         that is connected.
         """
-        document, registry = editing.with_replacement(self._document, node, by, self.registry)
+        document, registry = editing.with_replacement(
+            self._document, node, by(**properties), self.registry
+        )
         return self._changed(document, registry)
 
     def rename(self, names: Mapping[str, str] | None = None, /, **named: str) -> Self:

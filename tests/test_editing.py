@@ -51,7 +51,7 @@ def test_the_workflow_itself_stays_as_it_was() -> None:
     before = workflow.document.to_json()
     workflow.upto("add")
     workflow.without("add_2")
-    workflow.replace("add", Multiply(b=3))
+    workflow.replace("add", Multiply, b=3)
     workflow.rename(number="n", add="a")
     assert workflow.document.to_json() == before
     assert workflow() == {"first": 11, "more": 12}
@@ -68,15 +68,15 @@ def test_without_an_input_its_takers_need_a_value() -> None:
 
 
 def test_a_replacement_is_connected_as_the_old_node_was() -> None:
-    assert sums().replace("add", Multiply(b=3))(number=4) == {"first": 12, "more": 13}
+    assert sums().replace("add", Multiply, b=3)(number=4) == {"first": 12, "more": 13}
 
 
 def test_a_value_of_the_replacement_counts_more_than_the_old_edge() -> None:
-    assert sums().replace("add", Multiply(a=7, b=3))() == {"first": 21, "more": 22}
+    assert sums().replace("add", Multiply, a=7, b=3)() == {"first": 21, "more": 22}
 
 
 def test_a_replacement_may_bring_nodes_of_its_own() -> None:
-    replaced = sums().replace("add", Multiply(b=Add(a=1, b=1)))
+    replaced = sums().replace("add", Multiply, b=Add(a=1, b=1))
     assert replaced(number=4) == {"first": 8, "more": 9}
     assert sorted(node.id for node in replaced.graph.nodes) == [
         "add",
@@ -90,12 +90,12 @@ def test_a_replacement_may_bring_nodes_of_its_own() -> None:
 
 def test_a_replacement_without_the_property_is_refused() -> None:
     with pytest.raises(WorkflowError, match="Negate has no property 'a', which 'add' takes from"):
-        sums().replace("add", Negate())
+        sums().replace("add", Negate)
 
 
 def test_a_replacement_of_another_type_is_refused() -> None:
     with pytest.raises(WorkflowError, match="int"):
-        sums().replace("integer_input", Names())
+        sums().replace("integer_input", Names)
 
 
 class Names(Node):
