@@ -19,8 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nodes.nodetool.input import IntegerInput
 from nodes.nodetool.output import Output
-from nodetool_core import Engine, Workflow
-from nodetool_core.functions import node
+from nodetool_core import Engine, Workflow, node
 
 Contender = Callable[[int], int]
 """Squares each of so many items and returns the sum of the squares."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nodetool_core.engine.options import NodePolicy, RunOptions
     from nodetool_core.engine.result import RunError
     from nodetool_core.errors import NodeError, NodetoolError, RunCancelled, WorkflowError
-    from nodetool_core.node import SKIPPED, Field, Lane, Node, Role
+    from nodetool_core.functions import node
+    from nodetool_core.node_base import SKIPPED, Field, Lane, Node, Role
     from nodetool_core.own_types import JsonValue
     from nodetool_core.packs import Pack
     from nodetool_core.references import (
@@ -43,29 +44,30 @@ _HOME = {
     "default_engine": "engine.default",
     "DiskCache": "engine.caching.disk",
     "Engine": "engine.engine",
-    "Field": "node",
+    "Field": "node_base",
     "FolderRef": "references",
     "FontRef": "references",
     "ImageRef": "references",
     "ImageSizeRef": "references",
     "ImageToImageModel": "references",
     "JsonValue": "own_types",
-    "Lane": "node",
+    "Lane": "node_base",
     "MemoryCache": "engine.caching.memory",
     "ModelRef": "references",
-    "Node": "node",
+    "Node": "node_base",
+    "node": "functions",
     "NodeError": "errors",
     "NodePolicy": "engine.options",
     "NodetoolError": "errors",
     "Pack": "packs",
     "ImageData": "assets.image_data",
     "Registry": "registry",
-    "Role": "node",
+    "Role": "node_base",
     "RunCancelled": "errors",
     "RunError": "engine.result",
     "RunOptions": "engine.options",
     "RunResult": "api",
-    "SKIPPED": "node",
+    "SKIPPED": "node_base",
     "Sources": "context",
     "Workflow": "api",
     "WorkflowError": "errors",
@@ -109,6 +111,7 @@ __all__ = [
     "WorkflowError",
     "close_default_engine",
     "default_engine",
+    "node",
 ]
 
 

@@ -16,7 +16,7 @@ from nodetool_core.building import document_of
 from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
-from nodetool_core.node import Node, Role
+from nodetool_core.node_base import Node, Role
 from nodetool_core.properties import ANYTHING
 from nodetool_core.registry import Registry, distinct_types, shared_type
 from nodetool_core.subworkflow import expand

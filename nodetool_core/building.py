@@ -15,7 +15,7 @@ from typing import Any
 
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.handles import OutputHandle, holds_outputs
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 from nodetool_core.ownership import own_copy
 from nodetool_core.registry import Registry, distinct_types
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument

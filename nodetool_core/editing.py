@@ -12,7 +12,7 @@ from nodetool_core.building import document_of
 from nodetool_core.bypass import pass_by
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem, WorkflowError, near_miss
-from nodetool_core.node import Node, Role
+from nodetool_core.node_base import Node, Role
 from nodetool_core.registry import Registry
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 

@@ -26,7 +26,7 @@ from typing import Annotated, TypeVar, cast, get_args, get_type_hints, overload
 
 from nodetool_core.context import Context
 from nodetool_core.errors import DeclarationError, Problem
-from nodetool_core.node import Lane, Node
+from nodetool_core.node_base import Lane, Node
 from nodetool_core.properties import MISSING, FieldInfo
 from nodetool_core.types import Annotation, origin_of, strip
 

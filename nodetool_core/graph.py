@@ -15,7 +15,7 @@ from typing import Any
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
-from nodetool_core.node import Node, Role
+from nodetool_core.node_base import Node, Role
 from nodetool_core.properties import Property
 from nodetool_core.references import AssetRef
 

@@ -42,7 +42,7 @@ from mypy.types import (
 
 from nodetool_core.errors import near_miss
 
-NODE = "nodetool_core.node.Node"
+NODE = "nodetool_core.node_base.Node"
 HANDLE = "nodetool_core.handles.OutputHandle"
 LIST = "nodetool_core.handles.ListOf"
 REFERENCE = "nodetool_core.references.Reference"

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
 from nodetool_core.forking import renewed_after_fork
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 from nodetool_core.packs import Alias, Pack, import_problem, installed_packs
 
 

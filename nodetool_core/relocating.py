@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.errors import ImageError, WorkflowError
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.references import AssetRef
 from nodetool_core.types import union_members
 from nodetool_core.values import CONTAINERS, Place

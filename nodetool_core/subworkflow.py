@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nodetool_core.bypass import pass_by
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph, GraphNode
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.relocating import relocated
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import EdgeRecord, NodeRecord, WorkflowDocument

@@ -21,7 +21,7 @@ from nodetool_core.graph import (
     in_topological_order,
     is_missing_asset,
 )
-from nodetool_core.node import Node, Role
+from nodetool_core.node_base import Node, Role
 from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import exact_type, is_assignable, is_open, type_name

@@ -14,7 +14,7 @@ from typing import Final
 from nodetool_core.declaration import Output
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph, GraphNode, is_missing_asset
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 from nodetool_core.properties import MISSING, Property
 from nodetool_core.registry import Registry
 from nodetool_core.types import Annotation

@@ -12,10 +12,19 @@ from PIL import Image, ImageFilter
 
 from nodes.nodetool.control import Collect
 from nodes.nodetool.output import Output
-from nodetool_core import Context, Field, ImageRef, Lane, Node, Registry, Workflow, WorkflowError
+from nodetool_core import (
+    Context,
+    Field,
+    ImageRef,
+    Lane,
+    Node,
+    Registry,
+    Workflow,
+    WorkflowError,
+    node,
+)
 from nodetool_core.engine.engine import Engine
 from nodetool_core.errors import DeclarationError
-from nodetool_core.functions import node
 from nodetool_core.reference.examples import example
 
 

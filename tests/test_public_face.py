@@ -34,7 +34,7 @@ ROOMS = [
     "properties",
     "declaration",
     "handles",
-    "node",
+    "node_base",
     "functions",
     "mypy_plugin",
     "packs",

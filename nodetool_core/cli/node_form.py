@@ -11,7 +11,7 @@ from nodetool_core.types import choices, type_name
 
 if TYPE_CHECKING:
     from nodetool_core.declaration import NodeSpec
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
     from nodetool_core.properties import Property
 
 

@@ -13,7 +13,7 @@ from nodetool_core.cli.messages import WrongUseError, say, show_problems
 from nodetool_core.errors import Problem
 
 if TYPE_CHECKING:
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
     from nodetool_core.registry import Registry
 
 app = typer.Typer(

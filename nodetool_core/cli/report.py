@@ -131,7 +131,7 @@ def _missing_value(failure: NodeFailure, graph: Graph) -> str:
     """
     if failure.problem.code not in _MISSING:
         return ""
-    from nodetool_core.node import Role
+    from nodetool_core.node_base import Role
     from nodetool_core.references import AssetRef, ModelRef
 
     # The message of a failure begins with the path or name that is wrong.

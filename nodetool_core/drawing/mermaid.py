@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nodetool_core.drawing.labels import short, told_values
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 
 if TYPE_CHECKING:
     from nodetool_core.graph import Graph, GraphNode

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.drawing.labels import fit, short, told_values, width
 from nodetool_core.drawing.layout import Layout, Link, lay_out
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ModelRef
 from nodetool_core.types import choices, type_name, union_members
 

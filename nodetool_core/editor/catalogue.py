@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, get_args
 
 from nodetool_core.json_types import JsonObject
-from nodetool_core.node import Node, Role
+from nodetool_core.node_base import Node, Role
 from nodetool_core.properties import Property
 from nodetool_core.references import (
     AssetRef,

@@ -19,7 +19,7 @@ from nodetool_core.errors import NodetoolError, Problem, WorkflowError
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.inputs import check_given
 from nodetool_core.json_types import JsonObject
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.subworkflow import expand
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument

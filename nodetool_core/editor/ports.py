@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.errors import WorkflowError
 from nodetool_core.graph import GraphNode
 from nodetool_core.json_types import JsonObject
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.subworkflow import inner_graph
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nodetool_core.engine.compiled_node import CompiledNode, Values
 from nodetool_core.engine.coroutines import LEVEL, Spawned
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 
 _ENDED: Any = object()
 

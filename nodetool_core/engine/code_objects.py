@@ -37,7 +37,7 @@ from nodetool_core.engine.code_sources import (
 )
 
 if TYPE_CHECKING:
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
 
 _DESCRIPTORS: Final = (
     types.MethodDescriptorType,

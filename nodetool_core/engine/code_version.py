@@ -27,7 +27,7 @@ from nodetool_core.engine.code_objects import CodeState, Part, state_of
 from nodetool_core.engine.code_sources import DIGEST_BYTES, ModuleSources, source_digest
 
 if TYPE_CHECKING:
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
 
 
 @dataclass(frozen=True, slots=True)

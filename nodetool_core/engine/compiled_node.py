@@ -9,7 +9,7 @@ from nodetool_core.context import Context
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.engine.keys import has_fingerprint
 from nodetool_core.errors import NodetoolError, Problem
-from nodetool_core.node import SKIPPED, Lane, Node, Role
+from nodetool_core.node_base import SKIPPED, Lane, Node, Role
 from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.types import checker, exact_type, type_name, value_type_name
 from nodetool_core.values import CONTAINERS, TOO_DEEP, is_too_deep

@@ -35,7 +35,7 @@ from nodetool_core.engine.steps import (
 )
 from nodetool_core.engine.targets import find_targets
 from nodetool_core.graph import Edge, Graph, GraphNode, in_order
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 
 
 def compile_plan(

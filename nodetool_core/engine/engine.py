@@ -43,7 +43,7 @@ from nodetool_core.forking import renewed_after_fork
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
 from nodetool_core.models.weights_manager import WeightsManager
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from nodetool_core.packs import Pack
 from nodetool_core.references import ModelRef
 from nodetool_core.registry import Registry

@@ -47,7 +47,7 @@ from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.keys import Key
 from nodetool_core.engine.plan import Plan, Region
 from nodetool_core.engine.steps import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step, given_loops
-from nodetool_core.node import SKIPPED as SKIPPED_VALUE
+from nodetool_core.node_base import SKIPPED as SKIPPED_VALUE
 
 Index = tuple[int, ...]
 

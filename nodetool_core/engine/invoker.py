@@ -25,7 +25,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.steps import NodeStep
 from nodetool_core.errors import Problem, RunCancelled
-from nodetool_core.node import Lane, Node
+from nodetool_core.node_base import Lane, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

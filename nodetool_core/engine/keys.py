@@ -32,7 +32,7 @@ from nodetool_core.values import PLAIN_TYPES
 
 if TYPE_CHECKING:
     from nodetool_core.context import Sources
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
     from nodetool_core.properties import Property
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def has_fingerprint(node_class: type[Node]) -> bool:
     return any(
         "fingerprint" in vars(base)
         for base in node_class.__mro__
-        if base.__module__ != "nodetool_core.node"
+        if base.__module__ != "nodetool_core.node_base"
     )
 
 

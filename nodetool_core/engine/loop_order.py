@@ -10,7 +10,7 @@ outer one. A loop inside another always comes after it.
 from __future__ import annotations
 
 from nodetool_core.graph import Edge, Graph, GraphNode
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 
 
 def loop_order(graph: Graph) -> dict[int, int]:

@@ -29,7 +29,7 @@ from nodetool_core.engine.frames import (
 from nodetool_core.engine.gaps import FAIL, NONE, Gaps
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.steps import ITEM, Step
-from nodetool_core.node import SKIPPED as SKIPPED_VALUE
+from nodetool_core.node_base import SKIPPED as SKIPPED_VALUE
 
 
 class Loops:

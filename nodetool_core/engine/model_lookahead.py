@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from nodetool_core.engine.frames import RUNNING, WAITING, Frame, Frames
 from nodetool_core.engine.steps import LOCAL, GatherStep, NodeStep, Step
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from nodetool_core.references import ModelRef
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.steps import Feed, GatherStep, NodeStep
 from nodetool_core.errors import Problem
 from nodetool_core.graph import GraphNode
-from nodetool_core.node import SKIPPED, Node
+from nodetool_core.node_base import SKIPPED, Node
 from nodetool_core.ownership import own_copy
 from nodetool_core.properties import shown
 from nodetool_core.types import type_name, value_type_name

@@ -15,7 +15,7 @@ from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.steps import NodeStep, Step
-from nodetool_core.node import SKIPPED, Role
+from nodetool_core.node_base import SKIPPED, Role
 from nodetool_core.ownership import own_copy
 
 

@@ -29,7 +29,7 @@ from nodetool_core.engine.duplicates import Duplicates, find_duplicates
 from nodetool_core.engine.keys import Key
 from nodetool_core.engine.steps import GatherStep, Loops, NodeStep, Step
 from nodetool_core.graph import GraphNode
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 
 
 @dataclass(slots=True)

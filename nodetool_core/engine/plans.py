@@ -23,7 +23,7 @@ from nodetool_core.engine.seeds import is_drawn
 from nodetool_core.engine.steps import LOCAL, NodeStep, Step
 from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import Graph
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.values import leaves
 

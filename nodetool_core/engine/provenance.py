@@ -19,7 +19,7 @@ from nodetool_core.engine.steps import NodeStep
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError
 from nodetool_core.graph import Graph
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ImageRef, ModelRef
 from nodetool_core.registry import distinct_types

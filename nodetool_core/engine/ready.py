@@ -18,7 +18,7 @@ from nodetool_core.engine.caching.sizes import size_of_all
 from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.model_lookahead import ModelLookahead, models_of
 from nodetool_core.engine.steps import LOCAL, NodeStep, Step
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from nodetool_core.references import ModelRef
 
 Job = tuple[Frame, NodeStep]

@@ -19,7 +19,7 @@ from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker, unique
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import GraphNode
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from nodetool_core.secrets import Secrets
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ from nodetool_core.engine.steps import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.engine.streams import Streams
 from nodetool_core.engine.timers import NodeTimeoutError, Timers
 from nodetool_core.errors import RunCancelled
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from nodetool_core.ownership import own_copy
 
 _new, _set = object.__new__, object.__setattr__

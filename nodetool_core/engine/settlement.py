@@ -17,7 +17,7 @@ from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.steps import LOCAL, NodeStep, Step
-from nodetool_core.node import SKIPPED as SKIPPED_VALUE
+from nodetool_core.node_base import SKIPPED as SKIPPED_VALUE
 
 
 class Settlement:

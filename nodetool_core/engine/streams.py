@@ -15,7 +15,7 @@ from nodetool_core.engine.invoker import NodeInvoker
 from nodetool_core.engine.steps import NodeStep
 from nodetool_core.engine.timers import Timers
 from nodetool_core.errors import Problem
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 
 ITEMS_IN_FLIGHT = 8
 ITEMS_IN_FLIGHT_WAITING = 32

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss
 from nodetool_core.graph import Graph
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 
 _WANTED = frozenset({Role.OUTPUT, Role.SINK})
 

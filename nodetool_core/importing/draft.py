@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from nodetool_core.errors import Problem, WorkflowError
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.properties import Property
 from nodetool_core.registry import Registry
 from nodetool_core.types import choices

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from nodetool_core.declaration import NodeSpec, public_module
-from nodetool_core.node import Lane, Node, Role
+from nodetool_core.node_base import Lane, Node, Role
 from nodetool_core.properties import Property
 from nodetool_core.reference import values
 from nodetool_core.reference.names import snake_case

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 
 PAGE = "llms.txt"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.graph import is_missing_asset
-from nodetool_core.node import Lane, Node, Role
+from nodetool_core.node_base import Lane, Node, Role
 from nodetool_core.properties import Property
 from nodetool_core.reference import markdown
 from nodetool_core.reference.bounds import bound_texts, place_text

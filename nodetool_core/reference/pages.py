@@ -36,7 +36,7 @@ from nodetool_core.reference.type_page import type_page
 
 if TYPE_CHECKING:
     from nodetool_core.declaration import NodeSpec
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
     from nodetool_core.registry import Registry
 
 SCHEMA = "workflow.schema.json"

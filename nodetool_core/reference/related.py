@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nodetool_core.declaration import NodeSpec
-from nodetool_core.node import Node, Role
+from nodetool_core.node_base import Node, Role
 from nodetool_core.types import Annotation, is_assignable, type_name
 
 _SHOWN = 6

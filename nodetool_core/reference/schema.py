@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 from nodetool_core.properties import Property
 from nodetool_core.references import Reference
 from nodetool_core.types import union_members

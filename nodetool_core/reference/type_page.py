@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.node import Node
+from nodetool_core.node_base import Node
 from nodetool_core.reference import markdown
 from nodetool_core.reference.names import heading
 from nodetool_core.references import Reference

@@ -32,7 +32,7 @@ from nodetool_core.validation import build_graph
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
 if TYPE_CHECKING:
-    from nodetool_core.node import Node
+    from nodetool_core.node_base import Node
     from nodetool_core.registry import Registry
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Final
 
 from nodetool_core.engine.seeds import RANDOM
 from nodetool_core.graph import Graph
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 
 _SEEDS: Final = 2**64
 """How many there are; after the last comes 0."""

@@ -17,7 +17,7 @@ from nodes.nodetool.control import Collect, ForEach, If, Merge, Reroute
 from nodes.nodetool.output import Output
 from nodetool_core import Node, Workflow
 from nodetool_core.engine.engine import Engine
-from nodetool_core.node import OutputHandle
+from nodetool_core.node_base import OutputHandle
 from tests.engine.nodes import Add, Each, Fail, IsOdd, Mix, Number, Total, Upto
 
 MOST_LOOPS = 3

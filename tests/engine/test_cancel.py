@@ -16,7 +16,7 @@ from nodetool_core import Node, NodetoolError, RunCancelled, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.result import RunError
 from nodetool_core.engine.run import Run
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from tests.engine.nodes import Add, AsyncEcho, Counting, Each, Gated, Stage
 
 LONG = 10.0

@@ -19,7 +19,7 @@ from PIL import Image
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.engine.caching.codec import Buffer, DecodeError, NoCodecError, decode, encode
-from nodetool_core.node import SKIPPED
+from nodetool_core.node_base import SKIPPED
 from nodetool_core.references import AssetRef, ColorRef, FolderRef, ImageRef, ImageToImageModel
 
 

@@ -14,7 +14,7 @@ from nodetool_core import Context, Node, Workflow
 from nodetool_core.engine import events
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import NodeWarning, event_json
-from nodetool_core.node import Lane
+from nodetool_core.node_base import Lane
 from tests.engine.nodes import Add, Each, Gated, Mix, Number, Stage
 
 LONG = 10.0

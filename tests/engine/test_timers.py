@@ -13,7 +13,7 @@ from nodetool_core import Context, Lane, Node, NodeError, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import NodePolicy, RunOptions
 from nodetool_core.engine.result import RunError
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 
 SOON = 0.05
 """Seconds after which the nodes here count as too slow; they would take for ever."""

@@ -30,7 +30,7 @@ from typing import Any
 
 from nodetool_core.engine.caching.files_behind import mark_of
 from nodetool_core.engine.caching.leaf_codec import LEAF_KINDS, leaf_kind, read_leaf, write_leaf
-from nodetool_core.node import SKIPPED
+from nodetool_core.node_base import SKIPPED
 from nodetool_core.own_types import JsonValue, fields_of, with_fields
 from nodetool_core.references import AssetRef, Reference
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nodetool_core.json_types import Json, JsonObject
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 from nodetool_core.server.seeds import fixed_seeds
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument

@@ -17,7 +17,7 @@ from typing import Final
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import GraphNode
 from nodetool_core.json_types import Json, JsonObject
-from nodetool_core.node import Lane, Node
+from nodetool_core.node_base import Lane, Node
 from nodetool_core.properties import jsonable
 from nodetool_core.registry import Registry
 from nodetool_core.server.http.http_errors import HttpError

@@ -12,7 +12,7 @@ from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.rules import RULES
 from nodetool_core import Registry
 from nodetool_core.importing.graphs import WHOLE, GraphReader, reader_of
-from nodetool_core.node import Role
+from nodetool_core.node_base import Role
 
 FILES = Path(__file__).parent / "files"
 REGISTRY = Registry.installed()
