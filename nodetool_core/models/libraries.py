@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+import threading
 from importlib import import_module
 from typing import Final
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.forking import renewed_after_fork
 
-LIBRARIES: Final = ("torch", "transformers", "diffusers")
-"""What no model runs without."""
+LIBRARIES: Final = (
+    "torch",
+    "transformers",
+    "accelerate",
+    "diffusers",
+    "diffusers.pipelines.auto_pipeline",
+)
+"""
+What no model runs without, the last with all that pipelines share.
+
+Their parts import one another in circles: a thread that meets those that another one is importing
+gets half of them.
+"""
+
+
+class _Importing:
+    """Whether the libraries are imported, and by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Make the lock anew in a forked process, where nobody is importing."""
+        self.lock = threading.RLock()
+
+
+_importing: Final = renewed_after_fork(_Importing())
 
 
 def import_libraries() -> None:
     """
     Import what every model needs, which takes seconds the first time.
 
+    Whoever imports a part of diffusers or transformers calls this before: several threads may be
+    the first.
+
     Raises ModelError where a library is not installed, or is broken.
     """
+    if not _importing.is_done:
+        with _importing.lock:
+            _import_all()
+            _importing.is_done = True
+
+
+def _import_all() -> None:
     for library in LIBRARIES:
         try:
             import_module(library)
@@ -32,6 +70,7 @@ def import_libraries() -> None:
 
 
 def _missing(library: str, name: str) -> Problem:
+    library = library.partition(".")[0]
     wanted = library if name == library else f"{library} needs {name}, which"
     return Problem(
         "missing_package",

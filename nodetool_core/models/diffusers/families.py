@@ -17,6 +17,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from nodetool_core.models.diffusers.tasks import ITSELF
+from nodetool_core.models.libraries import import_libraries
 
 if TYPE_CHECKING:
     from nodetool_core.context import Pipeline
@@ -340,6 +341,7 @@ def controlnet_pipeline_class(
     Args:
         net: The kind of network in class names: `ControlNet` or `ControlNetUnion`.
     """
+    import_libraries()
     import diffusers
     from diffusers.pipelines import auto_pipeline
 

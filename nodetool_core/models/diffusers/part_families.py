@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nodetool_core.models.diffusers.part_modules import reads_original_layout
+from nodetool_core.models.libraries import import_libraries
 from nodetool_core.models.sources.file_families import FAMILIES
 from nodetool_core.models.sources.model_parts import denoiser_class
 
@@ -22,6 +23,7 @@ class PartFamily:
 
 def part_families() -> list[PartFamily]:
     """Return the families whose models nodes use, by the tables that read their files."""
+    import_libraries()
     import diffusers
 
     found = []

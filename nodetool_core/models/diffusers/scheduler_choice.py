@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nodetool_core.errors import NodeError
 from nodetool_core.models.diffusers.families import FIXED_SCHEDULER
+from nodetool_core.models.libraries import import_libraries
 
 if TYPE_CHECKING:
     from nodetool_core.context import Context, Pipeline, Scheduler
@@ -135,6 +136,7 @@ def uses_global_rng(scheduler: Scheduler | None) -> bool:
 
 def supports_schedulers(pipeline_class: type) -> bool:
     """Return whether a pipeline's scheduler can be replaced, judged by its annotation."""
+    import_libraries()
     import diffusers
 
     own = inspect.signature(pipeline_class).parameters.get("scheduler")
@@ -168,6 +170,7 @@ def _class_named(name: str) -> SchedulerClass:
 
     Raises ImportError where it needs a package that is not installed.
     """
+    import_libraries()
     import diffusers
     from diffusers.schedulers.scheduling_lms_discrete import LMSDiscreteScheduler
 

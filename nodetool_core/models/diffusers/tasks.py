@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from nodetool_core.errors import ModelError, Problem, near_miss
+from nodetool_core.models.libraries import import_libraries
 
 AUTO: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -241,6 +242,7 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
     Raises ModelError where neither can, with the reason. Needs nothing of the model but the name of
     its class.
     """
+    import_libraries()
     import diffusers
 
     tasks = {*AUTO, *ITSELF, ANY}
@@ -277,6 +279,7 @@ def automatic_class(task: str) -> Any:
 
     Raises KeyError for a task without an automatic choice.
     """
+    import_libraries()
     import diffusers
 
     return getattr(diffusers, AUTO[_KIND_OF.get(task, task)][0])
@@ -284,6 +287,7 @@ def automatic_class(task: str) -> Any:
 
 def related_class(class_name: str, task: str) -> type | None:
     """Return what does a task over the weights of a class that diffusers chooses nothing for."""
+    import_libraries()
     import diffusers
 
     name = RELATED.get(task, {}).get(class_name)
@@ -312,6 +316,7 @@ def _chosen(class_name: str, task: str) -> type | None:
     """
     Return what the automatic choice of diffusers names for a task, over the weights of a class.
     """
+    import_libraries()
     from diffusers.pipelines import auto_pipeline
 
     task = _KIND_OF.get(task, task)
@@ -355,6 +360,7 @@ def check_channels(
     diffusers would find that out in the first convolution. Pipelines that no task is mapped to feed
     their UNets what they need, and are not checked. Raises ModelError.
     """
+    import_libraries()
     from diffusers.pipelines import auto_pipeline
 
     if not isinstance(in_channels, int) or not isinstance(latent_channels, int) or task == ANY:
