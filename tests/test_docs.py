@@ -229,6 +229,9 @@ def codes_in(source: str) -> set[str]:
                 else getattr(node.func, "id", "")
             )
             given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+            if name == "error_object":
+                # A type of the protocol of ComfyUI, which its clients know: no code of ours.
+                continue
             if name == "Problem":
                 found |= _texts(node.args[:1])
             elif _CALLEES.search(name):
