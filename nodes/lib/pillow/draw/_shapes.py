@@ -242,13 +242,13 @@ class DrawBoxes(Node):
         typeface: Typeface,
         context: Context,
     ) -> None:
-        """Write a label on a plate above a box, or within it where there is no room above."""
+        """Write a label on a plate above a box, or where there is room for it."""
         from nodes._painting import composite
 
         text = " ".join(lines_of(label))
         pad = max(2, self.size // 5)
         width, height = typeface.length(text) + 2 * pad, typeface.line_height + pad
-        left = corner[0]
+        left = max(0.0, min(corner[0], image.width - width))
         top = corner[1] - height if corner[1] >= height else max(0.0, corner[1])
         plate = (left, top, left + width, top + height)
         paint(image, Shape([_rounded(plate, 0)]), colour, context)

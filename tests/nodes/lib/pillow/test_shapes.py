@@ -175,6 +175,16 @@ def test_boxes_are_drawn_around_what_is_in_them(run_node: NodeRunner) -> None:
         run_node(DrawBoxes(image=ImageData.of(canvas), boxes=[[1, 2, 3, 4]], labels=["a", "b"]))
 
 
+def test_a_label_at_the_right_edge_is_read_whole(run_node: NodeRunner) -> None:
+    canvas = Image.new("RGB", (200, 100), "white")
+    boxes = {"image": ImageData.of(canvas), "labels": ["a long label"]}
+    inside = pixels(run_node(DrawBoxes(**boxes, boxes=[[10, 50, 190, 90]])).image)
+    at_edge = pixels(run_node(DrawBoxes(**boxes, boxes=[[180, 50, 199, 90]])).image)
+    # A row through the plate, above both boxes: as much of it is painted.
+    painted = [(made[40] != 255).any(axis=1).sum() for made in (inside, at_edge)]
+    assert painted[0] == pytest.approx(painted[1], abs=3)
+
+
 BLACK_WHITE = [ColorRef(value="#000000"), ColorRef(value="#ffffff")]
 
 
