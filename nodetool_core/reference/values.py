@@ -32,6 +32,9 @@ SAMPLE_FOLDER = "graphs/assets"
 SAMPLE_TEXTS = "graphs"
 """A folder with files of text."""
 
+SAMPLE_WILDCARDS = "graphs/assets/wildcards"
+"""A folder with lists of words."""
+
 SAMPLE_TABLE = "graphs/assets/warm_evening.cube"
 """A look-up table of colours."""
 
@@ -112,6 +115,9 @@ _INSTEAD = {
 What is given instead of defaults that are made for larger images than the sample, or show nothing.
 """
 
+_ONE_EACH = frozenset({"durations", "weights"})
+"""Lists with an item for each of other things; without them, all are alike."""
+
 _SECOND = frozenset({"image2", "reference"})
 """Images beside the example's own."""
 
@@ -139,7 +145,9 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
         return _INSTEAD[prop.name]
     if prop.name in _SECOND and prop.annotation is ImageRef:
         return {"type": "image", "uri": OTHER_IMAGE}
-    if not _has_to_be_given(prop):
+    if prop.name == "folder" and "wildcard" in spec.tags:
+        return SAMPLE_WILDCARDS
+    if prop.name in _ONE_EACH or not _has_to_be_given(prop):
         return NOTHING
     if prop.annotation is Any:
         return any_value

@@ -95,9 +95,10 @@ def test_the_queue_is_reordered_and_cancelled(page: EditorBrowser, editor: LiveE
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_an_image_of_comfyui_brings_its_workflow(
-    page: EditorBrowser, tmp_path: Path, kind: str
+    page: EditorBrowser, editor: LiveEditor, tmp_path: Path, kind: str
 ) -> None:
     """15: it is imported, or used as an image."""
+    Image.new("RGB", (24, 16), "blue").save(editor.graphs / "a.png")
     prompt = json.dumps({
         "1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
         "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},

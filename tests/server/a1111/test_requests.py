@@ -142,11 +142,16 @@ def under_way(live: LiveServer, door: str, **body: Any) -> Iterator[list[httpx2.
 
 
 def shown(client: httpx2.Client) -> dict[str, Any]:
-    """Return the progress once the second step has arrived, which events may do late."""
+    """
+    Return the progress once the second step and its preview have arrived, which events may do late.
+    """
     deadline = time.monotonic() + 20
     while True:
         found: dict[str, Any] = client.get(f"{PREFIX}/progress").json()
-        if found["state"]["sampling_step"] == 2 or time.monotonic() > deadline:
+        image = found["current_image"]
+        has_second = image and opened(base64.b64decode(image)).getpixel((0, 0)) == (1, 0, 0)
+        is_second = found["state"]["sampling_step"] == 2 and has_second
+        if is_second or time.monotonic() > deadline:
             return found
 
 
