@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
@@ -374,14 +374,14 @@ class Workflow:
         outputs = self.run({**(inputs or {}), **named}).outputs
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
-    async def events(
+    def events(
         self,
         inputs: Mapping[str, object] | None = None,
         /,
         *,
         options: RunOptions | None = None,
         **named: object,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """
         Run and yield what the run reports, in order: `async for event in workflow.events(…)`.
 
@@ -393,10 +393,9 @@ class Workflow:
         from nodetool_core.engine.event_iterator import iterate_events
 
         given = {**(inputs or {}), **named}
-        async for event in iterate_events(
+        return iterate_events(
             lambda listener: self.start(given, options=options, on_event=listener)
-        ):
-            yield event
+        )
 
     @overload
     def map(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.engine.events import DROPPABLE, Event, Listener, RunFinished
@@ -15,7 +15,7 @@ MAX_WAITING: Final = 1000
 """Events that may wait for a reader before it does without those of `DROPPABLE`."""
 
 
-async def iterate_events(begin: Callable[[Listener], Run]) -> AsyncIterator[Event]:
+async def iterate_events(begin: Callable[[Listener], Run]) -> AsyncGenerator[Event, None]:
     """
     Begin a run with a listener and yield what it hears.
 

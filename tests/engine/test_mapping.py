@@ -11,10 +11,19 @@ import pytest
 
 from nodes.nodetool.input import IntegerInput
 from nodes.nodetool.output import Output
-from nodetool_core import Node, NodeError, RunError, RunResult, Workflow, WorkflowError
+from nodetool_core import (
+    Context,
+    Node,
+    NodeError,
+    RunCancelled,
+    RunError,
+    RunResult,
+    Workflow,
+    WorkflowError,
+)
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.events import OutputReady, RunFinished, RunStarted
-from tests.engine.nodes import Add
+from tests.engine.nodes import Add, Stage
 
 
 class Inverse(Node):
@@ -195,19 +204,34 @@ def test_a_failed_run_raises_after_its_last_event() -> None:
     assert heard[-1].status == "failed"
 
 
-def test_leaving_the_events_cancels_the_run() -> None:
-    number = IntegerInput(name="number", value=0)
+class Linger(Node):
+    """Works until its run is cancelled."""
 
-    async def left(workflow: Workflow) -> None:
-        events = workflow.events()
+    cacheable = False
+    stage: str
+
+    def process(self, context: Context) -> int:
+        stage = Stage.stages[self.stage]
+        stage.started.release()
+        while not stage.gate.wait(0.01):
+            try:
+                context.check_cancelled()
+            except RunCancelled:
+                stage.count("cancelled")
+                stage.gate.set()
+                raise
+        return 0
+
+
+def test_leaving_the_events_cancels_the_run() -> None:
+    stage = Stage("left")
+
+    async def left() -> None:
+        events = Workflow(Output(name="value", value=Linger(stage="left").output)).events()
         async for _ in events:
+            assert await asyncio.to_thread(stage.started.acquire, timeout=30)
             break
         await events.aclose()
 
-    with Engine() as engine:
-        workflow = Workflow(
-            Output(name="value", value=Meet(number=number.output).output), engine=engine
-        )
-        asyncio.run(left(workflow))
-        Meet.barrier.abort()
-    Meet.barrier.reset()
+    asyncio.run(left())
+    assert stage.gate.wait(30) and stage.calls["cancelled"] == 1
