@@ -8,15 +8,14 @@ that the API does not have are kept: they are inputs of workflows by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from nodetool_core.errors import Problem
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageRef
-from nodetool_core.server.http.http_errors import HttpError, wrong
-from nodetool_core.server.http.json_body import read_object
+from nodetool_core.server.http.http_errors import wrong
+from nodetool_core.server.http.json_body import Body, checked, read_object, without_nulls
 
 MOST_IMAGES: Final = 32
 """Images of one request: `batch_size` times `n_iter`."""
@@ -75,8 +74,6 @@ MEANINGLESS: Final = frozenset(
     }
 )
 """Fields that mean something beside another one alone, or that nothing here depends on."""
-
-Body = TypeVar("Body", bound=BaseModel)
 
 
 class GenerationBody(BaseModel):
@@ -221,29 +218,7 @@ def read(kind: type[Body], content: bytes) -> Body:
 
     Raises HttpError: 400 for what is no JSON, 422 with every field that does not fit.
     """
-    return checked(kind, read_object(content))
-
-
-def checked(kind: type[Body], given: Mapping[str, object]) -> Body:
-    """Return a request of these fields. Raises HttpError 422 with every one that does not fit."""
-    try:
-        return kind.model_validate(
-            {name: value for name, value in given.items() if value is not None}
-        )
-    except ValidationError as error:
-        raise HttpError(
-            422,
-            [
-                Problem(
-                    "invalid_value",
-                    ".".join(str(part) for part in found["loc"]),
-                    f"{found['msg']}.",
-                )
-                for found in error.errors(
-                    include_url=False, include_context=False, include_input=False
-                )
-            ],
-        ) from None
+    return checked(kind, without_nulls(read_object(content)))
 
 
 def image_ref(text: str, where: str) -> ImageRef:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.json_types import JsonObject
-from nodetool_core.server.a1111.body import EditBody, GenerationBody, checked, image_ref
+from nodetool_core.server.a1111.body import EditBody, GenerationBody, image_ref
 from nodetool_core.server.a1111.infotext import fields_of
 from nodetool_core.server.a1111.masking import Kept, prepared
 from nodetool_core.server.a1111.options import Options, changed
 from nodetool_core.server.a1111.samplers import scheduler_of
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
+from nodetool_core.server.http.json_body import checked, without_nulls
 from nodetool_core.server.seeds import seed_places
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.translation import by_input_name, sized, taken_parameters
@@ -54,7 +55,7 @@ class Asked:
         if body.infotext:
             found = fields_of(body.infotext)
             given = body.model_dump(exclude_unset=True)
-            body = checked(type(body), found | given)
+            body = checked(type(body), without_nulls(found | given))
         options, notes = changed(options, body.override_settings)
         _check_scripts(body)
         sampler, scheduler = body.sampler_name or body.sampler_index, None

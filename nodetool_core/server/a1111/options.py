@@ -13,7 +13,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nodetool_core.json_types import Json, JsonObject
-from nodetool_core.server.a1111.body import checked
+from nodetool_core.server.http.json_body import checked, without_nulls
 
 _CLIENTS: Final = 10_000
 """Clients whose options are kept; those that came first are forgotten."""
@@ -74,7 +74,7 @@ def changed(options: Options, given: Mapping[str, object]) -> tuple[Options, lis
         and value is not None
         and value not in _THEIR_DEFAULTS.get(name, ())
     ]
-    return checked(Options, options.model_dump() | _without_nulls(known)), notes
+    return checked(Options, without_nulls(options.model_dump() | without_nulls(known))), notes
 
 
 def shown(options: Options, checkpoint: str) -> JsonObject:
@@ -85,7 +85,3 @@ def shown(options: Options, checkpoint: str) -> JsonObject:
         | {name: values[0] for name, values in _THEIR_DEFAULTS.items()}
         | {"CLIP_stop_at_last_layers": 1}
     )
-
-
-def _without_nulls(given: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in given.items() if value is not None}

@@ -7,10 +7,16 @@ Bytes that may be no text, no JSON, too deep, or hold numbers that are none.
 from __future__ import annotations
 
 import json
-from typing import NoReturn
+from collections.abc import Mapping
+from typing import NoReturn, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from nodetool_core.errors import Problem
 from nodetool_core.json_types import Json, JsonObject
-from nodetool_core.server.http.http_errors import wrong
+from nodetool_core.server.http.http_errors import HttpError, wrong
+
+Body = TypeVar("Body", bound=BaseModel)
 
 
 def read_json(body: bytes) -> Json:
@@ -83,3 +89,26 @@ def _refuse(constant: str) -> NoReturn:
         f"{constant} is not a finite number.",
         "Leave it out, or give a number.",
     )
+
+
+def checked(kind: type[Body], given: Mapping[str, object]) -> Body:
+    """Return a body of these fields. Raises HttpError 422 with every one that does not fit."""
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        problems = [
+            Problem(
+                "invalid_value",
+                ".".join(str(part) for part in detail["loc"]),
+                f"{detail['msg'].removeprefix('Value error, ')}.",
+            )
+            for detail in error.errors(
+                include_url=False, include_context=False, include_input=False
+            )
+        ]
+        raise HttpError(422, problems) from None
+
+
+def without_nulls(given: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields that are given, for protocols where `null` counts as left out."""
+    return {name: value for name, value in given.items() if value is not None}

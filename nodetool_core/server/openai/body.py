@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from nodetool_core.errors import Problem
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageRef
 from nodetool_core.server.http.forms import is_form, read_form
-from nodetool_core.server.http.http_errors import HttpError, wrong
-from nodetool_core.server.http.json_body import read_object
+from nodetool_core.server.http.http_errors import wrong
+from nodetool_core.server.http.json_body import checked, read_object, without_nulls
 
 MOST_IMAGES: Final = 16
 """Images that can be sent to be edited."""
@@ -145,24 +144,7 @@ def read_request(body: bytes, content_type: str) -> ImagesRequest:
 
 
 def _fields(given: Mapping[str, Json]) -> ImagesBody:
-    try:
-        return ImagesBody.model_validate(
-            {name: value for name, value in given.items() if value is not None}
-        )
-    except ValidationError as error:
-        raise HttpError(
-            422,
-            [
-                Problem(
-                    "invalid_value",
-                    ".".join(str(part) for part in detail["loc"]),
-                    f"{detail['msg'].removeprefix('Value error, ')}.",
-                )
-                for detail in error.errors(
-                    include_url=False, include_context=False, include_input=False
-                )
-            ],
-        ) from None
+    return checked(ImagesBody, without_nulls(given))
 
 
 def _at_most(images: list[Source]) -> tuple[Source, ...]:

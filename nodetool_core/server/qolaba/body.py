@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.json_body import checked
 
 LARGEST: Final = 1536
 """Longest side of an image that is worked on; larger ones are scaled down."""
@@ -114,7 +115,7 @@ class TaskRequest(BaseModel):
 
 def read_image_request(body: JsonObject) -> ImageRequest:
     """Return the request in a body. Raises HttpError 422 with every field that does not fit."""
-    parsed: ImageRequest = _read(ImageRequest, body)
+    parsed = checked(ImageRequest, body)
     if parsed.file_urls and not parsed.celery:
         hint = "Set celery to true, and ask /getImage for the result."
         raise HttpError(
@@ -125,8 +126,7 @@ def read_image_request(body: JsonObject) -> ImageRequest:
 
 def read_task_request(body: JsonObject) -> TaskRequest:
     """Return the request in a body. Raises HttpError 422."""
-    task: TaskRequest = _read(TaskRequest, body)
-    return task
+    return checked(TaskRequest, body)
 
 
 def _read_list(text: str) -> Json:
@@ -174,18 +174,3 @@ def fitted(given: ImageData, size: tuple[int, int] | None) -> ImageData:
             else (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         )
     return given if size == image.size else ImageData.of(image.resize(size, Resampling.LANCZOS))
-
-
-def _read(kind: type[BaseModel], body: JsonObject) -> Any:
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        problems = [
-            Problem(
-                "invalid_value", ".".join(str(part) for part in detail["loc"]), f"{detail['msg']}."
-            )
-            for detail in error.errors(
-                include_url=False, include_context=False, include_input=False
-            )
-        ]
-        raise HttpError(422, problems) from None
