@@ -15,6 +15,12 @@ from nodes._template import as_text
 from nodetool_core import Context, FolderRef, NodeError
 from nodetool_core.errors import near_miss
 
+FOLDER: Final = (
+    "Folder to write to, made where it does not exist; a relative one starts from the workflow's"
+    " folder."
+)
+"""What a property says that names the folder of what a node writes."""
+
 _DATE: Final = re.compile("%[YmdHMS%]")
 """What a name may say of date and time: numbers alone, which read the same in every language."""
 

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
-from nodes._files import file_name, folder_path
+from nodes._files import FOLDER, file_name, folder_path
 from nodes._geometry import check_size, covering, fitted_size, resized
 from nodes._pixels import in_form, opened
 from nodetool_core import (
@@ -118,10 +118,7 @@ class SaveAnimation(Node):
     images: list[ImageRef] = Field(default=[], description="The frames, in order.")
     folder: str | FolderRef = Field(
         default="",
-        description=(
-            "Folder to write to, made where it does not exist; a relative one starts from the"
-            " workflow's folder."
-        ),
+        description=FOLDER,
     )
     filename: str = Field(
         place="file",
@@ -215,10 +212,7 @@ class SavePDF(Node):
     images: list[ImageRef] = Field(default=[], description="The images, in order.")
     folder: str | FolderRef = Field(
         default="",
-        description=(
-            "Folder to write to, made where it does not exist; a relative one starts from the"
-            " workflow's folder."
-        ),
+        description=FOLDER,
     )
     filename: str = Field(
         place="file",

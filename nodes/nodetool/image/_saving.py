@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from nodes._files import file_name, folder_path
+from nodes._files import FOLDER, file_name, folder_path
 from nodetool_core import Context, Field, FolderRef, ImageData, ImageRef, Node, Role
 from nodetool_core.errors import ImageError
 
@@ -52,10 +52,7 @@ class SaveImageFile(Node):
     image: ImageRef = Field(description="Image to write.")
     folder: str | FolderRef = Field(
         default="",
-        description=(
-            "Folder to write to, made where it does not exist; a relative one starts from the"
-            " workflow's folder."
-        ),
+        description=FOLDER,
     )
     filename: str = Field(
         place="file",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final, NamedTuple
 
-from nodes._files import existing_files, file_name, folder_path
+from nodes._files import FOLDER, existing_files, file_name, folder_path
 from nodetool_core import Context, Field, FolderRef, Node, NodeError, Role
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -85,10 +85,7 @@ class SaveTextFile(Node):
     text: str = Field(default="", description="Text to write.")
     folder: str | FolderRef = Field(
         default="",
-        description=(
-            "Folder to write to, made where it does not exist; a relative one starts from the"
-            " workflow's folder."
-        ),
+        description=FOLDER,
     )
     name: str = Field(
         place="file",
