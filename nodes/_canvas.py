@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from nodes._geometry import Size, covering
+from nodes._geometry import Box, Size, covering
 from nodes._pixels import canvas, common_form, in_form, with_profile
 
 if TYPE_CHECKING:
@@ -51,25 +51,48 @@ def placed(
 
 def _going_on(image: Image.Image, size: Size, at: tuple[int, int], fill: Fill) -> Image.Image:
     """Return a canvas on which the image's edge goes on, or its mirror image."""
-    import numpy as np
     from PIL import Image as Pillow
 
-    (left, top), (width, height) = at, size
-    right, bottom = min(image.width, width - left), min(image.height, height - top)
-    source = np.asarray(image.crop((max(0, -left), max(0, -top), right, bottom)))
-    left, top, (high, wide) = max(0, left), max(0, top), source.shape[:2]
-    # Which row and column of the source each of the canvas shows.
-    way = "edge" if fill == "edge" else "symmetric"
-    rows = np.pad(np.arange(high), (top, height - top - high), mode=way)  # type: ignore[call-overload]
-    columns = np.pad(np.arange(wide), (left, width - left - wide), mode=way)  # type: ignore[call-overload]
-    result = np.empty((height, width, *source.shape[2:]), source.dtype)
-    middle = result[top : top + high]
-    middle[:, left : left + wide] = source
-    for part in (slice(0, left), slice(left + wide, width)):
-        middle[:, part] = source[:, columns[part]]
-    for part in (slice(0, top), slice(top + high, height)):
-        result[part] = middle[rows[part]]
-    return Pillow.fromarray(result)
+    sheet = Pillow.new(image.mode, size)
+    sheet.paste(image, at)
+    for axis in (0, 1):
+        start, end = max(0, at[axis]), min(size[axis], at[axis] + image.size[axis])
+        extend = _extend_edge if fill == "edge" else _extend_mirrored
+        extend(sheet, start, end, axis)
+    return sheet
+
+
+def _extend_edge(sheet: Image.Image, start: int, end: int, axis: int) -> None:
+    """Fill a canvas before `start` and after `end` with the columns (axis 0) or rows there."""
+    last = sheet.size[axis]
+    for edge, first, stop in ((start, 0, start), (end - 1, end, last)):
+        if first < stop:
+            room = _strip(sheet, first, stop, axis)
+            line = sheet.crop(_strip(sheet, edge, edge + 1, axis))
+            sheet.paste(line.resize((room[2] - room[0], room[3] - room[1])), room)
+
+
+def _extend_mirrored(sheet: Image.Image, start: int, end: int, axis: int) -> None:
+    """Fill a canvas before `start` and after `end` with mirror images of what is between."""
+    from PIL import Image as Pillow
+
+    turn = (Pillow.Transpose.FLIP_LEFT_RIGHT, Pillow.Transpose.FLIP_TOP_BOTTOM)[axis]
+    span = end - start
+    while start > 0:
+        count = min(start, span)
+        part = sheet.crop(_strip(sheet, start, start + count, axis)).transpose(turn)
+        sheet.paste(part, _strip(sheet, start - count, start, axis))
+        start -= count
+    while end < sheet.size[axis]:
+        count = min(sheet.size[axis] - end, span)
+        part = sheet.crop(_strip(sheet, end - count, end, axis)).transpose(turn)
+        sheet.paste(part, _strip(sheet, end, end + count, axis))
+        end += count
+
+
+def _strip(sheet: Image.Image, first: int, stop: int, axis: int) -> Box:
+    """Return the box of some columns (axis 0) or rows of a canvas."""
+    return (first, 0, stop, sheet.height) if axis == 0 else (0, first, sheet.width, stop)
 
 
 def _is_neutral(colour: str) -> bool:
