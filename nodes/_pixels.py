@@ -249,11 +249,23 @@ def in_form(image: Image.Image, mode: str, profile: bytes | None) -> Image.Image
     return in_profile(in_mode(plain(image), mode), profile)
 
 
-def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
+def byte_tones() -> Band:
+    """Return the 256 tones of a channel of 8 bits, from 0 to 1."""
+    import numpy as np
+
+    return np.arange(256, dtype=np.float32) / np.float32(255)
+
+
+def graded(
+    image: Image.Image, grade: Grade, context: Context, tones: Band | None = None
+) -> Image.Image:
     """
     Return the image with its colours changed by `grade`, a band of rows at a time.
 
     RGB, or RGBA with the alpha kept.
+
+    Args:
+        tones: What the 256 tones of a channel are for `grade`; from 0 to 1 in equal steps if None.
     """
     import numpy as np
     from PIL import Image as Pillow
@@ -263,9 +275,10 @@ def graded(image: Image.Image, grade: Grade, context: Context) -> Image.Image:
     source = np.asarray(colour)
     result = np.empty_like(source)
     rows = max(1, _BAND_PIXELS // source.shape[1])
+    tones = byte_tones() if tones is None else tones
     for top in range(0, source.shape[0], rows):
         context.check_cancelled()
-        band = source[top : top + rows].astype(np.float32) / np.float32(255)
+        band = tones[source[top : top + rows]]
         result[top : top + rows] = as_bytes(grade(band, top))
     return with_profile(with_alpha(Pillow.fromarray(result), alpha), image)
 

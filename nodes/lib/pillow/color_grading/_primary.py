@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from nodes._pixels import graded, luma, opened, toned
+from nodes._pixels import byte_tones, graded, luma, opened, toned
 from nodes.lib.pillow import _grading as grading
 from nodetool_core import Context, Field, ImageRef, Node, NodeError
 
@@ -228,13 +228,19 @@ class Exposure(Node):
         )
         shift += self.blacks * (1 - light) ** 4 + self.whites * light**4
         curve = grading.rising(light + 0.25 * shift)
+        is_curved = bool(shift.any())
 
         def expose(band: Band, _: int) -> Band:
-            tones = grading.exposed(band, self.exposure).clip(0.0, 1.0) if self.exposure else band
-            before = luma(tones)
-            return (tones + grading.along(curve, before) - before - 0.5) * (1 + self.contrast) + 0.5
+            if is_curved:
+                before = luma(band)
+                band = band + grading.along(curve, before) - before
+            return (band - 0.5) * (1 + self.contrast) + 0.5
 
-        return context.image_from_pil(graded(opened(context, self.image), expose, context))
+        tones = byte_tones()
+        if self.exposure:
+            tones = grading.exposed(tones, self.exposure).clip(0.0, 1.0)
+        image = graded(opened(context, self.image), expose, context, tones)
+        return context.image_from_pil(image)
 
 
 class LiftGammaGain(Node):
