@@ -15,6 +15,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -268,28 +269,38 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def measured(work: Work, rounds: int) -> tuple[float, float]:
-    """Return the median of the seconds, and the peak of the memory over what was held, in bytes."""
-    seconds, peaks = [], []
+def seconds_of(work: Work, rounds: int) -> float:
+    """Return the median of the seconds."""
+    seconds = []
     for _ in range(rounds):
-        before, highest, done = resident(), resident(), threading.Event()
-
-        def watch(done: threading.Event = done) -> None:
-            nonlocal highest
-            while not done.wait(_PERIOD):
-                highest = max(highest, resident())
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
         started = time.perf_counter()
         result = work()
         seconds.append(time.perf_counter() - started)
-        highest = max(highest, resident())
-        done.set()
-        watcher.join()
-        peaks.append(highest - before)
         del result
-    return statistics.median(seconds), max(peaks)
+    return statistics.median(seconds)
+
+
+def peak_of(work: Work) -> int:
+    """
+    Return the peak of the memory over what was held before, in bytes.
+
+    The thread that looks takes turns with the work, so its time is not measured.
+    """
+    before, highest, done = resident(), resident(), threading.Event()
+
+    def watch() -> None:
+        nonlocal highest
+        while not done.wait(_PERIOD):
+            highest = max(highest, resident())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    result = work()
+    highest = max(highest, resident())
+    done.set()
+    watcher.join()
+    del result
+    return highest - before
 
 
 def main() -> None:
@@ -307,9 +318,10 @@ def main() -> None:
         for title, (node, beside, what) in cases(image).items():
             if options.only and not title.startswith(tuple(options.only.split(","))):
                 continue
-            ours, peak = measured(lambda node=node: node.process(context()), options.rounds)  # type: ignore[misc]
-            theirs, _ = measured(beside, options.rounds)
-            held = peak / (image.width * image.height * 3)
+            process = partial(lambda node: node.process(context()), node)
+            # First, because memory that was freed is taken again unseen.
+            held = peak_of(process) / (image.width * image.height * 3)
+            ours, theirs = seconds_of(process, options.rounds), seconds_of(beside, options.rounds)
             print(
                 f"{title:22} {ours:8.3f} {held:7.1f}   {what:16} {theirs:8.3f} {ours / theirs:6.2f}"
             )
