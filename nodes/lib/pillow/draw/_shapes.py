@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from nodes import _outlines as outlines
 from nodes._fonts import FONT, font_file, text_identity
-from nodes._painting import Point, Polygon, Shape, clipped, paint
+from nodes._outlines import Edges, Point, Polygon
+from nodes._painting import Shape, clipped, paint
 from nodes._pixels import common_form, distinct_colour, in_form, opened, with_profile
 from nodes._text import Typeface, lines_of
 from nodetool_core import (
@@ -23,12 +23,6 @@ from nodetool_core import (
 
 if TYPE_CHECKING:
     from PIL import Image
-
-_FLATNESS: Final = 0.02
-"""How far the straight parts of a curve may be from it, in pixels."""
-
-Edges = tuple[float, float, float, float]
-"""Left, top, right and bottom, in pixels."""
 
 
 class DrawShape(Node):
@@ -113,15 +107,15 @@ class DrawShape(Node):
         """Return what is filled, and the line around it or along it."""
         start, end = (self.left, self.top), (self.right, self.bottom)
         if self.shape == "line":
-            return Shape([]), Shape(_stroke([start, end], self.line_width))
+            return Shape([]), Shape(outlines.stroke([start, end], self.line_width))
         if self.shape == "arrow":
-            return Shape([]), Shape(_arrow(start, end, self.line_width))
+            return Shape([]), Shape(outlines.arrow(start, end, self.line_width))
         if self.shape in ("polygon", "polyline"):
             return self._through_points()
         box = self._box()
         if self.shape == "star":
-            star = _star(box)
-            return Shape([star]), Shape(_stroke([*star, star[0]], self.line_width))
+            star = outlines.star(box)
+            return Shape([star]), Shape(outlines.stroke([*star, star[0]], self.line_width))
         half = self.line_width / 2
         outline = Shape([self._outlined(box, half)], [self._outlined(box, -half)])
         return Shape([self._outlined(box, 0)]), outline
@@ -137,9 +131,9 @@ class DrawShape(Node):
             )
         points = [(x, y) for x, y in self.points]
         if self.shape == "polyline":
-            return Shape([points], may_cross=True), Shape(_stroke(points, self.line_width))
+            return Shape([points], may_cross=True), Shape(outlines.stroke(points, self.line_width))
         return Shape([points], may_cross=True), Shape(
-            _stroke([*points, points[0]], self.line_width)
+            outlines.stroke([*points, points[0]], self.line_width)
         )
 
     def _box(self) -> Edges:
@@ -158,8 +152,8 @@ class DrawShape(Node):
         if edges[0] >= edges[2] or edges[1] >= edges[3]:
             return [((left + right) / 2, (top + bottom) / 2)] * 3
         if self.shape == "ellipse":
-            return _ellipse(edges)
-        return _rounded(edges, max(0.0, self.radius + grown) if self.radius else 0.0)
+            return outlines.ellipse(edges)
+        return outlines.rounded(edges, max(0.0, self.radius + grown) if self.radius else 0.0)
 
 
 class DrawBoxes(Node):
@@ -221,7 +215,9 @@ class DrawBoxes(Node):
             outer = (left - half, top - half, right + half, bottom + half)
             inner = (left + half, top + half, right - half, bottom - half)
             has_room = inner[0] < inner[2] and inner[1] < inner[3]
-            frame = Shape([_rounded(outer, 0)], [_rounded(inner, 0)] if has_room else [])
+            frame = Shape(
+                [outlines.rounded(outer, 0)], [outlines.rounded(inner, 0)] if has_room else []
+            )
             paint(image, frame, colour, context)
             if label:
                 self._write(image, (outer[0], outer[1]), label, colour, typeface, context)
@@ -251,7 +247,7 @@ class DrawBoxes(Node):
         left = max(0.0, min(corner[0], image.width - width))
         top = corner[1] - height if corner[1] >= height else max(0.0, corner[1])
         plate = (left, top, left + width, top + height)
-        paint(image, Shape([_rounded(plate, 0)]), colour, context)
+        paint(image, Shape([outlines.rounded(plate, 0)]), colour, context)
         box = clipped(plate, image.size)
         if box is None:
             return
@@ -274,107 +270,3 @@ def _drawable(image: Image.Image) -> Image.Image:
 def _is_bright(colour: str) -> bool:
     red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
     return 0.299 * red + 0.587 * green + 0.114 * blue > 140
-
-
-def _parts(radius: float) -> int:
-    """Return into how many straight parts a circle is divided."""
-    if radius <= _FLATNESS:
-        return 8
-    return max(8, math.ceil(math.pi / math.acos(1 - _FLATNESS / radius)))
-
-
-def _arc(middle: Point, radii: Point, start: float, turn: float, parts: int) -> list[Point]:
-    """Return points along an arc of an ellipse; angles in turns, clockwise from the right."""
-    angles = [2 * math.pi * (start + turn * part / parts) for part in range(parts + 1)]
-    return [
-        (middle[0] + radii[0] * math.cos(angle), middle[1] + radii[1] * math.sin(angle))
-        for angle in angles
-    ]
-
-
-def _ellipse(edges: Edges) -> Polygon:
-    left, top, right, bottom = edges
-    radii = ((right - left) / 2, (bottom - top) / 2)
-    middle = ((left + right) / 2, (top + bottom) / 2)
-    return _arc(middle, radii, 0, 1, _parts(max(radii)))
-
-
-def _rounded(edges: Edges, radius: float) -> Polygon:
-    """Return a rectangle with round corners."""
-    left, top, right, bottom = edges
-    radius = min(radius, (right - left) / 2, (bottom - top) / 2)
-    if radius <= 0:
-        return [(left, top), (right, top), (right, bottom), (left, bottom)]
-    middles = (
-        (left + radius, top + radius),
-        (right - radius, top + radius),
-        (right - radius, bottom - radius),
-        (left + radius, bottom - radius),
-    )
-    parts = max(2, _parts(radius) // 4)
-    return [
-        point
-        for corner, middle in enumerate(middles)
-        for point in _arc(middle, (radius, radius), 0.5 + corner / 4, 0.25, parts)
-    ]
-
-
-def _star(edges: Edges) -> list[Point]:
-    """Return a star with five points whose sides go on in one another."""
-    left, top, right, bottom = edges
-    middle, radii = (
-        ((left + right) / 2, (top + bottom) / 2),
-        ((right - left) / 2, (bottom - top) / 2),
-    )
-    inner = math.cos(0.4 * math.pi) / math.cos(0.2 * math.pi)
-    points = []
-    for corner in range(10):
-        reach, angle = (1.0, inner)[corner % 2], math.pi * (corner / 5 - 0.5)
-        points.append(
-            (
-                middle[0] + radii[0] * reach * math.cos(angle),
-                middle[1] + radii[1] * reach * math.sin(angle),
-            )
-        )
-    return points
-
-
-def _stroke(points: list[Point], width: float) -> list[Polygon]:
-    """Return a line through points, with round ends and bends."""
-    if not width:
-        return []
-    half = width / 2
-    polygons: list[Polygon] = []
-    for (x, y), (next_x, next_y) in pairwise(points):
-        length = math.hypot(next_x - x, next_y - y)
-        if length:
-            across, down = (next_y - y) / length * half, (x - next_x) / length * half
-            polygons.append(
-                [
-                    (x + across, y + down),
-                    (next_x + across, next_y + down),
-                    (next_x - across, next_y - down),
-                    (x - across, y - down),
-                ]
-            )
-    polygons += [_ellipse((x - half, y - half, x + half, y + half)) for x, y in points]
-    return polygons
-
-
-def _arrow(start: Point, end: Point, width: float) -> list[Polygon]:
-    """Return a line with a head, whose tip is where it ends."""
-    length = math.hypot(end[0] - start[0], end[1] - start[1])
-    if not width or not length:
-        return []
-    along = ((end[0] - start[0]) / length, (end[1] - start[1]) / length)
-    head = min(length, 4 * width)
-    neck = (end[0] - along[0] * head, end[1] - along[1] * head)
-    # The line ends within the head, not at its tip, which is thinner.
-    shaft = (end[0] - along[0] * head * 0.75, end[1] - along[1] * head * 0.75)
-    side = (-along[1] * head / 2, along[0] * head / 2)
-    tip: Polygon = [
-        end,
-        (neck[0] + side[0], neck[1] + side[1]),
-        (neck[0] - side[0], neck[1] - side[1]),
-    ]
-    return [tip, *(_stroke([start, shaft], width) if head < length else [])]

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from nodes._geometry import MAX_SIDE, check_size
+from nodes._outlines import ellipse, rounded
+from nodes._painting import Shape, coverage
 from nodes._pixels import colours, opened, with_alpha, with_profile
 from nodes.lib.pillow.mask._regions import regions
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
@@ -282,7 +284,7 @@ class MakeMask(Node):
             )
         if self.shape in ("linear", "radial"):
             return context.image_from_pil(_as_mask(self._gradient(size)))
-        return context.image_from_pil(self._drawn(size))
+        return context.image_from_pil(coverage(self._outline(size), (0, 0, *size)))
 
     def _box(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         width, height = size
@@ -302,30 +304,14 @@ class MakeMask(Node):
         way = across * np.float32(math.cos(turn)) + down * np.float32(math.sin(turn))
         return np.asarray((1 - way) / 2, np.float32)
 
-    def _drawn(self, size: tuple[int, int]) -> Image.Image:
-        """Return a shape that is drawn four times as large, so that its edge is smooth."""
-        from PIL import Image as Pillow
-        from PIL import ImageDraw
-
-        if self.shape == "polygon" and (
-            len(self.points) < 3 or any(len(point) != 2 for point in self.points)
-        ):
+    def _outline(self, size: tuple[int, int]) -> Shape:
+        """Return the rectangle, ellipse or polygon in pixels."""
+        if self.shape != "polygon":
+            edges = self._box(size)
+            return Shape([ellipse(edges) if self.shape == "ellipse" else rounded(edges, 0)])
+        if len(self.points) < 3 or any(len(point) != 2 for point in self.points):
             raise NodeError(
                 "A polygon needs three corners or more, each of x and y.",
                 "Give points such as [[0.5, 0.1], [0.9, 0.9], [0.1, 0.9]].",
             )
-        fine = 4 if size[0] * size[1] <= 4_000_000 else 2 if size[0] * size[1] <= 24_000_000 else 1
-        large = (size[0] * fine, size[1] * fine)
-        mask = Pillow.new("L", large)
-        drawing = ImageDraw.Draw(mask)
-        left, top, right, bottom = (round(edge) for edge in self._box(large))
-        # What is drawn holds its last pixel.
-        box = (left, top, max(left, right - 1), max(top, bottom - 1))
-        if self.shape == "polygon":
-            corners = [(x * large[0] - 0.5, y * large[1] - 0.5) for x, y in self.points]
-            drawing.polygon(corners, fill=255)
-        elif self.shape == "ellipse":
-            drawing.ellipse(box, fill=255)
-        else:
-            drawing.rectangle(box, fill=255)
-        return mask.reduce(fine) if fine > 1 else mask
+        return Shape([[(x * size[0], y * size[1]) for x, y in self.points]], may_cross=True)

@@ -191,7 +191,7 @@ def test_shapes_have_their_area_and_a_smooth_edge(
     for width, height in ((200, 120), (101, 77)):
         mask = array(run_node(MakeMask(shape=shape, width=width, height=height)))
         assert mask.shape == (height, width)
-        assert mask.mean() / 255 == pytest.approx(area, rel=0.015)
+        assert mask.mean() / 255 == pytest.approx(area, rel=0.002)
         if shape != "rectangle":
             assert len(np.unique(mask)) > 10
 
