@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.bypass import pass_by
+from nodetool_core.editor.answers import CheckAnswer, Fix, NodeCheck, PlacedProblem
+from nodetool_core.editor.states import NodeStates
 from nodetool_core.engine.forecast import NodeForecast, Outlook
 from nodetool_core.errors import NodetoolError, Problem, WorkflowError
 from nodetool_core.graph import Graph, GraphNode
 from nodetool_core.inputs import check_given
-from nodetool_core.json_types import JsonObject
 from nodetool_core.node_base import Role
 from nodetool_core.subworkflow import expand
 from nodetool_core.validation import build_graph
@@ -30,27 +31,27 @@ if TYPE_CHECKING:
 _NODE: Final = re.compile(r"nodes\[(\d+)\](?:\.(?:data|dynamic_properties))?(?:\.([^.\[ ]+))?")
 _EDGE: Final = re.compile(r"edges\[(\d+)\]")
 _NEAR_MISS: Final = re.compile(r"Did you mean '([^']+)'\?")
-_RANK: Final = (Outlook.UNNEEDED, Outlook.KNOWN, Outlook.VOLATILE, Outlook.MISSING)
-"""What counts for a workflow node, of what its inner nodes are: the last of these."""
 
 
 @dataclass
 class Check:
     """What is known of a document."""
 
-    problems: list[JsonObject] = field(default_factory=list)
-    notes: list[JsonObject] = field(default_factory=list)
-    nodes: dict[str, JsonObject] = field(default_factory=dict)
+    problems: list[PlacedProblem] = field(default_factory=list)
+    notes: list[PlacedProblem] = field(default_factory=list)
+    nodes: dict[str, NodeCheck] = field(default_factory=dict)
+    passing: set[str] = field(default_factory=set)
+    """Ids of those that only pass on what they are given: a run does not count them."""
 
-    def to_json(self) -> JsonObject:
-        states = [node["state"] for node in self.nodes.values() if not node.pop("passes", False)]
-        return {
-            "problems": list(self.problems),
-            "notes": list(self.notes),
-            "nodes": dict(self.nodes),
-            "will_run": sum(state in (Outlook.MISSING, Outlook.VOLATILE) for state in states),
-            "total": sum(state not in ("broken", Outlook.UNNEEDED) for state in states),
-        }
+    def answer(self) -> CheckAnswer:
+        states = [node.state for name, node in self.nodes.items() if name not in self.passing]
+        return CheckAnswer(
+            problems=self.problems,
+            notes=self.notes,
+            nodes=self.nodes,
+            will_run=sum(state in (Outlook.MISSING, Outlook.VOLATILE) for state in states),
+            total=sum(state not in ("broken", Outlook.UNNEEDED) for state in states),
+        )
 
 
 def check_document(
@@ -83,9 +84,15 @@ def check_document(
             found.problems += [_shown(problem, document) for problem in error.problems]
         found.notes = [_shown(problem, document) for problem in graph.notes]
     roles = {} if graph is None else {node.id: node.role for node in graph.nodes}
-    led = pass_by(document, engine.registry)
+    states = NodeStates(forecasts, roles, pass_by(document, engine.registry).graph.edges)
     for record in document.graph.nodes:
-        found.nodes[record.id] = _state(record.id, forecasts, broken, roles, led)
+        name = record.id
+        if name in broken:
+            found.nodes[name] = NodeCheck(key=None, state="broken", reason=broken[name])
+            continue
+        found.nodes[name] = states.of(name)
+        if name in forecasts and roles.get(name) in (Role.INPUT, Role.OUTPUT):
+            found.passing.add(name)
     return found
 
 
@@ -178,75 +185,16 @@ def _without(document: WorkflowDocument, broken: dict[str, str]) -> WorkflowDocu
     return document.model_copy(update={"graph": graph})
 
 
-def _state(
-    node_id: str,
-    forecasts: Mapping[str, NodeForecast],
-    broken: Mapping[str, str],
-    roles: Mapping[str, Role],
-    document: WorkflowDocument,
-) -> JsonObject:
-    if node_id in broken:
-        return {"key": None, "state": "broken", "reason": broken[node_id]}
-    own = forecasts.get(node_id)
-    if own is None:
-        inner = [one for name, one in forecasts.items() if name.startswith(f"{node_id}/")]
-        outlook = max((one.outlook for one in inner), key=_RANK.index, default=Outlook.UNNEEDED)
-        return {"key": None, "state": outlook.value, "reason": _reason(outlook, None)}
-    outlook, role = own.outlook, roles.get(node_id)
-    if role is Role.INPUT and outlook is not Outlook.VOLATILE:
-        # Its value is what stands in it; its result is asked for only where the cache has it.
-        takers = {edge.target for edge in document.graph.edges if edge.source == node_id}
-        if any(_is_looked_at(name, forecasts) for name in takers):
-            key = own.key.hex() if own.key is not None and outlook is Outlook.KNOWN else None
-            return {"key": key, "state": "known", "reason": "", "passes": True}
-    passes = role in (Role.OUTPUT, Role.INPUT)
-    if role is Role.OUTPUT and outlook is Outlook.MISSING:
-        # An output passes on what it is given.
-        sources = [edge.source for edge in document.graph.edges if edge.target == node_id]
-        outlooks = [forecasts[name].outlook for name in sources if name in forecasts]
-        if outlooks and all(one is Outlook.KNOWN for one in outlooks):
-            outlook = Outlook.KNOWN
-    is_passed = outlook is not own.outlook
-    return {
-        "key": None if own.key is None or is_passed else own.key.hex(),
-        "state": outlook.value,
-        "reason": _reason(outlook, own),
-        "passes": passes,
-    }
-
-
-def _is_looked_at(node_id: str, forecasts: Mapping[str, NodeForecast]) -> bool:
-    """Return whether a run looks at a node, or at one inside of a workflow node."""
-    found = [
-        one for name, one in forecasts.items() if name == node_id or name.startswith(f"{node_id}/")
-    ]
-    return any(one.outlook is not Outlook.UNNEEDED for one in found)
-
-
-def _reason(outlook: Outlook, own: NodeForecast | None) -> str:
-    if outlook is Outlook.KNOWN:
-        return ""
-    if outlook is Outlook.UNNEEDED:
-        return "Nothing that is wanted needs it."
-    if outlook is Outlook.VOLATILE:
-        draws = own is not None and own.draws_seed
-        return "Draws a new seed each time." if draws else "Is made anew each time."
-    if own is not None and own.in_loop:
-        return "Runs once for each item."
-    return "Has not been computed with these values."
-
-
-def _shown(problem: Problem, document: WorkflowDocument) -> JsonObject:
+def _shown(problem: Problem, document: WorkflowDocument) -> PlacedProblem:
     """Return a problem with the node, property or edge that it is about."""
-    shown: JsonObject = dict(problem.to_json())
-    shown.setdefault("level", problem.level)
+    shown = PlacedProblem.model_validate(problem.to_json())
     nodes = document.graph.nodes
     if (match := _NODE.match(problem.where)) and int(match[1]) < len(nodes):
-        shown["node"] = nodes[int(match[1])].id
+        shown.node = nodes[int(match[1])].id
         if match[2] and match[2] not in ("type", "id"):
-            shown["property"] = match[2]
+            shown.property = match[2]
     elif match := _EDGE.match(problem.where):
-        shown["edge"] = int(match[1])
+        shown.edge = int(match[1])
     if near := _NEAR_MISS.search(problem.hint):
-        shown["fix"] = {"value": near[1], "text": near[1]}
+        shown.fix = Fix(value=near[1], text=near[1])
     return shown

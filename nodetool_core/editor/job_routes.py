@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from fastapi import Request
 from starlette.responses import Response
 
-from nodetool_core.editor.routing import Row
+from nodetool_core.editor.routing import Row, json_of
 from nodetool_core.editor.schemas import JobChange
 from nodetool_core.jobs.job import Job, JobState
-from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.requests import client_of
 from nodetool_core.server.v1.results import Results
+from nodetool_core.server.v1.schemas import JobAnswer
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -32,17 +32,16 @@ class JobRoutes:
     def table(self) -> list[Row]:
         """The routes for the owner, below /v1."""
         return [
-            ("GET", "/jobs/{job_id}/document", self.document, 200),
-            ("PATCH", "/jobs/{job_id}", self.change, 200),
-            ("DELETE", "/jobs/{job_id}", self.delete, 204),
+            Row("GET", "/jobs/{job_id}/document", self.document, answers=json_of()),
+            Row("PATCH", "/jobs/{job_id}", self.change),
+            Row("DELETE", "/jobs/{job_id}", self.delete, 204),
         ]
 
-    def answer(self, job: Job) -> JsonObject:
+    def answer(self, job: Job) -> JobAnswer:
         """Return a job as the page knows it."""
-        shown: JsonObject = self._results.of_job(job, "").model_dump(mode="json")
-        return shown
+        return self._results.of_job(job, "")
 
-    def change(self, job_id: str, given: JobChange) -> JsonObject:
+    def change(self, job_id: str, given: JobChange) -> JobAnswer:
         """Change a job's label, its place in the queue, or whether it is kept."""
         note = {
             name: value

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.editor.answers import ResultAnswer
 from nodetool_core.errors import ImageError, Problem
-from nodetool_core.json_types import JsonObject
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ImageRef
 from nodetool_core.server.http.http_errors import HttpError
@@ -54,19 +54,19 @@ class KnownResults:
             if len(self._sources) > _MOST:
                 self._sources.popitem(last=False)
 
-    def answer(self, key: str) -> JsonObject:
+    def answer(self, key: str) -> ResultAnswer:
         """Return a result; images by address. Raises HttpError 404. Blocks."""
         source, values = self._found(key)
         outputs = {
             name: self._shown(value, f"/v1/results/{key}/{name}", source.base)
             for name, value in zip(source.outputs, values, strict=False)
         }
-        left_out: JsonObject = {
+        left_out = {
             name: len(value) - _LONGEST
             for name, value in zip(source.outputs, values, strict=False)
             if isinstance(value, (list, tuple)) and len(value) > _LONGEST
         }
-        return {"outputs": outputs, "left_out": left_out, "seconds": 0.0, "made": 0.0}
+        return ResultAnswer(outputs=outputs, left_out=left_out)
 
     def image(self, key: str, output: str, index: int | None, side: int | None) -> bytes:
         """

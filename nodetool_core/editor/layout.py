@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.drawing.layout import Link, lay_out
+from nodetool_core.editor.answers import Position
 
 if TYPE_CHECKING:
     from nodetool_core.editor.schemas import LayoutRequest
@@ -14,7 +15,7 @@ GAP_X: Final = 80.0
 GAP_Y: Final = 32.0
 
 
-def positions(wanted: LayoutRequest) -> dict[str, dict[str, float]]:
+def positions(wanted: LayoutRequest) -> dict[str, Position]:
     """
     Return where each node goes, from left to right along the wires.
 
@@ -42,6 +43,6 @@ def positions(wanted: LayoutRequest) -> dict[str, dict[str, float]]:
     width = max((node.width for node in wanted.nodes), default=0.0)
     found = lay_out(heights, links, width=width, gap_x=GAP_X, gap_y=GAP_Y)
     return {
-        name: {"x": round(place.x), "y": round(place.y)}
+        name: Position(x=round(place.x), y=round(place.y))
         for name, place in zip(order, found.places, strict=True)
     }

@@ -11,13 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from nodetool_core.context import Context, Reporter
+from nodetool_core.editor.answers import (
+    LocalModelAnswer,
+    LocalModelsAnswer,
+    PullAnswer,
+    RemovedModel,
+)
 from nodetool_core.editor.routing import Row
 from nodetool_core.editor.schemas import PullRequest
 from nodetool_core.errors import ModelError, NodetoolError, Problem, RunCancelled, near_miss
-from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.models.diffusers.tasks import tasks_of
 from nodetool_core.models.sources.local_models import LocalModel, local_models, ref_of, removal
 from nodetool_core.server.http.http_errors import HttpError, as_http, busy, public
@@ -71,23 +76,24 @@ class ModelRoutes:
     def table(self) -> list[Row]:
         """The routes for the owner, below /v1."""
         return [
-            ("GET", "/local-models", self.models, 200),
-            ("POST", "/local-models/pull", self.pull, 202),
-            ("DELETE", "/local-models/pull/{model:path}", self.stop, 204),
-            ("DELETE", "/local-models/{model:path}", self.remove, 200),
+            Row("GET", "/local-models", self.models),
+            Row("POST", "/local-models/pull", self.pull, 202),
+            Row("DELETE", "/local-models/pull/{model:path}", self.stop, 204),
+            Row("DELETE", "/local-models/{model:path}", self.remove),
         ]
 
-    def models(self) -> JsonObject:
+    def models(self) -> LocalModelsAnswer:
         """Return the models on this machine, and what is known of each; nothing is loaded."""
         loaded = set(self._state.engine.loaded_models())
         users = self._users()
-        rows: list[Json] = [
-            _described(model, model.name in loaded, users.get(model.name, []))
-            for model in self._models()
-        ]
-        return {"models": rows}
+        return LocalModelsAnswer(
+            models=[
+                _described(model, model.name in loaded, users.get(model.name, []))
+                for model in self._models()
+            ]
+        )
 
-    def pull(self, wanted: PullRequest) -> Response:
+    def pull(self, wanted: PullRequest) -> PullAnswer:
         """
         Fetch a model from the Hub into this machine's cache, resumably.
 
@@ -100,7 +106,7 @@ class ModelRoutes:
                     raise busy(f"{_AT_ONCE} models are being fetched already.")
                 pull = self._pulls[ref.repo_id] = Pull(ref.repo_id)
                 threading.Thread(target=self._fetch, args=(ref, pull), daemon=True).start()
-        return JSONResponse({"id": ref.repo_id}, 202)
+        return PullAnswer(id=ref.repo_id)
 
     def stop(self, model: str) -> Response:
         """Stop fetching a model; what is here already is used when it is fetched again."""
@@ -109,7 +115,7 @@ class ModelRoutes:
             pull.stopped.set()
         return Response(status_code=204)
 
-    def remove(self, model: str) -> JsonObject:
+    def remove(self, model: str) -> RemovedModel:
         """
         Remove a model from the Hub's cache. Files that other models share stay.
 
@@ -130,7 +136,7 @@ class ModelRoutes:
         remove()
         self._resolver.forget(found.name)
         self._report({"event": "models_changed"})
-        return {"id": found.name, "bytes": size}
+        return RemovedModel(id=found.name, bytes=size)
 
     def begin(self) -> Watch:
         """Return what tells of pulls from now on, beginning with those under way."""
@@ -215,21 +221,21 @@ def _progress(pull: Pull) -> Mapping[str, object]:
     }  # fmt: skip
 
 
-def _described(model: LocalModel, is_loaded: bool, users: list[str]) -> JsonObject:
+def _described(model: LocalModel, is_loaded: bool, users: list[str]) -> LocalModelAnswer:
     folder = next(iter(reversed(model.directories)), None)
     class_name = _class_name(folder)
-    return {
-        "id": model.name,
-        "tasks": [*_tasks(class_name)],
-        "on_disk": not model.gaps,
-        "gaps": [*model.gaps],
-        "loaded": is_loaded,
-        "size": model.bytes,
-        "family": class_name.removesuffix("Pipeline"),
-        "licence": _licence(folder),
-        "ships": model.source == "pack",
-        "used_by": [*users],
-    }
+    return LocalModelAnswer(
+        id=model.name,
+        tasks=_tasks(class_name),
+        on_disk=not model.gaps,
+        gaps=model.gaps,
+        loaded=is_loaded,
+        size=model.bytes,
+        family=class_name.removesuffix("Pipeline"),
+        licence=_licence(folder),
+        ships=model.source == "pack",
+        used_by=users,
+    )
 
 
 def _class_name(folder: Path | None) -> str:

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import Final
 
+from nodetool_core.editor.answers import FileEntry, PlacesAnswer
 from nodetool_core.errors import Problem
-from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.http.http_errors import HttpError
 
 _MOST: Final = 2000
 """Entries of a folder that are listed, by their names in order."""
 
 
-def listing(root: Path, path: str) -> JsonObject:
+def listing(root: Path, path: str) -> PlacesAnswer:
     """
     Return the folders and files in one below `root`; what is hidden is left out. Blocks.
 
@@ -41,7 +41,7 @@ def listing(root: Path, path: str) -> JsonObject:
             ),
         )
     shown = [entry for entry in entries if not entry.name.startswith(".")]
-    folders, files = list[Json](), list[Json]()
+    folders, files = list[str](), list[FileEntry]()
     for entry in shown[:_MOST]:
         try:
             if entry.is_dir():
@@ -49,17 +49,17 @@ def listing(root: Path, path: str) -> JsonObject:
             elif entry.is_file():
                 status = entry.stat()
                 files.append(
-                    {"name": entry.name, "size": status.st_size, "modified": status.st_mtime}
+                    FileEntry(name=entry.name, size=status.st_size, modified=status.st_mtime)
                 )
         except OSError:  # It has gone meanwhile, or nobody may look at it.
             continue
-    return {
-        "path": "" if here == root else here.relative_to(root).as_posix(),
-        "parent": None if here == root else _name(here.parent, root),
-        "folders": folders,
-        "files": files,
-        "left_out": max(0, len(shown) - _MOST),
-    }
+    return PlacesAnswer(
+        path=_name(here, root),
+        parent=None if here == root else _name(here.parent, root),
+        folders=folders,
+        files=files,
+        left_out=max(0, len(shown) - _MOST),
+    )
 
 
 def _name(folder: Path, root: Path) -> str:

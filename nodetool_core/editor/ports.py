@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from nodetool_core.editor.answers import OutputInfo, Ports, PropertyInfo
 from nodetool_core.errors import WorkflowError
 from nodetool_core.graph import GraphNode
-from nodetool_core.json_types import JsonObject
 from nodetool_core.node_base import Role
 from nodetool_core.subworkflow import inner_graph
 
@@ -24,13 +24,13 @@ def ports_of(
     catalogue: Catalogue,
     base: Path,
     inside: tuple[str, ...],
-) -> dict[str, JsonObject]:
+) -> dict[str, Ports]:
     """
     Return the properties and outputs of the workflow nodes among records, by id.
 
     A node whose workflow can't be read is left out: the check says what is wrong with it. Blocks.
     """
-    found: dict[str, JsonObject] = {}
+    found: dict[str, Ports] = {}
     for record in records:
         node_class = registry.get(record.type)
         if node_class is None or node_class.role is not Role.WORKFLOW:
@@ -41,29 +41,31 @@ def ports_of(
             continue
         declared = catalogue.properties(node_class)
         given = [_input(name, node, catalogue) for name, node in graph.inputs().items()]
-        outputs: list[Any] = []
+        outputs: list[OutputInfo] = []
         for name, node in graph.outputs().items():
             edge = next((one for one in node.inputs if one.property == "value"), None)
             if edge is not None:
                 source = list(graph.nodes[edge.source].spec.outputs.values())[edge.output]
                 text = str(node.values.get("description") or "")
                 outputs += catalogue.outputs([(name, source.annotation, text)])
-        found[record.id] = {"properties": [*given, *declared], "outputs": outputs}
+        found[record.id] = Ports(properties=[*given, *declared], outputs=outputs)
     return found
 
 
-def _input(name: str, node: GraphNode, catalogue: Catalogue) -> JsonObject:
+def _input(name: str, node: GraphNode, catalogue: Catalogue) -> PropertyInfo:
     """Return a property that stands for an input: of its type, with its own default and bounds."""
     value = node.spec.properties["value"]
     shown = catalogue.property(value)
-    shown |= {"name": name, "required": False, "default": value.to_json(node.values.get("value"))}
+    shown.name, shown.required = name, False
+    shown.default = value.to_json(node.values.get("value"))
     if text := node.values.get("description"):
-        shown["description"] = str(text)
-    for bound in ("min", "max"):
-        if (limit := node.values.get(bound)) is not None:
-            shown[bound] = limit
+        shown.description = str(text)
+    if (limit := node.values.get("min")) is not None:
+        shown.min = limit
+    if (limit := node.values.get("max")) is not None:
+        shown.max = limit
     if options := node.values.get("options"):
-        shown["choices"] = list(options)
-    if "seed" in name.lower() and shown.get("min") == -1:
-        shown["seed"] = True
+        shown.choices = list(options)
+    if "seed" in name.lower() and shown.min == -1:
+        shown.seed = True
     return shown

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nodetool_core.assets.provenance import read_provenance
+from nodetool_core.editor.answers import ReadAnswer
 from nodetool_core.errors import ImageError, NodetoolError, WorkflowError
 from nodetool_core.importing import NotRecognizedError, import_file
-from nodetool_core.json_types import JsonObject
+from nodetool_core.server.v1.schemas import ProblemAnswer
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
 
 
-def read_file(content: bytes, name: str, registry: Registry) -> JsonObject:
+def read_file(content: bytes, name: str, registry: Registry) -> ReadAnswer:
     """
     Return what a file is: a workflow, one of another tool, an image, or nothing that is known.
 
@@ -34,32 +35,32 @@ def read_file(content: bytes, name: str, registry: Registry) -> JsonObject:
         except NotRecognizedError:
             pass
         except WorkflowError as error:
-            return {"kind": "unknown", "notes": [problem.to_json() for problem in error.problems]}
+            return ReadAnswer(kind="unknown", notes=[*map(ProblemAnswer.of, error.problems)])
         else:
-            return {
-                "kind": "comfyui",
-                "document": imported.document.to_json(),
-                "notes": [problem.to_json() for problem in imported.notes],
-            }
-        return {"kind": "image" if _is_image(path) else "unknown"}
+            return ReadAnswer(
+                kind="comfyui",
+                document=imported.document.to_json(),
+                notes=[*map(ProblemAnswer.of, imported.notes)],
+            )
+        return ReadAnswer(kind="image" if _is_image(path) else "unknown")
 
 
-def _own(content: bytes, path: Path) -> JsonObject | None:
+def _own(content: bytes, path: Path) -> ReadAnswer | None:
     """Return a workflow of ours, as a file or in an image that it made; None where it is none."""
     try:
         document = WorkflowDocument.from_text(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, WorkflowError):
         document = None
     if document is not None:
-        return {"kind": "workflow", "document": document.to_json()}
+        return ReadAnswer(kind="workflow", document=document.to_json())
     try:
         made = read_provenance(path)
     except NodetoolError:
         return None
-    workflow: Any = (made or {}).get("workflow")
+    workflow: object = (made or {}).get("workflow")
     if isinstance(workflow, str):
         workflow = json.loads(workflow)
-    return {"kind": "image", "document": workflow} if isinstance(workflow, dict) else None
+    return ReadAnswer(kind="image", document=workflow) if isinstance(workflow, dict) else None
 
 
 def _is_image(path: Path) -> bool:

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.responses import RedirectResponse, Response
 
 from nodetool_core import __version__
 from nodetool_core.editor import page
+from nodetool_core.editor.answers import (
+    CatalogueAnswer,
+    CheckAnswer,
+    Device,
+    Dialect,
+    LayoutAnswer,
+    Limits,
+    ReadAnswer,
+    ResultAnswer,
+    StatusAnswer,
+)
 from nodetool_core.editor.catalogue import Catalogue
 from nodetool_core.editor.checking import check_document
+from nodetool_core.editor.event_schemas import event_stream
 from nodetool_core.editor.events import stream
 from nodetool_core.editor.job_routes import JobRoutes
 from nodetool_core.editor.known_results import KnownResults
@@ -26,7 +37,11 @@ from nodetool_core.editor.reading import read_file
 from nodetool_core.editor.routing import (
     BrowserRoute,
     OwnerRoute,
+    Responses,
+    Row,
     add_routes,
+    bytes_of,
+    json_of,
     not_owner,
     require_owner,
 )
@@ -41,15 +56,18 @@ from nodetool_core.editor.watching import FolderWatch
 from nodetool_core.editor.workflow_routes import WorkflowRoutes
 from nodetool_core.errors import Problem
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
-from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.json_types import Json
 from nodetool_core.server.app import DIALECTS
 from nodetool_core.server.http.files import FileAnswer
 from nodetool_core.server.http.http_errors import HttpError, busy
 from nodetool_core.server.http.images import looks_like_image
+from nodetool_core.server.http.openapi import BYTES
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of
 from nodetool_core.server.http.thumbnails import Side
 from nodetool_core.server.qolaba.apps import read_apps
+from nodetool_core.server.runtime.devices import device_memory
 from nodetool_core.server.security.middleware import OWNER
+from nodetool_core.server.v1.schemas import JobAnswer
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -61,6 +79,7 @@ API: Final = 1
 _STREAMS: Final = 32
 """Streams of events that one client may have open."""
 
+_UNCHANGED: Final[Responses] = {304: {"description": "It is as it was."}}
 _STREAM: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _IMMUTABLE: Final = {"Cache-Control": "private, max-age=31536000, immutable"}
 
@@ -81,24 +100,25 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
     add_routes(
         everybody,
         [
-            ("POST", "/session", own.session, 204),
-            ("DELETE", "/session", own.leave, 204),
-            ("GET", "/status", own.status, 200),
-            ("GET", "/nodes", own.nodes, 200),
-            ("GET", "/events", own.events, 200),
-            ("POST", "/jobs/cancel", own.jobs.cancel_waiting, 204),
+            Row("POST", "/session", own.session, 204),
+            Row("DELETE", "/session", own.leave, 204),
+            Row("GET", "/status", own.status),
+            Row("GET", "/nodes", own.nodes, answers={**json_of(CatalogueAnswer), **_UNCHANGED}),
+            Row("GET", "/events", own.events, answers=event_stream()),
+            Row("POST", "/jobs/cancel", own.jobs.cancel_waiting, 204),
         ],
     )
+    image = bytes_of({"image/png": BYTES, "image/webp": BYTES})
     owner = APIRouter(prefix="/v1", dependencies=[Depends(require_owner)])
     add_routes(
         owner,
         [
-            ("POST", "/check", own.check, 200),
-            ("GET", "/results/{key}", own.result, 200),
-            ("GET", "/results/{key}/{output}", own.image, 200),
-            ("GET", "/results/{key}/{output}/{index}", own.image, 200),
-            ("POST", "/read", own.read, 200),
-            ("POST", "/layout", own.layout, 200),
+            Row("POST", "/check", own.check),
+            Row("GET", "/results/{key}", own.result),
+            Row("GET", "/results/{key}/{output}", own.image, answers=image),
+            Row("GET", "/results/{key}/{output}/{index}", own.image, answers=image),
+            Row("POST", "/read", own.read),
+            Row("POST", "/layout", own.layout),
             *own.files.table,
             *own.jobs.table,
             *own.models.table,
@@ -106,7 +126,7 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
     )
     # The server's own of this address is for workflows of clients.
     runs = APIRouter(prefix="/v1", route_class=OwnerRoute)
-    add_routes(runs, [("POST", "/runs", own.run, 202)], include_in_schema=False)
+    add_routes(runs, [Row("POST", "/runs", own.run, 202)], include_in_schema=False)
     for part in (everybody, owner, runs):
         routes.include_router(part)
     return routes
@@ -132,9 +152,7 @@ class EditorRoutes:
         ]
         models = state.settings.models
         apps = read_apps(state.settings.qolaba_apps, models[0] if models else "")
-        self._apps: dict[str, Json] = {
-            app.serves: name for name, app in reversed([*apps.items()]) if app.serves
-        }
+        self._apps = {app.serves: name for name, app in reversed([*apps.items()]) if app.serves}
         """Ids of the Qolaba dialect by what they stand for."""
 
     async def to_page(self) -> Response:
@@ -164,39 +182,42 @@ class EditorRoutes:
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
 
-    def status(self, request: Request) -> JsonObject:
+    def status(self, request: Request) -> StatusAnswer:
         """Return what the server is, and what this session may do."""
         state, counts = self._state, self._state.jobs.counts()
         is_owner = self._is_owner(request)
         address = base_url(request, state.settings.public_url)
-        return {
-            "api": API,
-            "version": __version__,
-            "owner": is_owner,
-            "address": address,
-            "needs_token": bool(state.settings.tokens),
-            "dialects": [
-                {"name": one.name, "title": one.title, "guide": one.guide(address)}
+        return StatusAnswer(
+            api=API,
+            version=__version__,
+            owner=is_owner,
+            address=address,
+            needs_token=bool(state.settings.tokens),
+            dialects=[
+                Dialect(name=one.name, title=one.title, guide=one.guide(address))
                 for one in self._dialects
             ],
-            "apps": self._apps,
-            "can_run": is_owner or state.settings.client_workflows,
-            "open": self._open_at if is_owner else None,
-            "devices": [],
-            "waiting": counts.get(JobState.QUEUED, 0),
-            "running": counts.get(JobState.RUNNING, 0),
-            "loaded_models": list(state.engine.loaded_models()) if is_owner else [],
-            "limits": {
-                "upload_bytes": state.settings.max_body_bytes,
-                "results_seconds": state.settings.results_seconds,
-            },
-        }
+            apps=self._apps,
+            can_run=is_owner or state.settings.client_workflows,
+            open=self._open_at if is_owner else None,
+            devices=[
+                Device(name=one.name, used_bytes=one.total - one.free, total_bytes=one.total)
+                for one in (device_memory() if is_owner else ())
+            ],
+            waiting=counts.get(JobState.QUEUED, 0),
+            running=counts.get(JobState.RUNNING, 0),
+            loaded_models=list(state.engine.loaded_models()) if is_owner else [],
+            limits=Limits(
+                upload_bytes=state.settings.max_body_bytes,
+                results_seconds=state.settings.results_seconds,
+            ),
+        )
 
     def nodes(self, if_none_match: Annotated[str | None, Header()] = None) -> Response:
         """Return every node with its form, and what may be connected to what."""
         if self._catalogue is None:
             answer = self._types.answer()
-            content = json.dumps(answer, separators=(",", ":"), ensure_ascii=False).encode()
+            content = answer.model_dump_json(exclude_unset=True).encode()
             self._catalogue = content, f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         content, etag = self._catalogue
         headers = {"ETag": etag, "Cache-Control": "no-cache"}
@@ -204,7 +225,7 @@ class EditorRoutes:
             return Response(status_code=304, headers=headers)
         return Response(content, media_type="application/json", headers=headers)
 
-    def check(self, wanted: CheckRequest) -> JsonObject:
+    def check(self, wanted: CheckRequest) -> CheckAnswer:
         """Return every mistake in a workflow, and what a run would compute."""
         base, inside = self.files.place(wanted.name)
         document = WorkflowDocument.from_json(wanted.document)
@@ -213,17 +234,17 @@ class EditorRoutes:
         )
         for record in document.graph.nodes:
             node_class = self._state.registry.get(record.type)
-            key = found.nodes[record.id]["key"]
-            if isinstance(key, str) and node_class is not None:
+            key = found.nodes[record.id].key
+            if key is not None and node_class is not None:
                 self._results.note(key, [*node_class.spec.outputs], base)
         records = document.graph.nodes
         for name, ports in ports_of(
             records, self._state.registry, self._types, base, inside
         ).items():
-            found.nodes[name]["ports"] = ports
-        return found.to_json()
+            found.nodes[name].ports = ports
+        return found.answer()
 
-    def run(self, wanted: EditorRunRequest) -> Response:
+    def run(self, wanted: EditorRunRequest) -> JobAnswer:
         """Run a workflow as a job, with the rights of the owner."""
         base, _ = self.files.place(wanted.name)
         job = self._state.jobs.submit(
@@ -247,7 +268,7 @@ class EditorRoutes:
                 ),
             )
         )
-        return JSONResponse(self.jobs.answer(job), 202)
+        return self.jobs.answer(job)
 
     def _needed(self, wanted: EditorRunRequest) -> list[Json]:
         """Return the ids of the nodes that a run would compute, as far as is known."""
@@ -257,7 +278,7 @@ class EditorRoutes:
             self._state.engine, document, base=base, inside=inside, targets=wanted.targets
         )
         computed = {"missing", "volatile"} if wanted.use_cache else {"missing", "volatile", "known"}
-        return [name for name, node in found.nodes.items() if node["state"] in computed]
+        return [name for name, node in found.nodes.items() if node.state in computed]
 
     async def events(
         self,
@@ -281,7 +302,7 @@ class EditorRoutes:
             headers=_STREAM,
         )
 
-    def result(self, key: str) -> JsonObject:
+    def result(self, key: str) -> ResultAnswer:
         """Return the result of a key, with addresses for its images."""
         return self._results.answer(_key(key))
 
@@ -300,22 +321,22 @@ class EditorRoutes:
 
     async def read(
         self, request: Request, name: Annotated[str, Query(max_length=300)] = ""
-    ) -> JsonObject:
+    ) -> ReadAnswer:
         """Return what a file is that somebody dropped: a workflow, an image, or neither."""
         content = await read_body_of(request)
         return await self._state.threads.work(self._read, content, name)
 
-    def _read(self, content: bytes, name: str) -> JsonObject:
+    def _read(self, content: bytes, name: str) -> ReadAnswer:
         found = read_file(content, name, self._state.registry)
         # An image that brings a workflow can be used as an image all the same.
-        if found["kind"] == "image" or looks_like_image(content):
+        if found.kind == "image" or looks_like_image(content):
             kept = self._state.jobs.put(content)
-            found["upload"] = FileAnswer.of(kept, "").model_dump(exclude_none=True)
+            found.upload = FileAnswer.of(kept, "")
         return found
 
-    def layout(self, wanted: LayoutRequest) -> JsonObject:
+    def layout(self, wanted: LayoutRequest) -> LayoutAnswer:
         """Return places for nodes, from left to right along the wires."""
-        return {"positions": dict(positions(wanted))}
+        return LayoutAnswer(positions=positions(wanted))
 
     def _is_owner(self, request: Request) -> bool:
         return client_of(request) == OWNER

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
 
 from nodetool_core.errors import Problem
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import client_of
 from nodetool_core.server.security.middleware import OWNER
 
-Row = tuple[str, str, Callable[..., object], int]
-"""Method, path, what answers, and the status where all is well."""
+Responses: TypeAlias = Mapping[int | str, dict[str, object]]
+"""What a route may answer, by status, as FastAPI takes it for the OpenAPI document."""
+
+
+class Row(NamedTuple):
+    """A route."""
+
+    method: str
+    path: str
+    work: Callable[..., object]
+    """Its annotation says what it answers, where that is a class of `answers.py`."""
+    status: int = 200
+    """Where all is well."""
+    answers: Responses = {}
+    """What it answers where it makes the response itself, as OpenAPI has it."""
+
 
 _FAILURES: Final = failures(400, 401, 404, 409, 412, 413, 422, 429, 503, 507)
 
 
 def add_routes(routes: APIRouter, table: Sequence[Row], *, include_in_schema: bool = True) -> None:
     """Add the routes of a table, with the failures that each may answer."""
-    for method, path, work, status in table:
+    for row in table:
         routes.add_api_route(
-            path,
-            work,
-            methods=[method],
-            status_code=status,
-            response_model=None,
-            responses=_FAILURES,
+            row.path,
+            row.work,
+            methods=[row.method],
+            status_code=row.status,
+            response_model_exclude_unset=True,
+            responses={**_FAILURES, **row.answers},
             include_in_schema=include_in_schema,
         )
+
+
+def json_of(model: type[BaseModel] | None = None, status: int = 200) -> Responses:
+    """Return the `responses` of a route that writes JSON itself: of a class, or any object."""
+    if model is None:
+        content = {"application/json": {"schema": {"type": "object"}}}
+        return {status: {"description": "The document.", "content": content}}
+    return {status: {"description": inspect.getdoc(model) or "", "model": model}}
+
+
+def bytes_of(content: JsonObject) -> Responses:
+    """Return the `responses` of a route that answers a file of one of some media types."""
+    return {200: {"description": "The content.", "content": content}}
 
 
 def require_owner(request: Request) -> None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Body, Header, Query
-from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
+from nodetool_core.editor.answers import (
+    DraftAnswer,
+    MovedAnswer,
+    PathChange,
+    PlacesAnswer,
+    RelocateAnswer,
+    SavedAnswer,
+    VersionInfo,
+    VersionsAnswer,
+)
 from nodetool_core.editor.checking import check_document
 from nodetool_core.editor.documents import Documents
 from nodetool_core.editor.places import listing
-from nodetool_core.editor.routing import Row
+from nodetool_core.editor.routing import Row, bytes_of, json_of
 from nodetool_core.editor.schemas import DraftRequest, MoveRequest, RelocateRequest
-from nodetool_core.json_types import JsonObject
 from nodetool_core.relocating import relocated_file, relocations
+from nodetool_core.server.http.openapi import images_content
 from nodetool_core.server.http.thumbnails import Side, image_beside
 from nodetool_core.workflow import WorkflowDocument
 
@@ -33,19 +42,20 @@ class WorkflowRoutes:
     @property
     def table(self) -> list[Row]:
         """All routes, below /v1."""
+        name = "/workflows/{name:path}"
         return [
-            ("GET", "/workflows/{name:path}/document", self.document, 200),
-            ("PUT", "/workflows/{name:path}/document", self.save, 200),
-            ("GET", "/workflows/{name:path}/files", self.beside, 200),
-            ("GET", "/workflows/{name:path}/draft", self.draft, 200),
-            ("PUT", "/workflows/{name:path}/draft", self.keep_draft, 204),
-            ("DELETE", "/workflows/{name:path}/draft", self.drop_draft, 204),
-            ("POST", "/workflows/{name:path}/move", self.move, 200),
-            ("GET", "/workflows/{name:path}/versions", self.versions, 200),
-            ("GET", "/workflows/{name:path}/versions/{version}", self.version, 200),
-            ("DELETE", "/workflows/{name:path}", self.delete, 204),
-            ("GET", "/places", self.places, 200),
-            ("POST", "/relocate", self.relocate, 200),
+            Row("GET", f"{name}/document", self.document, answers=json_of()),
+            Row("PUT", f"{name}/document", self.save),
+            Row("GET", f"{name}/files", self.beside, answers=bytes_of(images_content())),
+            Row("GET", f"{name}/draft", self.draft),
+            Row("PUT", f"{name}/draft", self.keep_draft, 204),
+            Row("DELETE", f"{name}/draft", self.drop_draft, 204),
+            Row("POST", f"{name}/move", self.move),
+            Row("GET", f"{name}/versions", self.versions),
+            Row("GET", f"{name}/versions/{{version}}", self.version, answers=json_of()),
+            Row("DELETE", name, self.delete, 204),
+            Row("GET", "/places", self.places),
+            Row("POST", "/relocate", self.relocate),
         ]
 
     def place(self, name: str | None) -> tuple[Path, tuple[str, ...]]:
@@ -77,9 +87,9 @@ class WorkflowRoutes:
     def save(
         self,
         name: str,
-        document: Annotated[dict[str, Any], Body()],
+        document: Annotated[dict[str, object], Body()],
         if_match: Annotated[str | None, Header()] = None,
-    ) -> JsonObject:
+    ) -> SavedAnswer:
         """
         Write a workflow's file, also one with mistakes, which the answer lists.
 
@@ -91,11 +101,12 @@ class WorkflowRoutes:
         self._state.catalog.refresh()
         base, inside = self.place(name)
         found = check_document(self._state.engine, read, base=base, inside=inside)
-        return {"etag": etag, "problems": list(found.problems)}
+        return SavedAnswer(etag=etag, problems=found.problems)
 
-    def draft(self, name: str) -> Response:
+    def draft(self, name: str) -> DraftAnswer | None:
         """Return what has not been saved; null where there is nothing."""
-        return JSONResponse(self._documents.draft(name))
+        found = self._documents.draft(name)
+        return None if found is None else DraftAnswer.model_validate(found)
 
     def keep_draft(self, name: str, given: DraftRequest) -> Response:
         """Keep what has not been saved."""
@@ -107,7 +118,7 @@ class WorkflowRoutes:
         self._documents.drop_draft(name)
         return Response(status_code=204)
 
-    def move(self, name: str, given: MoveRequest) -> JsonObject:
+    def move(self, name: str, given: MoveRequest) -> MovedAnswer:
         """Rename a workflow. In another folder its relative paths lead to the same files."""
         before, after = self.place(name)[0], self.place(given.to)[0]
 
@@ -116,13 +127,17 @@ class WorkflowRoutes:
 
         etag = self._documents.move(name, given.to, change)
         self._state.catalog.refresh()
-        return {"etag": etag}
+        return MovedAnswer(etag=etag)
 
-    def relocate(self, given: RelocateRequest) -> JsonObject:
+    def relocate(self, given: RelocateRequest) -> RelocateAnswer:
         """Return which relative paths change where nodes go into a workflow of another folder."""
         before, after = self.place(given.before)[0], self.place(given.after)[0]
         found = relocations(given.nodes, self._state.registry, before, after)
-        return {"changes": [{**one._asdict(), "place": [*one.place]} for one in found]}
+        return RelocateAnswer(
+            changes=[
+                PathChange(node=one.node, place=[*one.place], value=one.value) for one in found
+            ]
+        )
 
     def delete(self, name: str) -> Response:
         """Remove a workflow's file; what it held stays among its versions."""
@@ -130,14 +145,19 @@ class WorkflowRoutes:
         self._state.catalog.refresh()
         return Response(status_code=204)
 
-    def versions(self, name: str) -> JsonObject:
+    def versions(self, name: str) -> VersionsAnswer:
         """Return what a workflow's file held before, the newest first."""
-        return {"versions": [version._asdict() for version in self._documents.versions(name)]}
+        return VersionsAnswer(
+            versions=[
+                VersionInfo.model_validate(version._asdict())
+                for version in self._documents.versions(name)
+            ]
+        )
 
     def version(self, name: str, version: str) -> Response:
         """Return one of the versions."""
         return Response(self._documents.version(name, version), media_type="application/json")
 
-    def places(self, path: Annotated[str, Query(max_length=4000)] = "") -> JsonObject:
+    def places(self, path: Annotated[str, Query(max_length=4000)] = "") -> PlacesAnswer:
         """Return folders and files below the folder of workflows, at most 2,000 of each folder."""
         return listing(self._state.settings.graphs, path)
