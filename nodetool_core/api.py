@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
 
 from nodetool_core import editing
 from nodetool_core import inputs as given_inputs
@@ -27,7 +27,7 @@ from nodetool_core.workflow import WorkflowDocument
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.events import Event, Listener
-    from nodetool_core.engine.mapping import Outcome
+    from nodetool_core.engine.mapping import Begin, OnItem, Outcome
     from nodetool_core.engine.options import OnError, RunOptions
     from nodetool_core.engine.run import Run
 
@@ -37,6 +37,19 @@ _KEPT = (
     "Give texts, numbers, booleans, None, lists, mappings with texts as names, or references; or"
     " declare the type on the property."
 )
+
+
+class Executor(Protocol):
+    """Where the runs of a mapping happen."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many runs to have under way, unless the mapping says so."""
+        ...
+
+    def starter(self, workflow: Workflow, /) -> Begin:
+        """Return what begins a run of a workflow with the values of an item."""
+        ...
 
 
 class Workflow:
@@ -175,6 +188,14 @@ class Workflow:
         file could name only one of them; and for values that the file would not give back as they
         are, such as a tuple where any value is allowed.
         """
+        return self.portable_document().save(path)
+
+    def portable_document(self) -> WorkflowDocument:
+        """
+        Return the document, which another process reads as the same workflow.
+
+        Raises WorkflowError where `save` does.
+        """
         shared = [
             node_class
             for node_class, node_type in distinct_types(
@@ -186,7 +207,7 @@ class Workflow:
             raise WorkflowError([shared_type(node_class) for node_class in shared])
         if problems := self._not_kept():
             raise WorkflowError(problems)
-        return self._document.save(path)
+        return self._document
 
     def _not_kept(self) -> list[Problem]:
         """Return the values that a file would not keep as they are."""
@@ -404,11 +425,19 @@ class Workflow:
         *,
         concurrency: int | None = None,
         on_error: Literal["stop"] = "stop",
+        on_item: OnItem | None = None,
+        executor: Executor | None = None,
     ) -> list[RunResult]: ...
 
     @overload
     def map(
-        self, items: Iterable[object], *, concurrency: int | None = None, on_error: OnError
+        self,
+        items: Iterable[object],
+        *,
+        concurrency: int | None = None,
+        on_error: OnError,
+        on_item: OnItem | None = None,
+        executor: Executor | None = None,
     ) -> list[Outcome]: ...
 
     def map(
@@ -417,6 +446,8 @@ class Workflow:
         *,
         concurrency: int | None = None,
         on_error: OnError = "stop",
+        on_item: OnItem | None = None,
+        executor: Executor | None = None,
     ) -> list[RunResult] | list[Outcome]:
         """
         Run once for each item, some at once, and return the results in the order of the items.
@@ -425,19 +456,22 @@ class Workflow:
             items: Mappings of inputs by name, as `run` takes them. Where the workflow has one
                 input, other items are its values. They are taken as runs begin, so that a generator
                 will do.
-            concurrency: How many runs are under way at most; as many as the engine has workers
-                where None.
+            concurrency: How many runs are under way at most; where None, as many as the engine has
+                workers, or the executor says.
             on_error: `stop` raises the first error and cancels the runs that are under way;
                 `continue` returns an item's error in the place of its result.
+            on_item: Called with the number of an item, from 0, and its result or error, as soon as
+                it has ended; by one thread at a time.
+            executor: Where runs happen: in this process where None, on other machines by a
+                `JobExecutor`.
 
         Raises what `run` raises, with a note that names the item.
         """
         from nodetool_core.engine.mapping import check_options, map_runs
 
         check_options(concurrency, on_error)
-        return map_runs(
-            self.start, map(self._values, items), concurrency or self.engine.workers, on_error
-        )
+        begin, at_once = self._begin(executor)
+        return map_runs(begin, map(self._values, items), concurrency or at_once, on_error, on_item)
 
     @overload
     async def amap(
@@ -446,11 +480,19 @@ class Workflow:
         *,
         concurrency: int | None = None,
         on_error: Literal["stop"] = "stop",
+        on_item: OnItem | None = None,
+        executor: Executor | None = None,
     ) -> list[RunResult]: ...
 
     @overload
     async def amap(
-        self, items: Iterable[object], *, concurrency: int | None = None, on_error: OnError
+        self,
+        items: Iterable[object],
+        *,
+        concurrency: int | None = None,
+        on_error: OnError,
+        on_item: OnItem | None = None,
+        executor: Executor | None = None,
     ) -> list[Outcome]: ...
 
     async def amap(
@@ -459,6 +501,8 @@ class Workflow:
         *,
         concurrency: int | None = None,
         on_error: OnError = "stop",
+        on_item: OnItem | None = None,
+        executor: Executor | None = None,
     ) -> list[RunResult] | list[Outcome]:
         """
         Do as `map` inside an event loop, which stays free meanwhile.
@@ -468,9 +512,21 @@ class Workflow:
         from nodetool_core.engine.mapping import check_options, map_runs_async
 
         check_options(concurrency, on_error)
+        begin, at_once = self._begin(executor)
         return await map_runs_async(
-            self.start, map(self._values, items), concurrency or self.engine.workers, on_error
+            begin,
+            map(self._values, items),
+            concurrency or at_once,
+            on_error,
+            on_item,
+            blocks=executor is not None,
         )
+
+    def _begin(self, executor: Executor | None) -> tuple[Begin, int]:
+        """Return what begins a run of an item, and how many to have under way."""
+        if executor is None:
+            return self.start, self.engine.workers
+        return executor.starter(self), executor.concurrency
 
     def _values(self, item: object) -> Mapping[str, object]:
         """Return what an item of a mapping gives to the inputs. Raises WorkflowError."""

@@ -114,8 +114,12 @@ class ImageData(ImageRef):
 
         Its provenance is left out.
         """
+        return ImageRef(data=b64encode(self.encoded()).decode("ascii"))
+
+    def encoded(self) -> bytes:
+        """Return the image as a file that loses nothing of it, without its provenance."""
         file_format = "TIFF" if self._image.mode in DEEP_MODES | {"CMYK"} else "PNG"
-        return ImageRef(data=b64encode(encode_image(self.image, file_format)).decode("ascii"))
+        return encode_image(self.image, file_format)
 
     @property
     def digest(self) -> str:

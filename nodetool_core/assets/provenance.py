@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from nodetool_core.assets.decode import identify, open_image_file
 from nodetool_core.errors import ImageError, Problem
@@ -63,11 +63,15 @@ def read_provenance(path: str | Path) -> dict[str, Any] | None:
 
     Raises ImageError for a file that is no image.
     """
-    path = Path(path)
-    with open_image_file(path) as file:
-        image = identify(file, str(path))
-        text = _embedded(image)
-        image.close()
+    with open_image_file(Path(path)) as file:
+        return read_provenance_of(file, str(path))
+
+
+def read_provenance_of(file: IO[bytes], where: str) -> dict[str, Any] | None:
+    """Do as `read_provenance` for an open file; `where` names it in errors."""
+    image = identify(file, where)
+    text = _embedded(image)
+    image.close()
     if text is None:
         return None
     try:
@@ -75,9 +79,7 @@ def read_provenance(path: str | Path) -> dict[str, Any] | None:
     except ValueError as error:
         message = f"holds a damaged record of its making: {error}."
         raise ImageError(
-            Problem(
-                "broken_provenance", str(path), message, "Use the image as it was first written."
-            )
+            Problem("broken_provenance", where, message, "Use the image as it was first written.")
         ) from error
     return found if isinstance(found, dict) else None
 

@@ -119,6 +119,13 @@ class Queue:
         with self.database.read() as connection:
             return job_of(row_of(connection, job_id))
 
+    def ended(self, job_ids: Sequence[str]) -> list[Job]:
+        """Return those of some jobs that have ended."""
+        over = jobs.state.in_([state.value for state in JobState if state.ended])
+        with self.database.read() as connection:
+            rows = connection.execute(select(schema.jobs).where(jobs.id.in_(job_ids), over))
+            return [job_of(row) for row in rows]
+
     def of_key(self, client: str, key: str) -> Job | None:
         """Return the job that a client requested with an idempotency key; None where none was."""
         wanted = jobs.client == client, jobs.idempotency_key == key

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodetool_core.assets.decode import decode_bytes
 from nodetool_core.assets.encode import encode_image
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.assets.provenance import read_provenance_of
 from nodetool_core.jobs.files import describe
 from nodetool_core.jobs.job import JobOptions, StoredFile
 from nodetool_core.json_types import Json, JsonObject
@@ -61,6 +64,13 @@ class Collector:
         file = describe(data)
         self.files[file.digest] = (file, data)
         return file.to_json()
+
+
+def image_of(file: StoredFile, data: bytes) -> ImageData:
+    """Return the image in a stored file, with what made it. Raises ImageError."""
+    return ImageData.of(
+        decode_bytes(data, file.digest), read_provenance_of(BytesIO(data), file.digest)
+    )
 
 
 def revived(value: object) -> object:
