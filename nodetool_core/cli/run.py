@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.result import RunResult
+    from nodetool_core.jobs.executor import JobExecutor
 
 LISTED_PROBLEMS = 20
 
@@ -79,6 +80,14 @@ def run(
             dir_okay=False,
         ),
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            "--workers",
+            metavar="BROKER",
+            help="Send the runs of a batch to workers: redis://HOST, or their configuration file.",
+        ),
+    ] = None,
     on_error: Annotated[
         OnError, typer.Option(help="After a failure: stop, or finish what still can.")
     ] = OnError.STOP,
@@ -123,7 +132,7 @@ def run(
 
     A pattern for an image, or a table of inputs, makes a batch: one run after the other, recorded
     in DIR/manifest.jsonl. A batch that was stopped continues when the same command is given
-    again.
+    again. With --workers, its runs are jobs that `nodetool worker` processes do, many at once.
 
     \b
     Examples:
@@ -146,6 +155,7 @@ def run(
         table,
         output_place(out),
         _options(outputs, on_error, not no_cache, timeout, attempts),
+        workers,
     )
     models = command_engine.models(device, device_memory, host_memory, models_dir or ())
     with command_engine.engine(models) as engine:
@@ -180,9 +190,13 @@ def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug:
         if items is not None:
             from nodetool_core.cli.batch import BatchRun
 
-            return BatchRun(
+            batch = BatchRun(
                 workflow, items, request.options, request.out, quiet=quiet, as_json=as_json
-            ).run()
+            )
+            if request.workers is None:
+                return batch.run()
+            with request.open_workers(engine) as workers:
+                return batch.run_on(workers)
         foreground = request.start(workflow, quiet)
     except NodetoolError as error:
         show_problems(
@@ -244,6 +258,13 @@ class Request:
     table: Path | None
     out: Path
     options: RunOptions
+    workers: str | None = None
+
+    def open_workers(self, engine: Engine) -> JobExecutor:
+        """Return the workers that runs are sent to. Raises WrongUseError, JobsError."""
+        from nodetool_core.cli.batch_workers import open_workers
+
+        return open_workers(self.workers or "", self.options, engine.registry)
 
     def read(self, engine: Engine) -> tuple[Workflow, list[Item] | None]:
         """Return the workflow, and the items where the request is a batch. Raises NodetoolError."""
@@ -257,6 +278,11 @@ class Request:
         for note in workflow.graph.notes:
             show_problem(note)
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)
+        if items is None and self.workers is not None:
+            hint = "Give a pattern for an image, or a table with --inputs; or use nodetool call."
+            raise WrongUseError(
+                Problem("wrong_use", "--workers", "is for batches, and this is one run.", hint)
+            )
         if items is not None and names_file(self.out):
             message = f"--out names a file, and a batch of {len(items)} runs writes more."
             raise WrongUseError(
