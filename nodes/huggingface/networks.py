@@ -33,7 +33,8 @@ def network_output(
         raise NodeError(message, "Choose a repository with one.", code="model_unfit", where="model")
     ready = part.processor(images=images, return_tensors="pt")
     pixels = {
-        name: tensor.to(part.model.device, part.model.dtype) for name, tensor in ready.items()
+        name: tensor.to(part.model.device, part.model.dtype if tensor.is_floating_point() else None)
+        for name, tensor in ready.items()
     }
     tokens = {name: tensor.to(part.model.device) for name, tensor in (others or {}).items()}
     return part.model(**pixels, **tokens)

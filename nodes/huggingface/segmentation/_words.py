@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 from nodes.huggingface.diffusion import DiffusionNode, source_image
 from nodes.huggingface.model_kinds import DetectionModel, TextMaskModel
 from nodes.huggingface.networks import model_unfit, network_output
 from nodes.huggingface.segmentation._cutout import Cutout, cut_out, mask_of, phrases_of, tokens_of
-from nodetool_core import Context, Field, ImageRef, NodeError
-
-if TYPE_CHECKING:
-    from nodetool_core.models.components.networks import ModelPart
+from nodes.huggingface.segmentation._detectors import DETECTION_MODEL, Detection, detections
+from nodetool_core import Context, Field, ImageRef
 
 TEXT_MASK_MODEL: Final = "CIDAS/clipseg-rd64-refined"
-DETECTION_MODEL: Final = "google/owlv2-base-patch16-ensemble"
-
-_WORDS: Final = 16
-"""The words, as tokens, that OWL-ViT reads of a label."""
 
 
 class MaskFromText(DiffusionNode):
@@ -82,9 +76,9 @@ class Found(NamedTuple):
 
 class FindObjects(DiffusionNode):
     """
-    Finds objects and the boxes around them. OWL-ViT and OWLv2 find what `text` names in words;
-    other detectors of transformers (RT-DETR, DETR, YOLOS) find their own classes.
-    image, detection, object, boxes, owl, detr, yolo, find, count
+    Finds objects and the boxes around them. OWL-ViT, OWLv2 and Grounding DINO find what `text`
+    names in words; other detectors of transformers (RT-DETR, DETR, YOLOS) find their own classes.
+    image, detection, object, boxes, owl, grounding dino, detr, yolo, find, count
 
     Use cases:
     - Count what is in a photo, or crop to it
@@ -109,8 +103,9 @@ class FindObjects(DiffusionNode):
     text: str = Field(
         default="",
         description=(
-            "What is looked for, with commas between: in words for OWL-ViT, which needs some, and"
-            " as the network calls it for others, which find all they know where this is empty."
+            "What is looked for, with commas between: in words for OWL-ViT and Grounding DINO,"
+            " which need some, and as the network calls it for others, which find all they know"
+            " where this is empty."
         ),
     )
     threshold: float = Field(
@@ -125,61 +120,21 @@ class FindObjects(DiffusionNode):
 
         source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
-            part = lease.part
-            find = getattr(part.processor, "post_process_object_detection", None)
-            if "ForObjectDetection" not in type(part.model).__name__ or find is None:
-                raise model_unfit(part.model, "finds no boxes", "a detector", DETECTION_MODEL)
-            reads = "Owl" in type(part.model).__name__
-            names = self._names(part, reads)
-            words = tokens_of(part, names, DETECTION_MODEL, _WORDS) if reads else {}
-            output = network_output(part, source, words)
-            size = torch.tensor([[source.height, source.width]])
-            (found,) = find(output, threshold=self.threshold, target_sizes=size)
-            boxes, numbers = found["boxes"].tolist(), found["labels"].tolist()
-            objects = sorted(
-                zip(found["scores"].tolist(), numbers, boxes, strict=True), key=lambda one: -one[0]
-            )
-        return self._found(objects, names, source.size, context)
+            objects = detections(lease.part, source, self.text, self.threshold)
+        return self._found(objects[: self.limit], source.size, context)
 
-    def _names(self, part: ModelPart, reads: bool) -> list[str]:
-        """Return what each number of a class means; empty for one that is not looked for."""
-        if reads:
-            return phrases_of(self.text, "text")
-        known = {int(number): str(name) for number, name in part.model.config.id2label.items()}
-        names = [known.get(number, str(number)) for number in range(max(known) + 1)]
-        if not self.text.strip():
-            return names
-        wanted = {phrase.lower() for phrase in phrases_of(self.text, "text")}
-        unknown = wanted - {name.lower() for name in names}
-        if unknown:
-            raise NodeError(
-                f"The model knows no {', '.join(sorted(unknown))}.",
-                f"It knows {', '.join(names[:40])}" + ("." if len(names) <= 40 else ", …"),
-                code="invalid_value",
-                where="text",
-            )
-        return [name if name.lower() in wanted else "" for name in names]
-
-    def _found(
-        self,
-        objects: list[tuple[float, int, list[float]]],
-        names: list[str],
-        size: tuple[int, int],
-        context: Context,
-    ) -> Found:
+    def _found(self, objects: list[Detection], size: tuple[int, int], context: Context) -> Found:
         from PIL import Image as Pillow
 
         width, height = size
         mask = Pillow.new("L", size)
         found = Found([], [], [], ImageRef())
-        for score, number, box in objects:
-            if number >= len(names) or not names[number] or len(found.boxes) == self.limit:
-                continue
+        for score, label, box in objects:
             left, right = (min(max(edge, 0.0), float(width)) for edge in box[::2])
             top, bottom = (min(max(edge, 0.0), float(height)) for edge in box[1::2])
             mask.paste(255, (int(left), int(top), round(right + 0.5), round(bottom + 0.5)))
             found.boxes.append([left, top, right, bottom])
-            found.labels.append(names[number])
+            found.labels.append(label)
             found.scores.append(score)
         if not found.boxes:
             context.warn("Nothing was found: lower the threshold, or look for something else.")

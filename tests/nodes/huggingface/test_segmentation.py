@@ -13,8 +13,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch.nn import functional
 from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertTokenizerFast,
     CLIPSegConfig,
     CLIPSegForImageSegmentation,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
     Owlv2Config,
     Owlv2ForObjectDetection,
     Sam2Config,
@@ -23,6 +28,7 @@ from transformers import (
     SamModel,
     SegformerConfig,
     SegformerForSemanticSegmentation,
+    SwinConfig,
     VitDetConfig,
     VitMatteConfig,
     VitMatteForImageMatting,
@@ -211,6 +217,45 @@ def owl(directory: Path) -> str:
     return save(model, directory, {"image_processor_type": "Owlv2ImageProcessor", **SIZE})
 
 
+def grounding_dino(directory: Path) -> str:
+    """Return a network whose vocabulary has the special tokens where the model looks for them."""
+    vocabulary = [f"[unused{number}]" for number in range(1040)]
+    places = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: "."}
+    for number, token in (places | {1029: "?", 1030: "a", 1031: "cup", 1032: "lamp"}).items():
+        vocabulary[number] = token
+    (directory / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizerFast(str(directory / "vocab.txt")).save_pretrained(directory)
+    config = GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=160,
+            embed_dim=8,
+            depths=[1, 1, 1, 1],
+            num_heads=[1, 1, 2, 2],
+            window_size=4,
+            out_features=["stage2", "stage3", "stage4"],
+        ),
+        text_config=BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+        ),
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        num_queries=12,
+        max_text_len=32,
+    )
+    size = {"size": {"height": 160, "width": 160}, "do_resize": True}
+    processor = {"image_processor_type": "GroundingDinoImageProcessor", **size}
+    return save(GroundingDinoForObjectDetection(config), directory, processor)
+
+
 def yolos(directory: Path) -> str:
     config = YolosConfig(
         hidden_size=16,
@@ -256,6 +301,7 @@ BUILDERS: dict[str, Callable[[Path], str]] = {
     "sam2": sam2,
     "words": words,
     "owl": owl,
+    "grounding_dino": grounding_dino,
     "yolos": yolos,
     "matting": matting,
 }
@@ -531,6 +577,34 @@ def test_objects_by_words(network: Callable[[str], str], recorder: Recorder) -> 
     assert recorder.warnings[-1].startswith("Nothing was found")
     with pytest.raises(NodeError, match="what to look for"):
         FindObjects(model=node.model, image=source).process(recorder.context)
+
+
+def test_objects_by_words_that_are_read_together(
+    network: Callable[[str], str], recorder: Recorder
+) -> None:
+    directory, source = network("grounding_dino"), image(90, 60)
+
+    def run(text: str, threshold: float = 0.0) -> Any:
+        node = FindObjects(model=directory, image=source, text=text, threshold=threshold)
+        return node.process(recorder.context)
+
+    model = loaded(directory, GroundingDinoForObjectDetection)
+    tokens = AutoTokenizer.from_pretrained(directory)("a cup. lamp.", return_tensors="pt")
+    pixels = normalized(source.image, (160, 160))
+    with torch.no_grad():
+        output = model(pixels, tokens["input_ids"], attention_mask=tokens["attention_mask"])
+    # The tokens are [CLS] a cup . lamp . [SEP]
+    fits = output.logits[0].sigmoid()
+    cups, lamps = fits[:, 1:3].amax(dim=1), fits[:, 4]
+    expected = sorted(torch.maximum(cups, lamps).tolist(), reverse=True)
+    found = run("A cup, lamp")
+    assert found.scores == pytest.approx(expected, rel=1e-3)
+    assert found.labels[0] == ("a cup" if cups.max() > lamps.max() else "lamp")
+    assert len(found.boxes) == 12
+    assert len(run("A cup, lamp", expected[5]).boxes) in (5, 6)
+    assert all(0 <= left <= right <= 90 for left, _, right, _ in found.boxes)
+    with pytest.raises(NodeError, match="tokens long, and the model reads 32"):
+        run(", ".join(["a cup"] * 20))
 
 
 def test_objects_by_the_classes_of_a_detector(
