@@ -9,7 +9,7 @@ centres are, so that no border between tiles shows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +59,7 @@ def _curves(
     rows: int,
     columns: int,
     clip_limit: float,
-) -> NDArray[Any]:
+) -> NDArray[np.float32]:
     """Return the new tone of every tone for each tile, (rows, columns, 256)."""
     import numpy as np
 
@@ -82,7 +82,7 @@ def _curves(
     return np.clip(curves, 0, 255)
 
 
-def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
+def _limited(counts: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
     """
     Return the histogram with no count above the limit, and the same sum.
 
@@ -90,7 +90,7 @@ def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
     """
     import numpy as np
 
-    limited: NDArray[Any] = np.minimum(counts, limit)
+    limited: NDArray[np.float64] = np.minimum(counts, limit)
     for _ in range(_ROUNDS):
         room = limited < limit
         left = counts.sum() - limited.sum()
@@ -100,7 +100,9 @@ def _limited(counts: NDArray[Any], limit: float) -> NDArray[Any]:
     return limited
 
 
-def _nearest(length: int, tiles: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _nearest(
+    length: int, tiles: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     """Return the tiles before and after each pixel along a side, and the share of the latter."""
     import numpy as np
 

@@ -10,7 +10,7 @@ Edges by Canny's method (J. Canny, A Computational Approach to Edge Detection, 1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Flags = NDArray[np.bool_]
+    Changes = NDArray[np.int16]
 
 
 def canny_edges(image: Image.Image, low: float, high: float) -> Image.Image:
@@ -36,7 +37,7 @@ def canny_edges(image: Image.Image, low: float, high: float) -> Image.Image:
     return Pillow.fromarray(edges.astype(np.uint8) * np.uint8(255))
 
 
-def _sobel(tones: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _sobel(tones: Changes) -> tuple[Changes, Changes]:
     import numpy as np
 
     padded = np.pad(tones, 1, mode="edge")
@@ -45,14 +46,14 @@ def _sobel(tones: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     return down[:, 2:] - down[:, :-2], across[2:] - across[:-2]
 
 
-def _ridges(change: NDArray[Any], along_x: NDArray[Any], along_y: NDArray[Any]) -> Flags:
+def _ridges(change: Changes, along_x: Changes, along_y: Changes) -> Flags:
     """Return where the gradient is the greatest across the edge, in one of four directions."""
     import numpy as np
 
     padded = np.pad(change, 1)
     height, width = change.shape
 
-    def neighbours(down: int, right: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def neighbours(down: int, right: int) -> tuple[Changes, Changes]:
         before = padded[1 - down : 1 - down + height, 1 - right : 1 - right + width]
         return before, padded[1 + down : 1 + down + height, 1 + right : 1 + right + width]
 

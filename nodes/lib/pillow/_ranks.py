@@ -10,9 +10,11 @@ whatever the side; both give the same.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from nodetool_core import Context
@@ -42,7 +44,7 @@ def ranked(image: Image.Image, size: int, rank: int, context: Context) -> Image.
     return Pillow.merge(image.mode, channels)
 
 
-def _counted(tones: Any, size: int, rank: int, context: Context) -> Any:
+def _counted(tones: NDArray[np.uint8], size: int, rank: int, context: Context) -> NDArray[np.uint8]:
     import numpy as np
 
     occurring, places = np.unique(tones, return_inverse=True)
