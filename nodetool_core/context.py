@@ -62,15 +62,15 @@ class Pipeline(Protocol):
 
     def load_ip_adapter(
         self,
-        tensors: Mapping[str, Mapping[str, object]],
-        subfolder: str | None,
-        weight_name: str | None,
+        tensors: object,
+        subfolder: str | list[None] | None,
+        weight_name: str | list[None] | None,
     ) -> None:
-        """Add an IP adapter, whose tensors come in two groups."""
+        """Add an IP adapter, whose tensors come in two groups, or several in lists."""
         ...
 
-    def set_ip_adapter_scale(self, scale: float) -> None:
-        """Weigh the image prompt."""
+    def set_ip_adapter_scale(self, scale: float | list[float]) -> None:
+        """Weigh the image prompt, or each of several."""
         ...
 
 
@@ -119,6 +119,15 @@ class Models(Protocol):
         Tasks are `image-to-image`, `text-to-image` and `inpainting`. Every block gets a pipeline of
         its own with schedulers of its own; the weights are shared. Progress of a download or load
         goes to `context`. Raises ModelError with what to do where the model can't be had.
+        """
+        ...
+
+    def class_of(self, ref: ModelRef, task: str, *, context: Context) -> type | None:
+        """
+        Return the class of the pipeline, or of the network, that `use` would lend.
+
+        Loads no weights; fetches what `use` would. None where only the weights can say. Raises
+        ModelError where the model can't do the task.
         """
         ...
 

@@ -1,5 +1,5 @@
 """
-Lend a pipeline with what conditions it: scheduler, LoRAs, IP adapter, ControlNet.
+Lend a pipeline with what conditions it: scheduler, LoRAs, IP adapters, ControlNets.
 
 LoRAs and IP adapters change modules, and the modules of a model are shared by all its users. So
 they are loaded into a clone of the modules that shares the parameters: the module objects are new,
@@ -10,30 +10,33 @@ fails.
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from nodes.huggingface.adapter_files import (
-    check_lora,
-    check_weight_dtypes,
-    model_unfit,
-    unused_layers,
+from nodes.huggingface.adapter_files import check_lora, model_unfit, unused_layers
+from nodes.huggingface.controlnets import (
+    add_controlnets,
+    check_controlnets,
+    control_images,
+    controlnet_arguments,
 )
-from nodes.huggingface.controlnets import add_controlnet, controlnet_arguments
-from nodes.huggingface.diffusion import model_image
+from nodes.huggingface.ip_adapters import (
+    DENOISERS,
+    adapter_masks,
+    check_image_prompts,
+    clone_modules,
+    image_prompt_arguments,
+    is_missing,
+    load_ip_adapters,
+    modules_of,
+)
 from nodes.huggingface.loras import lora_tensors
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
+from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import ImageRef, ModelRef, NodeError
-from nodetool_core.errors import ModelError
-from nodetool_core.models.diffusers.families import (
-    quirks_of,
-    supports_ip_adapter,
-    supports_loras,
-)
-from nodetool_core.models.diffusers.modules import clone_sharing_parameters, shown_in_compute_dtype
+from nodetool_core.models.diffusers.families import supports_loras
+from nodetool_core.models.diffusers.modules import shown_in_compute_dtype
 from nodetool_core.models.diffusers.scheduler_choice import (
     check_scheduler,
     set_scheduler,
@@ -44,11 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import torch
+    from PIL import Image
 
     from nodetool_core import Context, Node
     from nodetool_core.context import Lease, Pipeline
 
-_DENOISERS = ("unet", "transformer", "prior")
 _ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
 
@@ -62,10 +65,13 @@ class Conditioning:
     ip_adapter_model: ModelRef = field(default_factory=IPAdapterModel)
     ip_adapter_image: ImageRef | None = None
     ip_adapter_scale: float = 0.5
+    ip_adapters: list[IPAdapterUnit] = field(default_factory=list)
     controlnet: ModelRef = field(default_factory=ControlNetModel)
     control_image: ImageRef | None = None
     controlnet_conditioning_scale: float = 1.0
     control_mode: int = -1
+    controlnets: list[ControlNetUnit] = field(default_factory=list)
+    guess_mode: bool = False
 
     @classmethod
     def of(cls, node: Node) -> Conditioning:
@@ -76,6 +82,49 @@ class Conditioning:
                 for part in fields(cls)
                 if part.name in node.spec.properties
             }
+        )
+
+    @property
+    def own_unit(self) -> ControlNetUnit:
+        """What the properties for one ControlNet say."""
+        return ControlNetUnit(
+            self.controlnet,
+            self.control_image,
+            self.controlnet_conditioning_scale,
+            mode=self.control_mode,
+        )
+
+    @property
+    def control_units(self) -> list[ControlNetUnit]:
+        """All ControlNets, but those of a list that have no effect."""
+        return [
+            *([] if self.controlnet.is_empty() else [self.own_unit]),
+            *(unit for unit in self.controlnets if unit.scale),
+        ]
+
+    @property
+    def own_prompt(self) -> IPAdapterUnit:
+        """What the properties for one IP adapter say."""
+        return IPAdapterUnit(self.ip_adapter_model, self.ip_adapter_image, self.ip_adapter_scale)
+
+    @property
+    def image_prompts(self) -> list[IPAdapterUnit]:
+        """All IP adapters, but those of a list that have no effect."""
+        own = self.own_prompt
+        return [
+            *([] if own.model.is_empty() else [own]),
+            *(unit for unit in self.ip_adapters if unit.scale),
+        ]
+
+    def aligned_images(
+        self, context: Context, pipeline: Pipeline | None = None
+    ) -> dict[str, Image.Image | list[Image.Image]]:
+        """Return what has to lie over the result: what ControlNets follow, masks of adapters."""
+        units = self.control_units
+        if self.controlnets and self.controlnet.is_empty() and not is_missing(self.control_image):
+            context.warn("control_image is not used: it goes with `controlnet`, which is empty.")
+        return control_images(units or [self.own_unit], context, pipeline) | adapter_masks(
+            self.image_prompts, context
         )
 
 
@@ -92,74 +141,36 @@ def conditioned_pipeline(
         NodeError: Only one of an IP adapter and its image is set, or an adapter does not fit.
         ModelError: Weights can't be loaded.
     """
-    _check_ip_adapter(conditioning)
+    prompts, units = conditioning.image_prompts, conditioning.control_units
+    check_image_prompts(model, task, conditioning.own_prompt, prompts, context)
     check_scheduler(conditioning.scheduler)
+    check_controlnets(model, task, units, context)
     with ExitStack() as stack:
         lease = stack.enter_context(context.models.use(model, task, context=context))
-        if not conditioning.controlnet.is_empty():
-            net = _with_dtype_of(model, conditioning.controlnet, "controlnet", context)
-            add_controlnet(lease, task, net, conditioning.control_image, stack, context)
+        if units:
+            where = "controlnets" if conditioning.controlnet.is_empty() else "controlnet"
+            fitting = [
+                replace(unit, model=_with_dtype_of(model, unit.model, where, context))
+                for unit in units
+            ]
+            add_controlnets(lease, task, fitting, stack, context, where)
         set_scheduler(lease.pipeline, conditioning.scheduler, context)
         set_shift(lease.pipeline, conditioning.shift, context)
         _load_loras(lease.pipeline, conditioning.loras, stack, context)
-        if not conditioning.ip_adapter_model.is_empty():
-            _load_ip_adapter(lease, conditioning, model, stack, context)
+        if prompts:
+            encoder = _with_dtype_of(model, prompts[0].model, "ip_adapter_model", context)
+            load_ip_adapters(lease, prompts, encoder, stack, context)
         yield lease
 
 
 def conditioning_arguments(
     pipeline: Pipeline, conditioning: Conditioning, context: Context
 ) -> dict[str, object]:
-    """Return the arguments for the IP adapter and the ControlNet: an image, a scale, a mode."""
-    arguments = controlnet_arguments(
-        pipeline, conditioning.controlnet_conditioning_scale, conditioning.control_mode
+    """Return the arguments for IP adapters and ControlNets: images, scales, modes."""
+    units = conditioning.control_units or [conditioning.own_unit]
+    return controlnet_arguments(pipeline, units, conditioning.guess_mode) | image_prompt_arguments(
+        pipeline, conditioning.image_prompts, context
     )
-    if (
-        not conditioning.ip_adapter_model.is_empty()
-        and conditioning.ip_adapter_image
-        and supports_ip_adapter(type(pipeline))
-    ):
-        arguments["ip_adapter_image"] = model_image(
-            context, conditioning.ip_adapter_image, "ip_adapter_image"
-        )
-    return arguments
-
-
-def _clone_modules(pipeline: Pipeline, names: tuple[str, ...]) -> None:
-    """Replace the named modules of a pipeline with clones that share their parameters."""
-    for name, module in _modules(pipeline, names).items():
-        setattr(pipeline, name, clone_sharing_parameters(module))
-
-
-def _modules(pipeline: Pipeline, names: tuple[str, ...]) -> dict[str, torch.nn.Module]:
-    import torch
-
-    found = {name: getattr(pipeline, name, None) for name in names}
-    return {name: module for name, module in found.items() if isinstance(module, torch.nn.Module)}
-
-
-def _check_ip_adapter(conditioning: Conditioning) -> None:
-    """Raise NodeError where one of an IP adapter and its image is missing."""
-    if not conditioning.ip_adapter_model.is_empty() and _is_missing(conditioning.ip_adapter_image):
-        message = "ip_adapter_model is set, but there is no ip_adapter_image."
-        raise NodeError(
-            message,
-            "Connect an image to `ip_adapter_image`.",
-            code="missing_image",
-            where="ip_adapter_image",
-        )
-    if conditioning.ip_adapter_model.is_empty() and not _is_missing(conditioning.ip_adapter_image):
-        hint = "Set `ip_adapter_model`, such as h94/IP-Adapter with a file in `path`."
-        raise NodeError(
-            "ip_adapter_image is set, but there is no ip_adapter_model.",
-            hint,
-            code="missing_model",
-            where="ip_adapter_model",
-        )
-
-
-def _is_missing(image: ImageRef | None) -> bool:
-    return image is None or image.is_empty()
 
 
 def _load_loras(
@@ -173,10 +184,10 @@ def _load_loras(
     if not supports_loras(type(pipeline)):
         context.warn(f"loras is not used: {name} takes none.")
         return
-    _clone_modules(pipeline, (*_DENOISERS, *_ENCODERS))
+    clone_modules(pipeline, (*DENOISERS, *_ENCODERS))
     for index, lora in enumerate(scaled):
         part = stack.enter_context(context.models.use(lora, "tensors", context=context)).part
-        denoiser = next(name for name in _DENOISERS if hasattr(pipeline, name))
+        denoiser = next(name for name in DENOISERS if hasattr(pipeline, name))
         _load_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
     pipeline.set_adapters(
         [f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled]
@@ -194,7 +205,7 @@ def _load_lora(
     hint = "Choose a LoRA made for this family of models."
     check_lora(tensors, lora.repo_id)
     try:
-        with shown_in_compute_dtype(_modules(pipeline, (*_DENOISERS, *_ENCODERS)).values()):
+        with shown_in_compute_dtype(modules_of(pipeline, (*DENOISERS, *_ENCODERS)).values()):
             pipeline.load_lora_weights(tensors, adapter_name=adapter)
     except Exception as error:
         raise model_unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
@@ -219,110 +230,3 @@ def _with_dtype_of(model: ModelRef, other: ModelRef, prop: str, context: Context
             f" and not in {other.dtype}."
         )
     return other.model_copy(update={"dtype": model.dtype})
-
-
-def _load_ip_adapter(
-    lease: Lease, conditioning: Conditioning, model: ModelRef, stack: ExitStack, context: Context
-) -> None:
-    """Load an IP adapter and its image encoder into the pipeline."""
-    pipeline = lease.pipeline
-    if not supports_ip_adapter(type(pipeline)):
-        context.warn(
-            f"ip_adapter_model is not used: {type(pipeline).__name__} takes no image prompt."
-        )
-        return
-    adapter = stack.enter_context(
-        context.models.use(conditioning.ip_adapter_model, "tensors", context=context)
-    ).part
-    groups = _adapter_groups(adapter.tensors)
-    if not (groups["image_proj"] and groups["ip_adapter"]):
-        message = (
-            f"{conditioning.ip_adapter_model.repo_id!r} holds no IP adapter: no tensors named"
-            " image_proj.… and ip_adapter.…"
-        )
-        raise NodeError(
-            message,
-            "Choose the file of an IP adapter in `path`.",
-            code="model_unfit",
-            where="ip_adapter_model",
-        )
-    if getattr(pipeline, "image_encoder", None) is None:
-        adapter_model = _with_dtype_of(
-            model, conditioning.ip_adapter_model, "ip_adapter_model", context
-        )
-        encoder = _image_encoder_of(adapter_model, type(pipeline).__name__, stack, context)
-        network, processor = encoder.part.model, encoder.part.processor
-        pipeline.register_modules(image_encoder=network)
-        if processor is not None and getattr(pipeline, "feature_extractor", None) is None:
-            pipeline.register_modules(feature_extractor=processor)
-        lease.compose(pipeline, encoder)
-    check_weight_dtypes(
-        adapter.tensors,
-        f"The IP adapter {conditioning.ip_adapter_model.repo_id!r}",
-        "ip_adapter_model",
-    )
-    _clone_modules(pipeline, _DENOISERS)
-    try:
-        pipeline.load_ip_adapter(groups, subfolder=None, weight_name=None)
-    except Exception as error:
-        hint = "Choose an IP adapter made for this family of models."
-        raise model_unfit(
-            "The IP adapter", type(pipeline).__name__, error, hint, "ip_adapter_model"
-        ) from error
-    pipeline.set_ip_adapter_scale(conditioning.ip_adapter_scale)
-
-
-def _adapter_groups(tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
-    """Return the tensors of an IP adapter in the two groups of diffusers; Flux names its own."""
-    groups: dict[str, dict[str, torch.Tensor]] = {"image_proj": {}, "ip_adapter": {}}
-    for key, tensor in tensors.items():
-        prefix, _, rest = key.partition(".")
-        group = {"ip_adapter_proj_model": "image_proj", "double_blocks": "ip_adapter"}.get(
-            prefix, prefix
-        )
-        if group in groups:
-            groups[group][
-                re.sub(r"processor\.ip_adapter_double_stream_([kv])_proj", r"to_\1_ip", rest)
-            ] = tensor
-    return groups
-
-
-def _image_encoder_of(
-    adapter: ModelRef, pipeline: str, stack: ExitStack, context: Context
-) -> Lease:
-    """Return the image encoder of an IP adapter: the one beside its file, or its family's."""
-    encoder, task = _image_encoder_reference(adapter)
-    try:
-        return stack.enter_context(context.models.use(encoder, task, context=context))
-    except ModelError as error:
-        shared = next(
-            (quirk.image_encoder for quirk in quirks_of(pipeline) if quirk.image_encoder), None
-        )
-        if shared is None or error.problem.code != "model_not_diffusers":
-            raise
-    ref = ModelRef(repo_id=shared, dtype=adapter.dtype)
-    return stack.enter_context(context.models.use(ref, "network:image_encoder", context=context))
-
-
-def _image_encoder_reference(adapter: ModelRef) -> tuple[ModelRef, str]:
-    """
-    Return where the image encoder of an IP adapter lies, as a reference and a task.
-
-    It is the folder `image_encoder` beside the file; adapters for ViT-H share the one in `models`.
-    """
-    path = PurePosixPath(adapter.path or "")
-    repo_id = adapter.repo_id
-    if not adapter.path and repo_id.lower().endswith((".safetensors", ".sft")):
-        path, repo_id = (
-            PurePosixPath(PurePosixPath(repo_id).name),
-            str(PurePosixPath(repo_id).parent),
-        )
-    folder = (
-        PurePosixPath("models")
-        if path.parent.name == "sdxl_models" and "vit-h" in path.name
-        else path.parent
-    )
-    return (
-        ModelRef(repo_id=repo_id, revision=adapter.revision, dtype=adapter.dtype),
-        f"network:{folder / 'image_encoder'}",
-    )

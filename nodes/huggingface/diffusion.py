@@ -12,8 +12,6 @@ from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel
 from nodetool_core import Field, ImageRef, Lane, ModelRef, Node, NodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from PIL import Image
 
     from nodes.huggingface.pipelines import Generated
@@ -87,6 +85,10 @@ IP_ADAPTER_SCALE = Field(
     le=1.0,
     description="How closely `ip_adapter_image` is followed; 0 has no effect.",
 )
+IP_ADAPTERS = Field(
+    default=[],
+    description="Further IP adapters, each with its image, scale and mask (ApplyIPAdapter).",
+)
 CONTROLNET = Field(
     default=ControlNetModel(),
     description="ControlNet that makes the model follow `control_image`; empty for none.",
@@ -109,6 +111,20 @@ CONTROL_SCALE = Field(
     ge=0.0,
     le=2.0,
     description="How closely the ControlNet follows `control_image`; 0 has no effect.",
+)
+CONTROLNETS = Field(
+    default=[],
+    description=(
+        "Further ControlNets or T2I-Adapters, each with its image, scale, start and end"
+        " (ApplyControlNet). All at once, where the family takes several."
+    ),
+)
+GUESS_MODE = Field(
+    default=False,
+    description=(
+        "Whether ControlNets make up for a prompt that says little, by acting on the guided half"
+        " alone; Stable Diffusion and SDXL."
+    ),
 )
 COUNT = Field(
     default=1,
@@ -211,14 +227,3 @@ def image_outputs(made: Generated, context: Context, source: Image.Image | None 
     made_from = [image if source is None else with_profile(image, source) for image in made.images]
     images: list[ImageRef] = [context.image_from_pil(image) for image in made_from]
     return Images(images[0], images, made.latents)
-
-
-def optional_images(
-    context: Context, refs: Mapping[str, ImageRef | None]
-) -> dict[str, Image.Image]:
-    """Return the pixels of the inputs that are not empty."""
-    return {
-        name: model_image(context, ref, name)
-        for name, ref in refs.items()
-        if ref is not None and not ref.is_empty()
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from nodes.huggingface import diffusion as shared
 from nodes.huggingface.model_kinds import (
     AutoencoderModel,
     ControlNetModel,
@@ -14,7 +15,8 @@ from nodes.huggingface.model_kinds import (
     TextToImageModel,
     UpscalerModel,
 )
-from nodetool_core import Field, Lane, ModelRef, Node
+from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
+from nodetool_core import Field, ImageRef, Lane, ModelRef, Node
 
 _REPO = "Hub id such as `owner/name`, or a path on this machine."
 _FILE = "The safetensors file in it; empty where there is one alone."
@@ -67,6 +69,54 @@ class LoadControlNet(Node):
         return ControlNetModel(repo_id=self.repo_id, variant=self.variant or None)
 
 
+class ApplyControlNet(Node):
+    """
+    Gives a ControlNet or a T2I-Adapter its image, its scale, and the steps in which it acts. Chain
+    several: each adds itself to those before it.
+    huggingface, model, controlnet, t2i-adapter, union, strength, start, end
+
+    Use cases:
+    - Follow edges and depths at once
+    - Have a pose count in the first half of the steps alone
+    - Follow several images with one union network, each by its kind
+    """
+
+    lane = Lane.INLINE
+
+    controlnet: ControlNetModel = Field(description="The ControlNet, or a T2I-Adapter.")
+    image: ImageRef = Field(description="Edges, depth, a pose, …: what it follows.")
+    scale: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=2.0,
+        description="How closely the image is followed; 0 has no effect.",
+    )
+    start: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="The share of the steps after which it begins to act.",
+    )
+    end: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=1.0,
+        description="The share of the steps after which it no longer acts.",
+    )
+    mode: int = shared.CONTROL_MODE
+    controlnets: list[ControlNetUnit] = Field(
+        default=[], description="ControlNets that are there already."
+    )
+
+    def process(
+        self,
+    ) -> Annotated[list[ControlNetUnit], "The ControlNets that were there, and this one."]:
+        unit = ControlNetUnit(
+            self.controlnet, self.image, self.scale, self.start, self.end, self.mode
+        )
+        return [*self.controlnets, unit]
+
+
 class LoadIPAdapter(Node):
     """
     Names an IP adapter. Its image encoder is looked for in the folder `image_encoder` beside its
@@ -84,6 +134,48 @@ class LoadIPAdapter(Node):
 
     def process(self) -> Annotated[IPAdapterModel, "The reference to the adapter."]:
         return IPAdapterModel(repo_id=self.repo_id, path=self.path or None)
+
+
+class ApplyIPAdapter(Node):
+    """
+    Gives an IP adapter its image, its scale, and the part of the result in which it counts. Chain
+    several: each adds itself to those before it.
+    huggingface, model, ip-adapter, image prompt, mask, attention mask
+
+    Use cases:
+    - Take the style of one image and the face of another
+    - Have each image count in a part of the result
+    """
+
+    lane = Lane.INLINE
+
+    ip_adapter: IPAdapterModel = Field(
+        description="The adapter; all of a list see with the same image encoder."
+    )
+    image: ImageRef = Field(description="The image that serves as a prompt.")
+    scale: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="How closely the image is followed; 0 has no effect.",
+    )
+    mask: ImageRef | None = Field(
+        default=None,
+        description=(
+            "White where the image counts; empty for everywhere. Stable Diffusion and SDXL."
+        ),
+    )
+    ip_adapters: list[IPAdapterUnit] = Field(
+        default=[], description="IP adapters that are there already."
+    )
+
+    def process(
+        self,
+    ) -> Annotated[list[IPAdapterUnit], "The IP adapters that were there, and this one."]:
+        return [
+            *self.ip_adapters,
+            IPAdapterUnit(self.ip_adapter, self.image, self.scale, self.mask),
+        ]
 
 
 class LoadVAE(Node):

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from nodes.huggingface.parts_page import parts_section
+from nodetool_core.models.diffusers.controls import controlnet_pipeline_class
 from nodetool_core.models.diffusers.families import (
     OUTSIDE_AUTO_PIPELINE,
     call_parameter,
     call_parameters,
-    controlnet_pipeline_class,
     exposes_latents,
     quirks_of,
     supports_ip_adapter,
@@ -149,6 +149,14 @@ _NOTES: Final = """\
   channel of their own (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone. Networks for several
   kinds of control images (unions) get the kind by `control_mode`. Inpainting networks for SD3 and
   Qwen-Image take image and mask, and no `control_image`.
+- `controlnets` takes several at once, each with its image, scale, start and end, from a chain of
+  [ApplyControlNet](nodes/huggingface/loaders/apply_control_net.md): Stable Diffusion 1, 2, XL and
+  3, FLUX.1 and Hunyuan-DiT; Qwen-Image several images of one network. A T2I-Adapter is given like a
+  ControlNet, to Stable Diffusion and SDXL, for text to image. What a family takes one of is
+  refused before the load. `guess_mode` is for Stable Diffusion and SDXL.
+- `ip_adapters` takes several image prompts from a chain of
+  [ApplyIPAdapter](nodes/huggingface/loaders/apply_ip_adapter.md), Stable Diffusion 3 one; masks
+  keep each to a part of the result in Stable Diffusion and SDXL.
 - `latents` is an output: what the image was decoded from, for families that expose it.
 - Images keep their size where it is between half and 2.25 times the area that the model was trained
   at; others are resized to about that area, and the run warns. Inpainting, refinement and upscaling

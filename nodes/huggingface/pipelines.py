@@ -11,16 +11,18 @@ from __future__ import annotations
 import math
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.latents import Latents
 from nodetool_core import NodeError
 from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.finite_check import FiniteCheck
+from nodetool_core.models.diffusers.image_prompts import mask_arguments
 from nodetool_core.models.diffusers.latents import LatentsCapture
 from nodetool_core.models.diffusers.previews import chain_callbacks, preview_callback
 from nodetool_core.models.diffusers.progress import relayed_warnings, report_steps
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
     from nodetool_core import Context
     from nodetool_core.context import Lease, Pipeline
+
+Aligned: TypeAlias = "Image.Image | list[Image.Image]"
+"""What lies over the result: an image, or several of one kind."""
 
 _SEEDS = 2**64
 """Number of seeds of a `torch.Generator`."""
@@ -74,7 +79,7 @@ def generate(
     seed: int,
     context: Context,
     image: Image.Image | None = None,
-    aligned_images: Mapping[str, Image.Image] | None = None,
+    aligned_images: Mapping[str, Aligned] | None = None,
     size: Size | None = None,
     reference_images: Sequence[Image.Image] = (),
     count: int = 1,
@@ -92,7 +97,8 @@ def generate(
         context: Receives progress, one report per step, and warnings.
         image: The image to start from, RGB; resized with LANCZOS where the model does not support
             its size.
-        aligned_images: Images of the same area, such as a mask, by property; resized like `image`.
+        aligned_images: Images of the same area, such as a mask, by property, or several of one
+            property; resized like `image`.
         size: Size of the result where there is no image to start from; None for the model's own.
         reference_images: Further images, for pipelines that take several.
         count: Number of images.
@@ -119,10 +125,14 @@ def generate(
         if model_input is None
         else {"image": _image_argument(pipeline, model_input, reference_images)}
     )
-    aligned = {
-        name: other if model_size is None else _resized(other, model_size)
+    aligned: dict[str, object] = {
+        name: other
+        if model_size is None
+        else map_aligned(other, partial(_resized, size=model_size))
         for name, other in (aligned_images or {}).items()
     }
+    if isinstance(masks := aligned.pop("ip_adapter_masks", None), list):
+        aligned |= mask_arguments(masks)
     arguments = call_arguments(
         pipeline,
         {**wanted, **image_arguments, **aligned},
@@ -159,6 +169,11 @@ def generate(
         )
     latents = capture.latents(pipeline, images[-1].size)
     return Generated(images, None if latents is None else Latents.of(latents))
+
+
+def map_aligned(images: Aligned, change: Callable[[Image.Image], Image.Image]) -> Aligned:
+    """Return an image, or each of several, with `change` applied."""
+    return [change(one) for one in images] if isinstance(images, list) else change(images)
 
 
 def _call_pipeline(

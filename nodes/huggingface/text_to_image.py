@@ -15,7 +15,6 @@ from nodes.huggingface.diffusion import (
     DiffusionNode,
     Images,
     image_outputs,
-    optional_images,
 )
 from nodes.huggingface.model_kinds import (
     ControlNetModel,
@@ -24,6 +23,7 @@ from nodes.huggingface.model_kinds import (
     TextToImageModel,
 )
 from nodes.huggingface.pipelines import generate
+from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.diffusers.sizes import wanted_size
@@ -66,10 +66,13 @@ class TextToImage(DiffusionNode):
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
     ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE
     ip_adapter_scale: float = shared.IP_ADAPTER_SCALE
+    ip_adapters: list[IPAdapterUnit] = shared.IP_ADAPTERS
     controlnet: ControlNetModel = shared.CONTROLNET
     control_image: ImageRef | None = shared.CONTROL_IMAGE
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
     control_mode: int = shared.CONTROL_MODE
+    controlnets: list[ControlNetUnit] = shared.CONTROLNETS
+    guess_mode: bool = shared.GUESS_MODE
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
@@ -85,7 +88,7 @@ class TextToImage(DiffusionNode):
                 lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
-                aligned_images=optional_images(context, {"control_image": self.control_image}),
+                aligned_images=conditioning.aligned_images(context, pipeline),
                 size=wanted_size(pipeline, self.width, self.height, context.warn),
                 count=self.num_images,
                 context=context,

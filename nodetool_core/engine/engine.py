@@ -332,6 +332,9 @@ class _RecordedModels:
                 self._recorder.note_model(ref, self._engine.models.revision(ref))
             yield lease
 
+    def class_of(self, ref: ModelRef, task: str, *, context: Context) -> type | None:
+        return self._engine.models.class_of(ref, task, context=context)
+
     def is_loaded(self, ref: ModelRef) -> bool:
         return self._engine.models.is_loaded(ref)
 

@@ -196,6 +196,16 @@ class ModelManager(WeightsManager):
         finally:
             self._end(model)
 
+    def class_of(self, ref: ModelRef, task: str, *, context: Context) -> type | None:
+        """
+        Return the class of the pipeline, or of the network, that `use` would lend.
+
+        Loads no weights; fetches what `use` would. None where only the weights can say. Raises
+        ModelError where the model can't do the task.
+        """
+        resolved = self.resolver.resolve(ref, context, task)
+        return self.table.model(ref, resolved, task).recipe.class_of(task)
+
     def add_weights(self, weights: Mapping[str, Path]) -> None:
         """
         Make models known that ship with packs: id to directory.

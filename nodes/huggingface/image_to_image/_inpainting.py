@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nodes.huggingface import diffusion as shared
@@ -15,7 +16,6 @@ from nodes.huggingface.diffusion import (
     DiffusionNode,
     Images,
     image_outputs,
-    optional_images,
     source_image,
 )
 from nodes.huggingface.masks import Mask
@@ -25,7 +25,8 @@ from nodes.huggingface.model_kinds import (
     IPAdapterModel,
     LoraModel,
 )
-from nodes.huggingface.pipelines import Generated, generate
+from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligned
+from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
@@ -103,10 +104,13 @@ class Inpainting(DiffusionNode):
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL
     ip_adapter_image: ImageRef | None = shared.IP_ADAPTER_IMAGE
     ip_adapter_scale: float = shared.IP_ADAPTER_SCALE
+    ip_adapters: list[IPAdapterUnit] = shared.IP_ADAPTERS
     controlnet: ControlNetModel = shared.CONTROLNET
     control_image: ImageRef | None = shared.CONTROL_IMAGE
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
     control_mode: int = shared.CONTROL_MODE
+    controlnets: list[ControlNetUnit] = shared.CONTROLNETS
+    guess_mode: bool = shared.GUESS_MODE
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
@@ -118,14 +122,12 @@ class Inpainting(DiffusionNode):
             self.mask_blur,
         )
         box = mask.region(self.crop_padding) if self.crop_to_mask else whole
-        aligned_images = {
-            name: _resized(image, source)
-            for name, image in optional_images(
-                context, {"control_image": self.control_image}
-            ).items()
-        }
-        cropped_along = {"mask_image": mask.paint} | aligned_images
         conditioning = Conditioning.of(self)
+        aligned_images = {
+            name: map_aligned(image, partial(_resized, other=source))
+            for name, image in conditioning.aligned_images(context).items()
+        }
+        cropped_along: dict[str, Aligned] = {"mask_image": mask.paint, **aligned_images}
         wanted = self.property_values(
             "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
         )
@@ -138,7 +140,10 @@ class Inpainting(DiffusionNode):
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 seed=self.seed,
                 image=source.crop(box),
-                aligned_images={name: image.crop(box) for name, image in cropped_along.items()},
+                aligned_images={
+                    name: map_aligned(image, lambda one: one.crop(box))
+                    for name, image in cropped_along.items()
+                },
                 count=self.num_images,
                 restore_size=True,
                 context=context,

@@ -32,8 +32,9 @@ from nodetool_core.models.components.tokenizers import check_vocabularies, lock_
 from nodetool_core.models.diffusers import assembly
 from nodetool_core.models.diffusers.families import SHARES_SUBMODULES
 from nodetool_core.models.diffusers.modules import shallow_clone
-from nodetool_core.models.diffusers.single_file import load_file
+from nodetool_core.models.diffusers.single_file import class_of_file, load_file
 from nodetool_core.models.diffusers.tasks import check_channels, check_task
+from nodetool_core.models.protocols import NeverCancelled
 from nodetool_core.models.residency.devices import Device
 from nodetool_core.models.sources.priors import PRIOR
 from nodetool_core.models.sources.repository_files import TENSORS, part_of, tensor_file
@@ -103,6 +104,14 @@ class Recipe(ABC):
 
     def check(self, task: str) -> None:  # noqa: B027 - most recipes have nothing to refuse
         """Refuse a task that the model can't do, before anything is read. Raises ModelError."""
+
+    def class_of(self, task: str) -> type | None:
+        """
+        Return the class that does a task; None where only the weights can say.
+
+        Raises ModelError where the model can't do it.
+        """
+        return None
 
     @abstractmethod
     def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
@@ -206,6 +215,12 @@ class DirectoryRecipe(Recipe):
                 self._add(prefix + part, of, part, folder, files, cls)
         return layout
 
+    def class_of(self, task: str) -> type | None:
+        name = self._layout.class_name
+        if self._prior_layout is not None:
+            name = assembly.whole_class(name).__name__
+        return check_task(name, task, self.resolved.name) or assembly.pipeline_class(name)
+
     def check(self, task: str) -> None:
         if task in self._checked:
             return
@@ -284,6 +299,10 @@ class FileRecipe(Recipe):
         self._template: Any = None
         self._add("", resolved, "", resolved.path.parent, [resolved.path], FileRecipe)
 
+    def class_of(self, task: str) -> type | None:
+        name = class_of_file(self.resolved, self._hub, NeverCancelled())
+        return check_task(name, task, self.resolved.name) or assembly.pipeline_class(name)
+
     def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
         import torch
 
@@ -313,6 +332,7 @@ class PartRecipe(Recipe):
     def __init__(self, resolved: ResolvedModel, task: str, precision: Precision) -> None:
         super().__init__(resolved, precision)
         self._task = task
+        self._class: type | None = None
         ignored = {"quantization": precision.quantization, "compile": precision.compile}
         self.remarks += [
             f"{prop} is not used: {resolved.name} is no whole model."
@@ -347,11 +367,14 @@ class PartRecipe(Recipe):
             part, resolved, part, self._folder, weight_files(self._folder, resolved.variant), cls
         )
 
+    def class_of(self, task: str) -> type | None:
+        return self._class
+
     def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
         import torch
 
         waiting.check_cancelled()
-        if self.resolved.parts:
+        if self.resolved.parts and self._class is not None:
             return assembly.read_file(
                 self._folder,
                 self._class,

@@ -102,7 +102,7 @@ def assemble(
         _pipeline(prior, resolved.prior, dtype, its),
     )
     try:
-        return _whole_class(layout.class_name)(
+        return whole_class(layout.class_name)(
             **decoder.components, **{PRIOR + name: part for name, part in other.components.items()}
         )
     except Exception as error:
@@ -128,7 +128,7 @@ def _pipeline(
                 **dict.fromkeys((*spare, *layout.absent)),
             },
         )
-        pipeline.__class__ = _pipeline_class(layout.class_name)
+        pipeline.__class__ = pipeline_class(layout.class_name)
         # diffusers compares what it is given with the class that the model names, and these are of
         # another.
         pipeline.register_modules(**spare)
@@ -156,7 +156,8 @@ def left_out(layout: Layout, name: str) -> list[str]:
     ]
 
 
-def _pipeline_class(name: str) -> Any:
+def pipeline_class(name: str) -> Any:
+    """Return a class of diffusers by its name."""
     import diffusers
 
     return getattr(diffusers, name)
@@ -168,15 +169,15 @@ def _unconnected(name: str) -> Any:
 
     Some would load what the card in their directory names, with whatever is newest there.
     """
-    cls = _pipeline_class(name)
+    cls = pipeline_class(name)
     return type(name, (cls,), {"__module__": cls.__module__, "_load_connected_pipes": False})
 
 
-def _whole_class(decoder: str) -> Any:
+def whole_class(decoder: str) -> Any:
     """Return the class of a decoder's pipeline together with its prior."""
     from diffusers.pipelines.auto_pipeline import _get_connected_pipeline
 
-    return _get_connected_pipeline(_pipeline_class(decoder))  # type: ignore[no-untyped-call]
+    return _get_connected_pipeline(pipeline_class(decoder))  # type: ignore[no-untyped-call]
 
 
 def check_prior(decoder: str, prior: Layout, name: str) -> None:
@@ -187,7 +188,7 @@ def check_prior(decoder: str, prior: Layout, name: str) -> None:
     """
     taken = {
         part.removeprefix(PRIOR): of
-        for part, of in inspect.signature(_whole_class(decoder)).parameters.items()
+        for part, of in inspect.signature(whole_class(decoder)).parameters.items()
         if part.startswith(PRIOR)
     }
     needed = {part for part, of in taken.items() if of.default is inspect.Parameter.empty}

@@ -17,7 +17,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from nodetool_core.models.diffusers.tasks import ITSELF
-from nodetool_core.models.libraries import import_libraries
 
 if TYPE_CHECKING:
     from nodetool_core.context import Pipeline
@@ -102,6 +101,14 @@ _QUIRKS = (
     FamilyQuirk(
         re.compile(r"^StableDiffusion(XL)?ControlNet(PAG)?Pipeline$"),
         renames={"control_image": "image"},
+    ),
+    FamilyQuirk(
+        re.compile(r"^StableDiffusion(XL)?AdapterPipeline$"),
+        renames={
+            "control_image": "image",
+            "controlnet_conditioning_scale": "adapter_conditioning_scale",
+            "control_guidance_end": "adapter_conditioning_factor",
+        },
     ),
     # These inpaint through the ControlNet: it sees the image without its masked part, and the mask.
     # They take no further control image.
@@ -216,14 +223,6 @@ _PACKED_LATENTS = re.compile(
 )
 """Pipelines that pack latents into sequences, or add a frame axis, as only they can undo."""
 
-CONTROLNET_CLASS_NAMES = {
-    "text-to-image": ("Pipeline", ("{net}Pipeline",)),
-    "image-to-image": ("Img2ImgPipeline", ("{net}Img2ImgPipeline",)),
-    "inpainting": ("InpaintPipeline", ("{net}InpaintPipeline", "{net}InpaintingPipeline")),
-}
-"""Task to the suffix of a pipeline's class name, without and with a ControlNet."""
-
-
 OUTSIDE_AUTO_PIPELINE: Mapping[str, tuple[str, ...]] = {
     **ITSELF,
     "variation": (*ITSELF["variation"], "FluxPipeline"),
@@ -329,55 +328,4 @@ def exposes_latents(pipeline_class: type) -> bool:
         call_parameter(pipeline_class, "callback_on_step_end") is not None
         and "vae" in parts
         and not _PACKED_LATENTS.search(pipeline_class.__name__)
-    )
-
-
-def controlnet_pipeline_class(
-    pipeline_class: type, task: str, net: str = "ControlNet"
-) -> type | None:
-    """
-    Return the class that does a pipeline's task with a ControlNet; None where there is none.
-
-    Args:
-        net: The kind of network in class names: `ControlNet` or `ControlNetUnion`.
-    """
-    import_libraries()
-    import diffusers
-    from diffusers.pipelines import auto_pipeline
-
-    name = pipeline_class.__name__
-    plain, controlled = CONTROLNET_CLASS_NAMES[task]
-    if had := re.search(r"ControlNet(Union)?", name):
-        candidates = [name.replace(had[0], net)]
-    else:
-        stem = name.removesuffix(plain)
-        word = f"{net}PAG" if "PAG" in stem else net
-        candidates = (
-            [stem.replace("PAG", "") + form.format(net=word) for form in controlled]
-            if name.endswith(plain)
-            else []
-        )
-    tables = {
-        "text-to-image": "TEXT2IMAGE",
-        "image-to-image": "IMAGE2IMAGE",
-        "inpainting": "INPAINT",
-    }
-    mapped = getattr(auto_pipeline, f"AUTO_{tables[task]}_PIPELINES_MAPPING").values()
-    known = {found.__name__ for found in mapped} | set(OUTSIDE_AUTO_PIPELINE.get(task, ()))
-    return next(
-        (getattr(diffusers, candidate) for candidate in candidates if candidate in known), None
-    )
-
-
-def controlnet_classes(pipeline: Pipeline) -> frozenset[str]:
-    """Return the names of ControlNet classes for this kind of model."""
-    transformer = getattr(pipeline, "transformer", None)
-    if transformer is None:
-        return frozenset({"ControlNetModel", "ControlNetUnionModel"})
-    name = type(transformer).__name__
-    return frozenset(
-        {
-            name.replace("Transformer2DModel", "ControlNetModel"),
-            f"{name.removesuffix('Model')}ControlNetModel",
-        }
     )

@@ -29,6 +29,7 @@ from nodetool_core.models.sources.inspection import describe, no_whole_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import ModuleType
 
     import torch
@@ -52,19 +53,8 @@ def load_file(
     """
     import diffusers
 
-    family = family_of(weights_header(resolved.path, resolved.name), resolved.name)
-    try:
-        config = hub.configuration(family, waiting)
-    except ModelError as error:
-        message = (
-            "is a single file, which says nothing of its text encoder and tokenizer; those of"
-            f" {family} are needed. {error}"
-        )
-        hint = "Run once with a network, or use the model as a directory in diffusers form."
-        raise ModelError(
-            Problem("model_configuration_missing", resolved.name, message, hint)
-        ) from error
-    class_name = str(diffusers.DiffusionPipeline.load_config(str(config))["_class_name"])
+    family, config = _configuration(resolved, hub, waiting)
+    class_name = _class_name(config)
     try:
         with ONE_AT_A_TIME, _looking_on(_tensors(resolved)):
             made: Pipeline = getattr(diffusers, class_name).from_single_file(
@@ -81,6 +71,37 @@ def load_file(
         ) from error
     except Exception as error:
         raise load_failure(resolved.name, class_name, error) from error
+
+
+def class_of_file(resolved: ResolvedModel, hub: Hub, waiting: Cancellable) -> str:
+    """
+    Return the name of the pipeline class of a single file, by its header.
+
+    Raises ModelError where it holds no pipeline, RunCancelled.
+    """
+    return _class_name(_configuration(resolved, hub, waiting)[1])
+
+
+def _configuration(resolved: ResolvedModel, hub: Hub, waiting: Cancellable) -> tuple[str, Path]:
+    """Return the repository whose configuration a file fits, and where that lies."""
+    family = family_of(weights_header(resolved.path, resolved.name), resolved.name)
+    try:
+        return family, hub.configuration(family, waiting)
+    except ModelError as error:
+        message = (
+            "is a single file, which says nothing of its text encoder and tokenizer; those of"
+            f" {family} are needed. {error}"
+        )
+        hint = "Run once with a network, or use the model as a directory in diffusers form."
+        raise ModelError(
+            Problem("model_configuration_missing", resolved.name, message, hint)
+        ) from error
+
+
+def _class_name(config: Path) -> str:
+    import diffusers
+
+    return str(diffusers.DiffusionPipeline.load_config(str(config))["_class_name"])
 
 
 def family_of(header: Header, name: str) -> str:

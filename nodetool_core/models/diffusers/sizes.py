@@ -128,7 +128,9 @@ def side_multiple(pipeline: Pipeline) -> int:
     declared = max((quirk.side_multiple for quirk in quirks), default=0)
     multiple = declared or _multiple_of_components(pipeline)
     is_coarse = any(quirk.has_coarse_latents for quirk in quirks)
-    return multiple * (_vae_scale_factor(pipeline) if is_coarse else 1)
+    # A T2I-Adapter folds the pixels of its image before it looks at them.
+    folded = getattr(getattr(pipeline, "adapter", None), "downscale_factor", 1)
+    return math.lcm(multiple * (_vae_scale_factor(pipeline) if is_coarse else 1), folded)
 
 
 def _multiple_of_components(pipeline: Pipeline) -> int:

@@ -176,7 +176,7 @@ UNFIT: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
         re.compile(r"Prior(?!Redux)"),
     ),
     (
-        "takes `image` for what its adapter follows, and no node passes an image to a T2I-Adapter",
+        "is a model and a T2I-Adapter in one: give the adapter apart, in `controlnets`",
         re.compile(r"Adapter"),
     ),
     (

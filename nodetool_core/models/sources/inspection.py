@@ -38,7 +38,7 @@ _NAMES: Final[dict[Kind, tuple[str, str]]] = {
     ),
     "ip_adapter": ("an IP adapter", "Name it in the node's `ip_adapter_model`."),
     "controlnet": ("a ControlNet", "Name it in the node's `controlnet`."),
-    "t2i_adapter": ("a T2I-Adapter", "No node uses it; ControlNets do the same."),
+    "t2i_adapter": ("a T2I-Adapter", "Give its directory as a ControlNet to a text-to-image node."),
     "upscaler": ("a network that enlarges images", "Use it with the node Upscale."),
     "embedding": ("an embedding (textual inversion)", "No node uses embeddings."),
     "motion_module": ("a motion module", "It makes videos of a model; no node uses it."),

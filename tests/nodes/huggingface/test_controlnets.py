@@ -13,7 +13,7 @@ from nodes.huggingface.model_kinds import ControlNetModel
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData, ModelRef, NodeError
 from nodetool_core.errors import ModelError
-from nodetool_core.models.diffusers.families import controlnet_pipeline_class
+from nodetool_core.models.diffusers.controls import controlnet_pipeline_class
 from tests.nodes.huggingface.test_image_to_image import scene
 from tests.nodes.huggingface.test_inpainting import spot
 

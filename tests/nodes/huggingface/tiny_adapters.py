@@ -6,6 +6,7 @@ Random weights, real files.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,12 @@ from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
 from tests.nodes.huggingface import tiny_pipelines
-from tests.nodes.huggingface.tiny_controlnets import FOR_DENOISER, FOR_INPAINTING, unet_union
+from tests.nodes.huggingface.tiny_controlnets import (
+    FOR_DENOISER,
+    FOR_INPAINTING,
+    unet_t2i_adapter,
+    unet_union,
+)
 from tests.nodes.huggingface.tiny_parts import (
     WIDTH,
     clip_config,
@@ -68,6 +74,26 @@ def save_controlnet_for_inpainting(family: str, directory: Path) -> str:
 
 def save_controlnet_union(family: str, directory: Path) -> str:
     return _save_net(family, directory, {"UNet2DConditionModel": unet_union})
+
+
+def save_t2i_adapter(family: str, directory: Path) -> str:
+    return _save_net(
+        family,
+        directory,
+        {"UNet2DConditionModel": partial(unet_t2i_adapter, pixels=_pixels(family))},
+    )
+
+
+def save_grey_t2i_adapter(family: str, directory: Path) -> str:
+    """Return one that looks at grey images, such as those for sketches."""
+    made = partial(unet_t2i_adapter, pixels=_pixels(family), channels=1)
+    return _save_net(family, directory, {"UNet2DConditionModel": made})
+
+
+def _pixels(family: str) -> int:
+    """Return how many pixels one latent of a family covers along a side."""
+    pipeline: Any = _built(family)
+    return int(pipeline.vae_scale_factor)
 
 
 def _save_net(family: str, directory: Path, builders: Mapping[str, Callable[[Any], Any]]) -> str:

@@ -18,6 +18,7 @@ from diffusers import (
     QwenImageControlNetModel,
     SanaControlNetModel,
     SD3ControlNetModel,
+    T2IAdapter,
     ZImageControlNetModel,
 )
 
@@ -51,6 +52,28 @@ def unet_union(unet: Any) -> Any:
     return outspoken(
         ControlNetUnionModel(
             **{name: value for name, value in unet.config.items() if name in known} | narrow
+        )
+    )
+
+
+def unet_t2i_adapter(unet: Any, pixels: int, channels: int = 3) -> Any:
+    """
+    Return an adapter that adds to the levels of a UNet.
+
+    Args:
+        pixels: How many of them one latent covers along a side.
+    """
+    first, *others = unet.config.block_out_channels
+    # Levels without attention take what is added after they have halved the sides.
+    is_late = unet.config.down_block_types[0] == "DownBlock2D"
+    widths = [first, *others, others[-1], others[-1]] if is_late else [first, *others]
+    return outspoken(
+        T2IAdapter(
+            in_channels=channels,
+            channels=widths,
+            num_res_blocks=1,
+            downscale_factor=2 * pixels if is_late else pixels,
+            adapter_type="full_adapter_xl" if is_late else "full_adapter",
         )
     )
 
