@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from nodetool_core import __version__
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.errors import Problem
+from nodetool_core.importing.infotext import infotext
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.a1111.body import EditBody, GenerationBody
-from nodetool_core.server.a1111.infotext import infotext
 from nodetool_core.server.a1111.options import Options
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import encode_image_data

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 
 from nodetool_core.assets.infotext import read_texts
 from nodetool_core.engine.events import Event, NodePreview, NodeProgress
+from nodetool_core.importing.infotext import parsed
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.a1111 import lists, openapi
 from nodetool_core.server.a1111.answers import Answers, response
@@ -34,7 +35,6 @@ from nodetool_core.server.a1111.checkpoints import Checkpoints, Use
 from nodetool_core.server.a1111.errors import show_failure
 from nodetool_core.server.a1111.extras_routes import ExtrasRoutes
 from nodetool_core.server.a1111.generations import Generation, Generations, progress_of
-from nodetool_core.server.a1111.infotext import parsed
 from nodetool_core.server.a1111.options import ClientOptions, changed, shown
 from nodetool_core.server.http.dialect import Dialect, password_or_bearer
 from nodetool_core.server.http.json_body import read_object

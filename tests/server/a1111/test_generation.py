@@ -8,8 +8,9 @@ from typing import Any, get_args
 import pytest
 from PIL import Image
 
+from nodetool_core.importing.samplers import SAMPLERS, SCHEDULES
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
-from nodetool_core.server.a1111.samplers import SAMPLERS, SCHEDULES, scheduler_of
+from nodetool_core.server.a1111.samplers import scheduler_of
 from tests.server.a1111.conftest import PHOTO, Ask, images_of, info_of, text_of
 from tests.server.live import LiveServer, png
 from tests.server.openai.conftest import TINY

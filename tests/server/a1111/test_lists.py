@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from nodetool_core.server.a1111.infotext import fields_of, infotext, parsed
+from nodetool_core.importing.infotext import infotext, parsed
+from nodetool_core.server.a1111.infotext import fields_of
 from tests.server.a1111.conftest import PHOTO, PREFIX, Ask, info_of, text_of
 from tests.server.live import LiveServer, opened, png
 from tests.server.openai.conftest import TINY
