@@ -1,6 +1,8 @@
 """
 Files of NodeTool, and of other versions of this one, that hold what is not known here.
 
+An image that was made here holds its workflow.
+
 Such a file is valid but for some nodes, properties or edges. What has no counterpart is taken out
 of the graph and kept beside it, in the file's field `left_out`, so that nothing is lost by saving;
 what is left is checked again, until nothing is wrong with it.
@@ -13,7 +15,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nodetool_core.errors import Problem, WorkflowError
+from nodetool_core.assets.provenance import read_provenance
+from nodetool_core.errors import ImageError, Problem, WorkflowError
 from nodetool_core.importing import NotRecognizedError
 from nodetool_core.importing.draft import Imported, SourceNode
 from nodetool_core.validation import build_graph
@@ -33,7 +36,7 @@ def import_file(path: Path, registry: Registry) -> Imported:
 
     Raises NotRecognizedError where it has another, WorkflowError where nothing of it is left.
     """
-    document = _document(path)
+    document = _in_image(path) or _document(path)
     notes: list[Problem] = []
     labels = {
         node.id: f"{node.type.rpartition('.')[2]} ({node.id})" for node in document.graph.nodes
@@ -56,6 +59,16 @@ def import_file(path: Path, registry: Registry) -> Imported:
         SourceNode(label, [node_id] if node_id in kept else []) for node_id, label in labels.items()
     ]
     return Imported(document, [*notes, *graph.notes], frozenset(), sources)
+
+
+def _in_image(path: Path) -> WorkflowDocument | None:
+    """Return the workflow that made an image of ours; None for other files."""
+    try:
+        made = read_provenance(path)
+    except ImageError:
+        return None
+    workflow = None if made is None else made.get("workflow")
+    return WorkflowDocument.from_json(workflow, str(path)) if isinstance(workflow, dict) else None
 
 
 def _document(path: Path) -> WorkflowDocument:

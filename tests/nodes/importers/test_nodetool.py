@@ -78,3 +78,16 @@ def test_files_that_are_none_of_it(tmp_path: Path) -> None:
     nothing = {"graph": {"nodes": [{"id": "d", "type": "nodetool.video.Trim"}], "edges": []}}
     with pytest.raises(WorkflowError, match="has no node that is known here"):
         import_file(written(tmp_path, nothing), REGISTRY)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_an_image_that_was_made_here_holds_its_workflow(tmp_path: Path, suffix: str) -> None:
+    made = import_file(written(tmp_path, SCALED), REGISTRY).document
+    result = Workflow.from_document(made, REGISTRY, base=tmp_path).run(photo=LAKE)
+    path = result["small"].save(tmp_path / f"small.{suffix}")
+    again = import_file(path, REGISTRY)
+    assert again.grade is Grade.WHOLE
+    assert [node.type for node in again.document.graph.nodes][:2] == [
+        "nodetool.input.ImageInput",
+        "nodetool.image.Scale",
+    ]
