@@ -1,0 +1,1 @@
+"""Images of other tools: what they state of their making, as workflows."""

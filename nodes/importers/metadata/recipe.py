@@ -1,0 +1,189 @@
+"""
+What an image is made with, and the workflow that makes it.
+
+Every dialect becomes a `Recipe`: the file's own words are read by one module each. A recipe is one
+generating node, between the model and the output, and for a second pass two more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from nodes.importers.metadata.fields import Fields
+from nodetool_core.importing.draft import Draft, Handle
+
+TEXT_TO_IMAGE: Final = "huggingface.text_to_image.TextToImage"
+IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"
+INPAINTING: Final = "huggingface.image_to_image.Inpainting"
+UPSCALE: Final = "huggingface.image_to_image.Upscale"
+
+MODEL: Final = "model"
+IMAGE: Final = "image"
+ENLARGED: Final = "enlarged"
+REFINED: Final = "refined"
+_PLACES: Final = (
+    MODEL,
+    "source",
+    "mask",
+    "control",
+    "edges",
+    IMAGE,
+    "upscaled",
+    ENLARGED,
+    REFINED,
+    "output",
+)
+"""The nodes, from the left to the right."""
+_WIDTH: Final = 320
+
+
+@dataclass
+class SecondPass:
+    """An image made larger, and refined."""
+
+    strength: float
+    scale: float = 2.0
+    size: tuple[int, int] | None = None
+    network: dict[str, object] | None = None
+    """What enlarges it; resampling where there is none."""
+    properties: dict[str, object] = field(default_factory=dict)
+    """Those of the node that refines, where they differ from the first one's."""
+
+
+@dataclass
+class Control:
+    """A ControlNet."""
+
+    network: dict[str, object]
+    field: str
+    """The field that names it."""
+    scale: float = 1.0
+    canny: tuple[int, int] | None = None
+    """Thresholds, where its image is made of edges."""
+
+
+@dataclass
+class Recipe:
+    """What an image is made with; a property that is None keeps its default."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: dict[str, object] | None = None
+    model_field: str = "Model"
+    """The field that names it."""
+    properties: dict[str, object] = field(default_factory=dict)
+    """Of the generating node: steps, seed, scheduler, …"""
+    size: tuple[int, int] | None = None
+    loras: list[dict[str, object]] = field(default_factory=list)
+    strength: float | None = None
+    """How much of an image is changed, where it began with one."""
+    start_field: str = ""
+    """The field that says so."""
+    is_masked: bool = False
+    control: Control | None = None
+    second: SecondPass | None = None
+
+
+class Writer:
+    """Writes the workflow of a recipe."""
+
+    def __init__(self, recipe: Recipe, fields: Fields, draft: Draft) -> None:
+        self._recipe = recipe
+        self._fields = fields
+        self._draft = draft
+
+    def write(self) -> None:
+        """Write the nodes. Raises Unsupported where a value fits no property."""
+        recipe = self._recipe
+        common: dict[str, object] = {
+            "model": self._model(),
+            "prompt": recipe.prompt,
+            "negative_prompt": recipe.negative_prompt,
+            **recipe.properties,
+            "loras": recipe.loras or None,
+        }
+        if recipe.control is not None:
+            common |= self._control(recipe.control)
+        if recipe.strength is None:
+            width, height = recipe.size or (None, None)
+            made = self._add(IMAGE, TEXT_TO_IMAGE, common | {"width": width, "height": height})
+        else:
+            made = self._from_image(common, recipe.strength)
+        if recipe.second is not None:
+            made = self._second(recipe.second, common, made)
+        self._add("output", "nodetool.output.Output", {"name": "image", "value": made})
+
+    def _add(self, name: str, node_type: str, properties: Mapping[str, object]) -> Handle:
+        given = {key: value for key, value in properties.items() if value is not None}
+        ui = {"position": {"x": _WIDTH * _PLACES.index(name), "y": 0}}
+        return Handle(self._draft.add(name, node_type, given, where=name, ui=ui))
+
+    def _model(self) -> Handle:
+        """Write the input for the model, which is not in the file of an image."""
+        ref, field_name = self._recipe.model, self._recipe.model_field
+        hint = "Run with --set model=PATH, or --set model=OWNER/NAME for a model of the Hub."
+        if ref is None:
+            message = "the image names no model that can be had: the small one that ships is used."
+            self._fields.about(field_name, message, hint)
+        else:
+            message = (
+                f"is the input 'model'; unless it is set, the file {_name(ref)!r} is looked for in"
+                " the folders of models (--models-dir)."
+            )
+            self._fields.note(field_name, message, hint)
+        properties = {"name": "model", "value": ref}
+        return self._add(MODEL, "nodetool.input.HuggingFaceModelInput", properties)
+
+    def _image(self, node: str, name: str, field_name: str) -> Handle:
+        """Write an input for an image that the file does not hold."""
+        message = f"is not in the file: it is the input {name!r}, which has to be given."
+        self._fields.note(field_name, f"its {name} {message}", f"Run with --set {name}=PATH.")
+        return self._add(node, "nodetool.input.ImageInput", {"name": name})
+
+    def _from_image(self, common: Mapping[str, object], strength: float) -> Handle:
+        recipe = self._recipe
+        given = {
+            **common,
+            "image": self._image("source", "source", recipe.start_field),
+            "strength": strength,
+        }
+        if recipe.is_masked:
+            mask = self._image("mask", "mask", recipe.start_field)
+            return self._add(IMAGE, INPAINTING, given | {"mask_image": mask})
+        return self._add(IMAGE, IMAGE_TO_IMAGE, given)
+
+    def _control(self, control: Control) -> dict[str, object]:
+        image = self._image("control", "control_image", control.field)
+        if control.canny is not None:
+            low, high = control.canny
+            thresholds = {"image": image, "low_threshold": low, "high_threshold": high}
+            image = self._add("edges", "lib.pillow.filter.Canny", thresholds)
+        return {
+            "controlnet": control.network,
+            "control_image": image,
+            "controlnet_conditioning_scale": control.scale,
+        }
+
+    def _second(self, second: SecondPass, common: Mapping[str, object], made: Handle) -> Handle:
+        width, height = second.size or (None, None)
+        if second.network is not None:
+            made = self._add("upscaled", UPSCALE, {"image": made, "model": second.network})
+        if second.size is None and self._recipe.size is not None:
+            # A network enlarges by a factor of its own: the size is what counts.
+            width, height = (round(side * second.scale) for side in self._recipe.size)
+        if width is None:
+            scaled = {"image": made, "scale": second.scale}
+            made = self._add(ENLARGED, "nodetool.image.Scale", scaled)
+        else:
+            sized = {"image": made, "width": width, "height": height, "fit": "crop"}
+            made = self._add(ENLARGED, "nodetool.image.Resize", sized)
+        given = {**common, "image": made, "strength": second.strength, **second.properties}
+        return self._add(REFINED, IMAGE_TO_IMAGE, given)
+
+
+def _name(ref: Mapping[str, object]) -> object:
+    """Return what a reference calls the file of a model, or of its denoiser."""
+    part = ref.get("denoiser")
+    return part.get("repo_id") if isinstance(part, dict) else ref.get("repo_id")

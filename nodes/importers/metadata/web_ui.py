@@ -1,0 +1,316 @@
+"""
+Texts of the A1111 web UI and of what has grown out of it.
+
+Forge, SD.Next, Fooocus by choice, and CivitAI, which adds what it knows of the files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from nodes.importers.metadata.fields import Fields
+from nodes.importers.metadata.prompts import finite, lora, prompt_of, weights_file
+from nodes.importers.metadata.recipe import (
+    ENLARGED,
+    IMAGE,
+    MODEL,
+    REFINED,
+    Control,
+    Recipe,
+    SecondPass,
+)
+from nodetool_core.importing.infotext import read, size_of
+from nodetool_core.importing.samplers import scheduler_named
+
+PROMPT: Final = "Prompt"
+NEGATIVE: Final = "Negative prompt"
+
+_MORE_SAMPLERS: Final[Mapping[str, str]] = {
+    "default": "default",
+    "ddpm": "DDPMScheduler",
+    "deis": "DEISMultistepScheduler",
+    "pndm": "PNDMScheduler",
+    "tcd": "TCDScheduler",
+    "dpm sde": "DPMSolverSDEScheduler",
+    "dpm++ sde": "DPMSolverSDEScheduler",
+    "dpm++ 1s": "DPMSolverSinglestepScheduler",
+}
+"""Samplers that SD.Next has, and the web UI's server does not list."""
+
+_USUAL_SCHEDULES: Final = frozenset({"", "simple", "normal", "sgm uniform", "automatic", "uniform"})
+"""Schedules that mean about what our schedulers do by themselves."""
+
+_FLOW: Final = re.compile(
+    r"(?<![a-z])(?:flux|chroma(?![a-z])|sd3|stable-?diffusion-?3|qwen[-_ ]?image|z[-_ ]?image)",
+    re.IGNORECASE,
+)
+"""Names of flow-matching models, which step by Euler's rule."""
+
+_SAYS_NOTHING: Final = (
+    *("Version", "App", "User", "Backend", "Pipeline", "Operations", "Created Date", "RNG"),
+    *("Batch size", "Batch pos", "Civitai metadata", "Index", "Script", "Width", "Height"),
+    *("Cross Attention", "Attention", "Device", "Diffusion in Low Bits", "Metadata Scheme"),
+)
+"""Fields that change no image, or about as much as another machine does."""
+_HASHES: Final = ("Model hash", "VAE hash", "Lora hashes", "Hashes", "Refiner hash")
+"""Fields that state which file another field means."""
+
+
+def recipe_of(fields: Fields) -> Recipe:
+    """Return what a text says; each of its fields is read, or noted as lost."""
+    prompt, loras = prompt_of(fields, PROMPT, fields.text(PROMPT, IMAGE))
+    negative, more = prompt_of(fields, NEGATIVE, fields.text(NEGATIVE, IMAGE))
+    recipe = Recipe(prompt, negative, loras=[*loras, *more])
+    fields.skip(*_SAYS_NOTHING, *_HASHES)
+    size = size_of(fields.text("Size", IMAGE))
+    recipe.size = size
+    _resources(fields, recipe)
+    _model(fields, recipe)
+    is_flow = bool(
+        fields.has("Distilled CFG Scale")
+        or fields.has("Shift")
+        or (recipe.model and _FLOW.search(json.dumps(recipe.model)))
+    )
+    recipe.properties = _properties(fields, is_flow)
+    _hires(fields, recipe)
+    _start(fields, recipe)
+    _controls(fields, recipe)
+    _known_losses(fields)
+    return recipe
+
+
+def fields_of(text: str) -> dict[str, object]:
+    """Return the fields of a text by their names, its prompts too."""
+    found = read(text)
+    prompts = {PROMPT: found.prompt, NEGATIVE: found.negative_prompt}
+    return {**{name: one for name, one in prompts.items() if one}, **found.parameters}
+
+
+def _properties(fields: Fields, is_flow: bool) -> dict[str, object]:
+    guidance = fields.number("CFG scale", IMAGE)
+    distilled = fields.number("Distilled CFG Scale", IMAGE)
+    if distilled is not None:
+        if guidance not in (None, 1.0):
+            message = f"{guidance:g} has no counterpart beside the distilled one: it is left out."
+            fields.lost("CFG scale", message)
+        guidance = distilled
+    return {
+        "num_inference_steps": fields.whole("Steps", IMAGE),
+        "guidance_scale": guidance,
+        "seed": fields.whole("Seed", IMAGE),
+        "shift": fields.number("Shift", IMAGE),
+        "scheduler": scheduler(fields, "Sampler", "Schedule type", is_flow),
+    }
+
+
+def scheduler(fields: Fields, sampler: str, schedule: str, is_flow: bool) -> str | None:
+    """Return our scheduler for two fields; None, and notes, where it is the model's own."""
+    name, wanted = fields.text(sampler, IMAGE), fields.text(schedule, IMAGE)
+    if not name:
+        return None
+    plain = "uniform" if wanted.lower() in ("simple", "normal", "sgm uniform") else wanted
+    if is_flow or name.lower().endswith("flowmatch"):
+        if name.lower().removesuffix(" flowmatch") not in ("euler", "default"):
+            message = f"{name!r} has no counterpart: the model's own scheduler is used."
+            fields.about(sampler, message)
+        if wanted.lower() not in _USUAL_SCHEDULES:
+            message = f"{wanted!r} has no counterpart: the model's own steps are used."
+            fields.about(schedule, message)
+        return "default"
+    if name.lower() in _MORE_SAMPLERS:
+        found, unused = _MORE_SAMPLERS[name.lower()], ""
+    else:
+        listed = scheduler_named(name, plain)
+        if listed is None:
+            message = f"{name!r} has no counterpart: the model's own scheduler is used."
+            fields.about(sampler, message)
+            return "default"
+        found, unused = listed
+    if unused:
+        place = schedule if fields.has(schedule) else sampler
+        message = f"{wanted or name!r} has no counterpart beside {found}: its usual steps are used."
+        fields.about(place, message)
+    return found
+
+
+def _model(fields: Fields, recipe: Recipe) -> None:
+    """Read the checkpoint, and the files of its parts."""
+    name, vae = fields.text("Model", MODEL), fields.text("VAE", MODEL)
+    modules = [fields.text(one, MODEL) for one in fields.names("Module ")]
+    if not name:
+        return
+    recipe.model_field = "Model"
+    ref: dict[str, object] = {"type": "hf.model", "repo_id": weights_file(name)}
+    if modules:
+        ref = {"type": "hf.model", "repo_id": "", "denoiser": ref}
+        encoders = [one for one in modules if not _is_vae(one)]
+        autoencoders = [one for one in modules if _is_vae(one)]
+        if encoders:
+            ref["text_encoders"] = [_file(one) for one in encoders]
+        vae = autoencoders[0] if autoencoders and not vae else vae
+    if vae and vae.lower() not in ("automatic", "default (model)"):
+        ref["vae"] = _file(vae)
+    recipe.model = ref
+
+
+def _file(name: str) -> dict[str, object]:
+    return {"type": "hf.model", "repo_id": weights_file(name)}
+
+
+def _is_vae(name: str) -> bool:
+    return name.lower() in ("ae", "ae.safetensors") or "vae" in name.lower()
+
+
+def _resources(fields: Fields, recipe: Recipe) -> None:
+    """Read what CivitAI knows of the files: the model and the networks, by the ids of versions."""
+    try:
+        listed = json.loads(fields.text("Civitai resources") or "[]")
+    except (ValueError, RecursionError):
+        fields.lost("Civitai resources", "is no JSON, and left out.")
+        return
+    for one in listed if isinstance(listed, list) else []:
+        if not isinstance(one, dict):
+            continue
+        kind, version = str(one.get("type", "")).lower(), one.get("modelVersionId")
+        called = " ".join(str(one.get(key, "")) for key in ("modelName", "modelVersionName"))
+        place = f"https://civitai.com/api/download/models/{version}"
+        hint = f"Download {called.strip() or 'it'} from {place} under that name."
+        file = f"civitai_{version}.safetensors"
+        if kind == "checkpoint" and not fields.has("Model"):
+            recipe.model, recipe.model_field = _file(file), "Civitai resources"
+            fields.note("Civitai resources", f"the model is the file {file!r}.", hint)
+        elif kind in ("lora", "locon", "lycoris", "dora") and not recipe.loras:
+            scale = finite(one.get("weight", 1.0))
+            recipe.loras.append(lora(file, 1.0 if scale is None else scale))
+            fields.note("Civitai resources", f"a LoRA is the file {file!r}.", hint)
+        elif kind in ("embed", "textualinversion"):
+            fields.lost("Civitai resources", f"the embedding {called.strip()!r} is left out.", hint)
+    recipe.loras = list({str(one["repo_id"]): one for one in recipe.loras}.values())
+
+
+def _hires(fields: Fields, recipe: Recipe) -> None:
+    """Read the second pass over an enlarged image."""
+    names = ("Hires upscale", "Hires resize")
+    if not any(fields.has(name) for name in names):
+        return
+    strength = fields.number("Denoising strength", REFINED)
+    second = SecondPass(0.7 if strength is None else strength)
+    second.scale = fields.number("Hires upscale", ENLARGED) or 2.0
+    size = size_of(fields.text("Hires resize", ENLARGED))
+    second.size = size if size and all(size) else None
+    enlarger = fields.text("Hires upscaler", ENLARGED)
+    if enlarger.lower().startswith("latent"):
+        fields.note("Hires upscaler", "here, the image is enlarged, not its latents.")
+    elif enlarger and enlarger.lower() not in ("lanczos", "nearest", "none"):
+        second.network = {"type": "hf.real_esrgan", "repo_id": weights_file(enlarger)}
+        file = second.network["repo_id"]
+        fields.note("Hires upscaler", f"{file!r} is looked for in the folders of models.")
+    steps = fields.whole("Hires steps", REFINED) or recipe.properties["num_inference_steps"]
+    if isinstance(steps, int) and 0 < second.strength < 1:
+        # The web UI runs all steps of its second pass; here, `strength` of them are run.
+        second.properties["num_inference_steps"] = min(100, max(1, round(steps / second.strength)))
+    for name, prop in (("Hires prompt", "prompt"), ("Hires negative prompt", "negative_prompt")):
+        if fields.has(name):
+            text, more = prompt_of(fields, name, fields.text(name, REFINED))
+            second.properties[prop] = text
+            second.properties |= {"loras": more} if more else {}
+    guidance = fields.number("Hires CFG Scale", REFINED)
+    second.properties |= {} if guidance is None else {"guidance_scale": guidance}
+    for name in fields.names("Hires Module"):
+        fields.usual(name, "Use same choices")
+    recipe.second = second
+
+
+def _start(fields: Fields, recipe: Recipe) -> None:
+    """Read that the image began with another one."""
+    masked = [name for name in ("Mask blur", "Inpaint area", "Mask mode") if fields.has(name)]
+    if recipe.second is None and (masked or fields.has("Denoising strength")):
+        strength = fields.number("Denoising strength", IMAGE)
+        recipe.strength = 0.75 if strength is None else strength
+        recipe.start_field = "Denoising strength" if strength is not None else masked[0]
+    recipe.is_masked = bool(masked) and recipe.strength is not None
+    if not recipe.is_masked:
+        return
+    recipe.properties["mask_blur"] = fields.whole("Mask blur", IMAGE)
+    fields.usual("Masked content", "original")
+    fields.usual("Mask mode", "Inpaint masked")
+    area, padding = fields.text("Inpaint area", IMAGE), fields.whole("Masked area padding", IMAGE)
+    if area.lower() == "only masked" or padding is not None:
+        recipe.properties |= {"crop_to_mask": True, "crop_padding": padding}
+
+
+_CONTROL: Final = re.compile(r"(?:^|,\s*)([A-Z][\w ]*):\s*")
+
+
+def _controls(fields: Fields, recipe: Recipe) -> None:
+    for name in fields.names("ControlNet "):
+        if not re.fullmatch(r"ControlNet \d+", name):
+            continue
+        text = fields.text(name)
+        _, *parts = _CONTROL.split(text)
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        given = {key.lower(): value.strip() for key, value in pairs}
+        model = re.sub(r"\s*\[[0-9a-f]+\]$", "", given.get("model", ""))
+        if not model or model == "None" or recipe.control is not None:
+            why = "names no network" if recipe.control is None else "is a second one"
+            fields.lost(name, f"{why}, and has no counterpart: {text!r} is left out.")
+            continue
+        fields.take(name, IMAGE)
+        recipe.control = _control(fields, name, model, given)
+
+
+def _control(fields: Fields, name: str, model: str, given: Mapping[str, str]) -> Control:
+    module = given.get("module", "none").lower()
+    control = Control({"type": "hf.controlnet", "repo_id": weights_file(model)}, name)
+    control.scale = _number(given.get("weight"), 1.0)
+    file = control.network["repo_id"]
+    fields.note(name, f"{file!r} is looked for in the folders of models.")
+    if module == "canny":
+        low, high = (_number(given.get(f"threshold {one}"), -1.0) for one in "ab")
+        control.canny = (round(low), round(high)) if 0 <= low <= high <= 255 else (100, 200)
+    elif module != "none":
+        fields.about(name, f"{module!r} is not run here: give an image that was prepared by it.")
+    rest = {
+        "guidance start": "0",
+        "guidance end": "1",
+        "starting step": "0",
+        "ending step": "1",
+        "control mode": "balanced",
+    }
+    for key, usual in rest.items():
+        value = given.get(key, usual)
+        if value.lower() != usual and _number(value, -1.0) != _number(usual, -2.0):
+            fields.lost(name, f"{key} {value!r} has no counterpart, and is left out.")
+    return control
+
+
+def _number(text: str | None, default: float) -> float:
+    number = finite(text)
+    return default if number is None else number
+
+
+def _known_losses(fields: Fields) -> None:
+    """Note what has no counterpart, in words that say what the image lacks."""
+    fields.usual("Clip skip", 1, 0)
+    if skip := fields.whole("Clip skip"):
+        message = f"{skip} has no counterpart: the text encoders are used as they are made for."
+        fields.lost("Clip skip", message)
+    fields.usual("Variation seed strength", 0, 0.0)
+    if fields.has("Variation seed"):
+        seed, share = fields.take("Variation seed"), fields.take("Variation seed strength")
+        message = f"noise of seed {seed} is mixed in there by {share}: it has no counterpart."
+        fields.lost("Variation seed", message)
+        fields.skip("Variation seed strength")
+    detailers = fields.names("ADetailer ")
+    for name in detailers:
+        if name != "ADetailer version":
+            value = fields.take(name)
+            fields.lost(name, f"{value!r} is left out: faces and hands are not repainted here.")
+    fields.skip(*(name for name in detailers if name == "ADetailer version"))
+    if fields.has("TI hashes"):
+        named = fields.text("TI hashes")
+        message = f"embeddings have no counterpart: {named!r} are read as words."
+        fields.lost("TI hashes", message)
