@@ -32,6 +32,7 @@ pack = Pack(
     importers={
         "ComfyUI": "nodes.importers.comfyui.importer:import_file",
         "NodeTool": "nodetool_core.importing.nodetool:import_file",
+        "images": "nodes.importers.metadata.importer:import_file",
     },
     graph_readers={"comfyui": "nodes.importers.comfyui.served:reader"},
     pages={"models.md": "nodes.huggingface.models_page:page"},

@@ -20,7 +20,10 @@ File = Annotated[
     Path,
     typer.Argument(
         metavar="FILE",
-        help="A workflow of ComfyUI: API or editor format, or an image it wrote. Or a folder.",
+        help=(
+            "A workflow of ComfyUI (API or editor format), or an image that it, a web UI, InvokeAI,"
+            " Fooocus, NovelAI or nodetool wrote. Or a folder."
+        ),
     ),
 ]
 Out = Annotated[
@@ -39,7 +42,7 @@ _SUFFIXES = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp"})
 
 def import_(file: File, out: Out = None, report: Report = False, as_json: AsJson = False) -> None:
     """
-    Write a ComfyUI workflow as a workflow of nodetool.
+    Write a workflow of another tool, or what an image is made with, as a workflow of nodetool.
 
     What was changed or has no counterpart is said on stderr, by node. Exit code 0 where the
     workflow is whole, 3 where something of it does only about the same, 1 where a node or a value
@@ -51,6 +54,7 @@ def import_(file: File, out: Out = None, report: Report = False, as_json: AsJson
       nodetool import comfyui.json --out workflow.json
       nodetool run workflow.json --set model=OWNER/NAME
       nodetool import comfyui.json --report
+      nodetool import photo.png --out again.json
       nodetool import workflows/ --out imported/
     """
     from nodetool_core.errors import Problem

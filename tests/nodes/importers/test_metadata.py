@@ -1,0 +1,350 @@
+"""Images of other tools, by what they state of their making."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from nodes.importers.metadata import fooocus, invokeai, novelai, web_ui
+from nodes.importers.metadata.fields import Fields
+from nodes.importers.metadata.importer import Reader
+from nodes.importers.metadata.recipe import Writer
+from nodetool_core import Workflow
+from nodetool_core.assets.infotext import comment_text
+from nodetool_core.importing import NotRecognizedError, import_file
+from nodetool_core.importing.draft import Draft, Grade, Imported, Unsupported
+from nodetool_core.importing.report import report
+from tests.nodes.importers.conftest import REGISTRY, edges, values
+
+A1111 = """a lake at night, <lora:stars_v2:0.8>
+Negative prompt: people
+Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 965400086, Size: 512x640, \
+Model hash: 45dee52b, Model: dreamshaper_8, Lora hashes: "stars_v2: 1a2b", Version: v1.10.1"""
+HIRES = """a cabin
+Steps: 25, Sampler: Euler a, CFG scale: 6, Seed: 777, Size: 512x768, Model: v1-5-pruned-emaonly, \
+Denoising strength: 0.5, Hires upscale: 2, Hires steps: 10, Hires upscaler: 4x-UltraSharp, \
+Hires prompt: "a cabin, in detail", Hires CFG Scale: 5, Version: v1.10.1"""
+INPAINT = """a boat
+Steps: 30, Sampler: DDIM, CFG scale: 7.5, Seed: 5, Size: 512x512, Model: inpaint, Clip skip: 2, \
+Denoising strength: 0.6, Mask blur: 4, Inpaint area: Only masked, Masked area padding: 32, \
+Variation seed: 9, Variation seed strength: 0.2, ADetailer model: face_yolov8n.pt, \
+ADetailer version: 24.1.1, Token merging ratio: 0.4, Version: v1.10.1"""
+FORGE = """a yellow raincoat
+Steps: 25, Sampler: Euler, Schedule type: Simple, CFG scale: 1, Distilled CFG Scale: 3.5, \
+Seed: 42, Size: 896x1152, Model hash: d5d1e2a8b0, Model: flux1-dev-Q8_0, Version: f2.0.1v1.10.1, \
+Module 1: ae, Module 2: clip_l, Module 3: t5xxl_fp16"""
+CIVITAI = """light over the harbour
+Steps: 20, CFG scale: 3.5, Sampler: Undefined, Seed: 12, Size: 832x1216, Clip skip: 1, Created \
+Date: 2024-09-01T00:00:00.000Z, Civitai resources: [{"type":"checkpoint","modelVersionId":691639,\
+"modelName":"FLUX","modelVersionName":"Dev"},{"type":"lora","weight":0.6,"modelVersionId":7,\
+"modelName":"Mist","modelVersionName":"v1"}], Civitai metadata: {}"""
+CONTROL = """a house
+Steps: 20, Sampler: UniPC, CFG scale: 7, Seed: 3, Size: 512x512, Model: sd15, \
+ControlNet 0: "Module: canny, Model: control_v11p_sd15_canny [d14c016b], Weight: 0.9, Resize Mode: \
+Crop and Resize, Processor Res: 512, Threshold A: 50, Threshold B: 150, Guidance Start: 0, \
+Guidance End: 0.8, Pixel Perfect: True, Control Mode: Balanced", \
+ControlNet 1: "Module: none, Model: control_v11f1p_sd15_depth [cfd03158], Weight: 1", TI hashes: \
+"easynegative: c74b4e81\""""
+FOOOCUS = {
+    "adm_guidance": "(1.5, 0.8, 0.3)",
+    "base_model": "juggernautXL_v8Rundiffusion",
+    "base_model_hash": "aeb7e9e689",
+    "clip_skip": 2,
+    "full_negative_prompt": ["blurry, cropped"],
+    "full_prompt": ["cinematic still a goldfish . 35mm photo"],
+    "guidance_scale": 4,
+    "loras": [["sd_xl_offset_example-lora_1.0", 0.1, "4852686128"]],
+    "lora_combined_1": "sd_xl_offset_example-lora_1.0 : 0.1",
+    "metadata_scheme": "fooocus",
+    "negative_prompt": "blurry",
+    "performance": "Speed",
+    "prompt": "a goldfish",
+    "refiner_model": "None",
+    "refiner_switch": 0.5,
+    "resolution": "(768, 1280)",
+    "sampler": "dpmpp_2m_sde_gpu",
+    "scheduler": "karras",
+    "seed": "127589946317439009",
+    "sharpness": 2,
+    "steps": 30,
+    "styles": "['Fooocus V2']",
+    "vae": "Default (model)",
+    "version": "Fooocus v2.5.5",
+}
+NOVELAI = {
+    "prompt": "1girl, rain",
+    "steps": 28,
+    "height": 1216,
+    "width": 832,
+    "scale": 5,
+    "uncond_scale": 0,
+    "cfg_rescale": 0.1,
+    "seed": 3071474384,
+    "n_samples": 1,
+    "noise_schedule": "karras",
+    "sampler": "k_euler_ancestral",
+    "sm": False,
+    "uc": "lowres",
+    "request_type": "PromptGenerateRequest",
+    "v4_prompt": {
+        "caption": {
+            "base_caption": "1girl, rain",
+            "char_captions": [
+                {"char_caption": "girl, umbrella", "centers": [{"x": 0.5, "y": 0.5}]}
+            ],
+        }
+    },
+}
+INVOKEAI = {
+    "generation_mode": "sdxl_txt2img",
+    "positive_prompt": "a robot reading",
+    "negative_prompt": "blurry",
+    "width": 1184,
+    "height": 888,
+    "seed": 591741300,
+    "rand_device": "cpu",
+    "cfg_scale": 5.0,
+    "cfg_rescale_multiplier": 0.0,
+    "steps": 30,
+    "scheduler": "dpmpp_2m_sde_k",
+    "model": {
+        "key": "db",
+        "hash": "blake3:89",
+        "name": "robots_XL",
+        "base": "sdxl",
+        "type": "main",
+    },
+    "loras": [
+        {"model": {"key": "44", "name": "books", "base": "sdxl", "type": "lora"}, "weight": 1.5}
+    ],
+    "positive_style_prompt": "a robot reading",
+    "negative_style_prompt": "",
+    "seamless_x": True,
+    "app_version": "6.3.0",
+}
+
+
+def png(folder: Path, texts: Mapping[str, str]) -> Path:
+    chunks = PngInfo()
+    for name, text in texts.items():
+        chunks.add_text(name, text)
+    Image.new("RGB", (8, 8)).save(folder / "photo.png", pnginfo=chunks)
+    return folder / "photo.png"
+
+
+def of_text(folder: Path, text: str) -> Imported:
+    return import_file(png(folder, {"parameters": text}), REGISTRY)
+
+
+def fates(result: Imported) -> dict[str, str]:
+    return {entry.node: str(entry.fate) for entry in report(result)}
+
+
+def test_a_text_of_the_web_ui(tmp_path: Path) -> None:
+    result = of_text(tmp_path, A1111)
+    assert result.grade is Grade.WHOLE
+    assert values(result, "image") == {
+        "prompt": "a lake at night,",
+        "negative_prompt": "people",
+        "num_inference_steps": 20,
+        "guidance_scale": 7.0,
+        "seed": 965400086,
+        "scheduler": "DPMSolverMultistepScheduler karras",
+        "width": 512,
+        "height": 640,
+        "loras": [{"type": "hf.lora", "repo_id": "stars_v2.safetensors", "scale": 0.8}],
+    }
+    assert values(result, "model")["value"]["repo_id"] == "dreamshaper_8.safetensors"
+    assert edges(result) == {"model.output > image.model", "image.output > output.value"}
+    found = fates(result)
+    assert found["Seed"] == "same" and found["Model hash"] == "other form"
+
+
+def test_a_second_pass_over_an_enlarged_image(tmp_path: Path) -> None:
+    result = of_text(tmp_path, HIRES)
+    assert values(result, "upscaled")["model"]["repo_id"] == "4x-UltraSharp.safetensors"
+    assert (values(result, "enlarged")["width"], values(result, "enlarged")["height"]) == (
+        1024,
+        1536,
+    )
+    refined = values(result, "refined")
+    assert (refined["strength"], refined["num_inference_steps"]) == (0.5, 20)
+    assert (refined["prompt"], refined["guidance_scale"]) == ("a cabin, in detail", 5.0)
+    assert "refined.output > output.value" in edges(result)
+
+
+def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
+    result = of_text(tmp_path, INPAINT)
+    image = values(result, "image")
+    assert (image["strength"], image["mask_blur"], image["crop_padding"]) == (0.6, 4, 32)
+    assert {"source.output > image.image", "mask.output > image.mask_image"} <= edges(result)
+    found = fates(result)
+    lost = {name for name, fate in found.items() if fate == "lost"}
+    assert lost == {"Clip skip", "Variation seed", "ADetailer model", "Token merging ratio"}
+
+
+def test_a_flow_model_in_parts(tmp_path: Path) -> None:
+    result = of_text(tmp_path, FORGE)
+    model = values(result, "model")["value"]
+    assert model["denoiser"]["repo_id"] == "flux1-dev-Q8_0.gguf"
+    assert [one["repo_id"] for one in model["text_encoders"]] == [
+        "clip_l.safetensors",
+        "t5xxl_fp16.safetensors",
+    ]
+    assert model["vae"]["repo_id"] == "ae.safetensors"
+    assert values(result, "image")["guidance_scale"] == 3.5
+    assert values(result, "image")["scheduler"] == "default" and result.grade is Grade.WHOLE
+
+
+def test_files_that_civitai_knows(tmp_path: Path) -> None:
+    result = of_text(tmp_path, CIVITAI)
+    assert values(result, "model")["value"]["repo_id"] == "civitai_691639.safetensors"
+    assert values(result, "image")["loras"][0]["scale"] == 0.6
+    assert any("civitai.com/api/download/models/691639" in note.hint for note in result.notes)
+
+
+def test_control_networks(tmp_path: Path) -> None:
+    result = of_text(tmp_path, CONTROL)
+    image = values(result, "image")
+    assert image["controlnet"]["repo_id"] == "control_v11p_sd15_canny.safetensors"
+    assert image["controlnet_conditioning_scale"] == 0.9
+    assert values(result, "edges") == {"low_threshold": 50, "high_threshold": 150}
+    messages = " ".join(str(note) for note in result.notes)
+    assert "guidance end '0.8'" in messages and "control_v11f1p_sd15_depth" in messages
+    assert fates(result)["TI hashes"] == "lost"
+
+
+def test_fooocus(tmp_path: Path) -> None:
+    result = of_text(tmp_path, json.dumps(FOOOCUS))
+    image = values(result, "image")
+    assert image["prompt"] == "cinematic still a goldfish . 35mm photo"
+    assert (image["seed"], image["width"], image["height"]) == (127589946317439009, 768, 1280)
+    assert image["scheduler"] == "DPMSolverMultistepScheduler sde karras"
+    assert len(image["loras"]) == 1
+    assert fates(result)["sharpness"] == "approximated"
+
+
+def test_novelai(tmp_path: Path) -> None:
+    texts = {
+        "Software": "NovelAI",
+        "Source": "NovelAI Diffusion V4",
+        "Comment": json.dumps(NOVELAI),
+    }
+    result = import_file(png(tmp_path, texts), REGISTRY)
+    image = values(result, "image")
+    assert image["prompt"] == "1girl, rain, girl, umbrella" and image["negative_prompt"] == "lowres"
+    assert image["scheduler"] == "EulerAncestralDiscreteScheduler"
+    found = fates(result)
+    assert (found["cfg_rescale"], found["Source"]) == ("lost", "approximated")
+
+
+def test_invokeai(tmp_path: Path) -> None:
+    result = import_file(png(tmp_path, {"invokeai_metadata": json.dumps(INVOKEAI)}), REGISTRY)
+    image = values(result, "image")
+    assert image["scheduler"] == "DPMSolverMultistepScheduler sde karras"
+    assert (image["seed"], image["guidance_scale"], image["loras"][0]["scale"]) == (
+        591741300,
+        5.0,
+        1.5,
+    )
+    assert values(result, "model")["value"]["repo_id"] == "robots_XL.safetensors"
+    assert [name for name, fate in fates(result).items() if fate == "lost"] == ["seamless_x"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-be", "utf-16-le", "utf-16", "ascii", "none"])
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_the_encodings_of_a_comment(tmp_path: Path, encoding: str, suffix: str) -> None:
+    codes = {"ascii": b"ASCII\0\0\0" + A1111.encode(), "none": bytes(8) + A1111.encode()}
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = codes.get(encoding) or b"UNICODE\0" + A1111.encode(encoding)
+    Image.new("RGB", (8, 8)).save(tmp_path / f"photo.{suffix}", exif=exif)
+    result = import_file(tmp_path / f"photo.{suffix}", REGISTRY)
+    assert values(result, "image")["seed"] == 965400086
+
+
+def test_texts_beside_images(tmp_path: Path) -> None:
+    (tmp_path / "photo.txt").write_text(A1111)
+    assert values(import_file(tmp_path / "photo.txt", REGISTRY), "image")["seed"] == 965400086
+    assert comment_text("sørgmodig".encode()) == "sørgmodig"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"prompt": 3}', "steps"])
+def test_texts_that_state_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "photo.txt").write_text(text)
+    with pytest.raises(NotRecognizedError):
+        import_file(tmp_path / "photo.txt", REGISTRY)
+
+
+def test_an_image_is_made_again(tmp_path: Path) -> None:
+    """The workflow runs, and its image is another one with another seed."""
+    text = "a lake\nSteps: 2, Sampler: Euler, CFG scale: 1, Seed: {}, Size: 64x64, Model: small"
+    made = []
+    for seed in (1, 2, 1):
+        document = of_text(tmp_path, text.format(seed)).document
+        workflow = Workflow.from_document(document, REGISTRY)
+        made.append(workflow.run(model="nodetool/tiny-landscapes")["image"])
+    assert made[0] == made[2] and made[0] != made[1] and made[0].image.size == (64, 64)
+
+
+ALL: list[Any] = [A1111, HIRES, INPAINT, FORGE, CIVITAI, CONTROL, json.dumps(FOOOCUS)]
+
+
+@pytest.mark.parametrize("text", ALL)
+def test_every_field_has_an_entry(tmp_path: Path, text: str) -> None:
+    result = of_text(tmp_path, text)
+    entries = report(result)
+    assert not [note for note in result.notes if note.level == "error"]
+    assert len({entry.node for entry in entries}) == len(entries) > 5
+    for entry in entries:
+        assert entry.nodes or entry.messages, entry
+
+
+values_of_files: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+DIALECTS: list[tuple[Reader, dict[str, object]]] = [
+    *((web_ui.recipe_of, web_ui.fields_of(text)) for text in ALL[:-1]),
+    (fooocus.recipe_of, FOOOCUS),
+    (novelai.recipe_of, {"Source": "NovelAI"} | NOVELAI),
+    (invokeai.recipe_of, INVOKEAI),
+]
+
+
+@given(st.data())
+def test_values_of_any_kind_are_read_or_named(data: st.DataObject) -> None:
+    read, known = data.draw(st.sampled_from(DIALECTS))
+    names = data.draw(st.lists(st.sampled_from(sorted(known)), max_size=4))
+    changed = known | {name: data.draw(values_of_files) for name in names}
+    draft = Draft(REGISTRY)
+    fields = Fields(changed, draft)
+    try:
+        Writer(read(fields), fields, draft).write()
+    except Unsupported:
+        return
+    fields.close()
+    result = draft.imported("photo", "photo.png")
+    json.dumps(result.document.to_json(), allow_nan=False)
+    for entry in report(result):
+        assert entry.nodes or entry.messages, entry
+
+
+@given(st.text(max_size=60), st.sampled_from(ALL), st.integers(0, 300))
+def test_texts_that_were_cut_or_mixed(more: str, text: str, at: int) -> None:
+    found = web_ui.fields_of(text[:at] + more + text[at:])
+    draft = Draft(REGISTRY)
+    fields = Fields(found, draft)
+    Writer(web_ui.recipe_of(fields), fields, draft).write()
+    fields.close()
+    draft.imported("photo", "photo.png")
