@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from nodes.importers.comfyui.diffusion import use_part
 from nodes.importers.comfyui.reading import Reading, known
@@ -39,10 +39,10 @@ class Sampling:
     """All that a sampler is given."""
 
     guider: Guider
-    seed: Any
+    seed: object
     sampler: str
     steps: Steps
-    latents: Any
+    latents: object
 
 
 def sample(reading: Reading) -> tuple[object, ...]:
@@ -240,8 +240,9 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
             reading.lost("the images of its prompt have no counterpart beside a mask.")
     else:
         raise Unsupported("its latent_image is not the latents of an image, nor empty")
-    several = latents.count != 1
-    properties |= more | ({"num_images": latents.count} if several else {})
+    count = latents.count if isinstance(latents, (EmptyLatents, ImageLatents)) else 1
+    several = count != 1
+    properties |= more | ({"num_images": count} if several else {})
     is_flow = weights.is_flow or (isinstance(latents, EmptyLatents) and latents.is_flow)
     properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule), is_flow)
     use_part(reading, weights.model, "text_encoders", positive.encoders)
