@@ -1,5 +1,5 @@
 """
-Paths into values: JSONPath (RFC 9535) without filters and functions.
+Paths into values: JSONPath (RFC 9535), which python-jsonpath reads.
 
     $                the value itself
     .name ['name']   a value by its name
@@ -8,96 +8,86 @@ Paths into values: JSONPath (RFC 9535) without filters and functions.
     .* [*]           all values or items
     ..name ..[0] ..* the same at any depth
     [0, 'name']      several
+    [?@.size > 2]    those for which a condition holds
 
-A path is read once into segments, each a list of selectors; a value is walked through segment by
-segment, and what is found stays in the order of the RFC.
+The functions `match` and `search` are left out: a pattern could keep a run busy without an end.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core import NodeError
 
+if TYPE_CHECKING:
+    from jsonpath import JSONPath, JSONPathEnvironment
+
 MAX_FOUND: Final = 1_000_000
 
-_SHORT: Final = re.compile(r"\s*(\.\.?)\s*([^\W\d]\w*|\*|(?=\[))")
-_SELECTOR: Final = re.compile(
-    r"\s*(?:(?P<slice>(-?\d{1,18})?\s*:\s*(-?\d{1,18})?\s*(?::\s*(-?\d{1,18})?)?)"
-    r"|(?P<index>-?\d{1,18})|(?P<all>\*)|'(?P<single>(?:[^'\\]|\\.)*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\")\s*"
-)
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)")
-_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-
-Selector = str | int | slice | None
-"""A name, a place, places, or None for all."""
+_DEEPEST: Final = 500
+"""Levels of a value that `..` looks into."""
 
 
-@dataclass(frozen=True)
-class Segment:
-    """One step of a path."""
+@cache
+def _environment() -> JSONPathEnvironment:
+    # Imported at the first path: the library takes as long as the rest of this pack.
+    from jsonpath import JSONPathEnvironment
 
-    selectors: tuple[Selector, ...]
-    at_any_depth: bool = False
+    environment = JSONPathEnvironment(strict=True)
+    environment.max_recursion_depth = _DEEPEST
+    for name in ("match", "search"):
+        del environment.function_extensions[name]
+    return environment
 
 
-Path = tuple[Segment, ...]
+def read_path(text: str) -> JSONPath:
+    """Return a path. Raises NodeError where it can't be read."""
+    from jsonpath import JSONPath
+    from jsonpath.exceptions import JSONPathError
 
-
-def read_path(text: str) -> Path:
-    """Return the steps of a path. Raises NodeError where it can't be read."""
     if not text.startswith("$"):
-        raise _unreadable(text, 0)
-    segments, place = [], 1
-    while place < len(text.rstrip()):
-        short = _SHORT.match(text, place)
-        deep = bool(short and short[1] == "..")
-        if short and short[2]:
-            selectors: tuple[Selector, ...] = (None if short[2] == "*" else short[2],)
-            place = short.end()
-        elif short is None or deep:
-            place = short.end() if short else place
-            selectors, place = _bracket(text, place)
-        else:
-            raise _unreadable(text, place)
-        segments.append(Segment(selectors, deep))
-    return tuple(segments)
+        raise _unreadable(text, "it does not begin with $")
+    try:
+        path = _environment().compile(text)
+    except JSONPathError as error:
+        raise _unreadable(text, str(error.args[0])) from error
+    assert isinstance(path, JSONPath)  # the strict form has no unions of paths
+    return path
 
 
-def found_at(path: Path, value: object) -> list[object]:
+def found_at(path: JSONPath, value: object) -> list[object]:
     """Return what a path leads to. Raises NodeError where that is too much."""
-    found = [value]
-    for segment in path:
-        reached = []
-        for one in found:
-            for level in _levels(one) if segment.at_any_depth else (one,):
-                for selector in segment.selectors:
-                    reached += _selected(level, selector)
-            if len(reached) > MAX_FOUND:
-                raise NodeError(
-                    f"The path leads to more than {MAX_FOUND:,} values.", "Give a narrower one."
-                )
-        found = reached
+    from jsonpath.exceptions import JSONPathError
+
+    if not isinstance(value, (Mapping, list, tuple)):
+        return [] if path.segments else [value]
+    try:
+        found = [match.obj for match in islice(path.finditer(value), MAX_FOUND + 1)]
+    except JSONPathError as error:
+        raise _unreadable(str(path), str(error.args[0])) from error
+    if len(found) > MAX_FOUND:
+        raise NodeError(
+            f"The path leads to more than {MAX_FOUND:,} values.", "Give a narrower one."
+        )
     return found
 
 
-def with_value(path: Path, value: object, new: object) -> object:
+def with_value(path: JSONPath, value: object, new: object) -> object:
     """
     Return the value with another one at a path of names and places; mappings that lack are made.
 
     Raises NodeError for another path, or a place that is not there.
     """
-    if not path:
+    return _set(_steps(path), value, new)
+
+
+def _set(steps: Sequence[str | int], value: object, new: object) -> object:
+    if not steps:
         return new
-    selector = path[0].selectors[0] if len(path[0].selectors) == 1 else None
-    if path[0].at_any_depth or not isinstance(selector, (str, int)):
-        raise NodeError(
-            "A value is set at one place, which this path is not.",
-            "Give names and places alone, such as $.scene.lights[0].",
-        )
+    selector = steps[0]
     if isinstance(selector, str):
         if value is not None and not isinstance(value, Mapping):
             raise NodeError(
@@ -105,7 +95,7 @@ def with_value(path: Path, value: object, new: object) -> object:
                 "Look at the value with another path first.",
             )
         named = dict(value or {})
-        named[selector] = with_value(path[1:], named.get(selector), new)
+        named[selector] = _set(steps[1:], named.get(selector), new)
         return named
     items = list(value) if isinstance(value, (list, tuple)) else []
     place = selector + len(items) if selector < 0 else selector
@@ -115,71 +105,33 @@ def with_value(path: Path, value: object, new: object) -> object:
             f"Give a place from 0 to {len(items)}; the last one adds an item.",
         )
     old = items[place] if place < len(items) else None
-    items[place : place + 1] = [with_value(path[1:], old, new)]
+    items[place : place + 1] = [_set(steps[1:], old, new)]
     return items
 
 
-def _bracket(text: str, place: int) -> tuple[tuple[Selector, ...], int]:
-    """Return the selectors in brackets, and the place behind them."""
-    if text[place : place + 1] != "[":
-        raise _unreadable(text, place)
-    selectors: list[Selector] = []
-    while not selectors or text[place : place + 1] == ",":
-        found = _SELECTOR.match(text, place + 1)
-        if not found:
-            raise _unreadable(text, place + 1)
-        selectors.append(_selector(found))
-        place = found.end()
-    if text[place : place + 1] != "]":
-        raise _unreadable(text, place)
-    return tuple(selectors), place + 1
+def _steps(path: JSONPath) -> list[str | int]:
+    """Return the names and places of a path. Raises NodeError where it has other steps."""
+    from jsonpath.segments import JSONPathChildSegment
+    from jsonpath.selectors import IndexSelector, NameSelector
+
+    steps: list[str | int] = []
+    for segment in path.segments:
+        selector = segment.selectors[0] if len(segment.selectors) == 1 else None
+        if isinstance(segment, JSONPathChildSegment) and isinstance(selector, NameSelector):
+            steps.append(selector.name)
+        elif isinstance(segment, JSONPathChildSegment) and isinstance(selector, IndexSelector):
+            steps.append(selector.index)
+        else:
+            raise NodeError(
+                "A value is set at one place, which this path is not.",
+                "Give names and places alone, such as $.scene.lights[0].",
+            )
+    return steps
 
 
-def _selector(found: re.Match[str]) -> Selector:
-    if found["slice"]:
-        start, stop, step = (int(part) if part else None for part in found.group(2, 3, 4))
-        return slice(start, stop, step)
-    if found["index"]:
-        return int(found["index"])
-    if found["all"]:
-        return None
-    name = found["single"] if found["single"] is not None else found["double"]
-    return _ESCAPE.sub(_unescaped, name)
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    code = escape[1]
-    return chr(int(code[1:], 16)) if len(code) == 5 else _ESCAPES.get(code, code)
-
-
-def _selected(value: object, selector: Selector) -> list[object]:
-    """Return the children that a selector takes."""
-    if isinstance(value, Mapping):
-        if selector is None:
-            return list(value.values())
-        return [value[selector]] if isinstance(selector, str) and selector in value else []
-    if not isinstance(value, (list, tuple)):
-        return []
-    if isinstance(selector, int):
-        return [value[selector]] if -len(value) <= selector < len(value) else []
-    if isinstance(selector, slice):
-        return [] if selector.step == 0 else list(value[selector])
-    return list(value) if selector is None else []
-
-
-def _levels(value: object) -> Iterator[object]:
-    """Yield a value and all that lies in it, what is outside first."""
-    pending = [value]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, (Mapping, list, tuple)):
-            yield one
-            pending += reversed(_selected(one, None))
-
-
-def _unreadable(text: str, place: int) -> NodeError:
+def _unreadable(text: str, reason: str) -> NodeError:
     shown = text if len(text) <= 80 else f"{text[:77]}..."
     return NodeError(
-        f"The path {shown!r} can't be read at character {place + 1}.",
-        "It is JSONPath without filters: $.name, $['name'], $[0], $[1:3], $.* or $..name.",
+        f"The path {shown!r} can't be read: {reason}.",
+        "It is JSONPath: $.name, $['name'], $[0], $[1:3], $.*, $..name or $[?@.size > 2].",
     )

@@ -239,8 +239,9 @@ class ParseJSON(Node):
 
 class ExtractJSON(Node):
     """
-    Takes values out of a text of JSON by a JSONPath (RFC 9535, without filters): `$.name`,
-    `$['name']`, `$[0]`, `$[1:3]`, `$.*`, and `$..name` at any depth.
+    Takes values out of a text of JSON by a JSONPath (RFC 9535): `$.name`, `$['name']`, `$[0]`,
+    `$[1:3]`, `$.*`, `$..name` at any depth, and `$[?@.size > 2]` for items for which a condition
+    holds. Its functions `match` and `search` are not there.
     text, json, jsonpath, extract, data
 
     Use cases:

@@ -189,6 +189,9 @@ BOOKS = STORE["store"]["book"]
         ("$.store.book[0:3:0]", []),
         ("$.store.book['price']", []),
         ("$.store[0]", []),
+        ("$.store.book[?@.price < 9].price", [8.95, 8.99]),
+        ("$..book[?@.price > 9 && @.price < 20].price", [12.99]),
+        ("$.store.book[?count(@.*) > 9]", []),
     ],
 )
 def test_paths(path: str, expected: list[Any], run_node: NodeRunner) -> None:
@@ -209,10 +212,39 @@ def test_descendants_are_those_of_the_rfc() -> None:
     assert found_at(read_path(r"$['j \' j']['\u006b']"), {"j ' j": {"k": 3}}) == [3]
 
 
-@pytest.mark.parametrize("path", ["", "store", "$.", "$..", "$[", "$[0", "$[?@.a]", "$[1:2:3:4]"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "store",
+        "$.",
+        "$..",
+        "$[",
+        "$[0",
+        "$[1:2:3:4]",
+        "$[?match(@.a, '(a+)+b')]",
+        "$" + "[?(" * 500,
+    ],
+)
 def test_paths_that_can_not_be_read(path: str) -> None:
-    with pytest.raises(NodeError, match="can't be read at character"):
+    with pytest.raises(NodeError, match="can't be read"):
         read_path(path)
+
+
+def test_values_that_lie_too_deep_are_named() -> None:
+    deep: Any = 1
+    for _ in range(600):
+        deep = [deep]
+    with pytest.raises(NodeError, match="recursion"):
+        found_at(read_path("$..x"), deep)
+
+
+@given(st.text(max_size=30) | st.text("$.[]?@'\"*:,()<>=&|! ab01", max_size=30))
+def test_any_path_is_read_or_refused(text: str) -> None:
+    try:
+        found_at(read_path(f"${text}"), STORE)
+    except NodeError as error:
+        assert "path" in str(error)
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(), max_size=4), st.text(max_size=5))
