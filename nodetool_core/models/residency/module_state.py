@@ -21,11 +21,11 @@ Numbers that are overwritten in place are not seen. No pipeline does that with w
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence, Sized
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 from operator import is_, methodcaller
 from typing import TYPE_CHECKING, Any
 
@@ -49,16 +49,12 @@ class ModuleState:
         self.module = module
         self._calls = 0
         """Those that are under way on the module."""
-        self._boxes: list[Any] = []
+        self._boxes: tuple[Any, ...] = ()
+        """In the order of their addresses, in which the processor fetches ahead."""
         self._kept: list[Any] = []
-        self._empty: list[Sized] = []
-        """Boxes that held nothing, which most do."""
-        self._full: list[Collection[object]] = []
-        """What is now in the boxes that held something: the boxes, and views of mappings."""
-        self._lengths: list[int] = []
-        """How much the full boxes held."""
+        """A copy of each box."""
         self._held: list[object] = []
-        """What the full boxes held, in their order."""
+        """All that the boxes held, in one row: most hold nothing."""
         self._tensors: list[torch.Tensor] = []
         self._formats: list[torch.dtype] = []
         self._data: list[torch.Tensor] | None = None
@@ -72,9 +68,7 @@ class ModuleState:
         """Begin a call. What was changed since the last one was meant to be."""
         with self._lock:
             if self._calls == 0:
-                if not (
-                    self._boxes and self._formats == self._formats_now() and self._has_equal_boxes()
-                ):
+                if not (self._boxes and self._has_equal_boxes()):
                     self._record()
                 self._keep_data()
             self._calls += 1
@@ -117,21 +111,18 @@ class ModuleState:
     def _record(self) -> None:
         import torch
 
-        self._boxes = list(_boxes(self.module))
+        self._boxes = tuple(sorted(_boxes(self.module), key=id))
         self._kept = [box.copy() for box in self._boxes]
-        self._empty = [box for box in self._boxes if not box]
-        self._full = [_values(box) for box in self._boxes if box]
-        self._lengths = list(map(len, self._full))
-        self._held = list(chain.from_iterable(self._full))
+        self._held = gc.get_referents(*self._boxes)
         # Others, such as quantized ones, are cast by no pipeline.
         self._tensors = [
             tensor for tensor in tensors(self.module) if type(tensor.data) is torch.Tensor
         ]
-        self._formats = self._formats_now()
 
     def _keep_data(self) -> None:
         self._data = None if self._is_moved else [tensor.data for tensor in self._tensors]
         self._addresses = list(map(_ADDRESS, self._data or ()))
+        self._formats = self._formats_now()
 
     def _formats_now(self) -> list[torch.dtype]:
         return [tensor.dtype for tensor in self._tensors]
@@ -152,11 +143,8 @@ class ModuleState:
 
     def _has_equal_boxes(self) -> bool:
         # No Python code runs for a box: there are thousands, and this is part of every call.
-        return (
-            not any(self._empty)
-            and list(map(len, self._full)) == self._lengths
-            and all(map(is_, chain.from_iterable(self._full), self._held))
-        )
+        held = gc.get_referents(*self._boxes)
+        return len(held) == len(self._held) and all(map(is_, held, self._held))
 
 
 @contextmanager
