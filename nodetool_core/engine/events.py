@@ -70,9 +70,11 @@ class NodeFinished(NamedTuple):
     item: tuple[int, ...]
     seconds: float
     cached: bool
+    key: bytes = b""
+    """Names the result in the cache; empty where it is not kept there."""
 
 
-node_finished: Callable[[tuple[str, tuple[int, ...], float, bool]], NodeFinished] = partial(
+node_finished: Callable[[tuple[str, tuple[int, ...], float, bool, bytes]], NodeFinished] = partial(
     tuple.__new__, NodeFinished
 )
 """
@@ -147,6 +149,9 @@ def event_json(event: Event) -> dict[str, Any]:
     for name, value in event._asdict().items():
         if isinstance(value, Problem):
             fields[name] = value.to_json()
+        elif name == "key":
+            if value:
+                fields[name] = value.hex()
         elif name in ("image", "value") or value not in ((), "", {}):
             fields[name] = json_form(value, _described)
     return fields

@@ -254,7 +254,8 @@ class Scheduler:
             if compiled.shareable:
                 keep(frame.keys[slot], values, seconds)
             if put_event is not None:
-                put_event(node_finished((node.id, frame.index, seconds, False)))
+                key = frame.keys[slot] if compiled.shareable else b""
+                put_event(node_finished((node.id, frame.index, seconds, False, key)))
             settle(frame, step, values, DONE)
 
     def begin(self, frame: Frame, step: Step) -> None:
@@ -343,7 +344,7 @@ class Scheduler:
     def _end_stream(self, stream: Stream, seconds: float) -> None:
         self.streams.answered(stream, seconds)
         self.result.ran.append(stream.step.node.id)
-        self.settlement.report_finished(stream.step, stream.frame, stream.seconds)
+        self.settlement.report_finished(stream.step, stream.frame, stream.seconds, is_kept=False)
         self.settlement.settle(stream.frame, stream.step, (), DONE)
 
     # -- how it went -------------------------------------------------------------------------------
@@ -351,9 +352,10 @@ class Scheduler:
     def finish(self, frame: Frame, step: NodeStep, values: Values, seconds: float) -> None:
         """Keep, report and settle what a step returned."""
         self.result.ran.append(step.node.id)
-        if step.shareable and not self.gaps.reach(frame, step):
+        is_kept = step.shareable and not self.gaps.reach(frame, step)
+        if is_kept:
             self.environment.cache.put(frame.keys[step.slot], values, seconds)
-        self.settlement.report_finished(step, frame, seconds)
+        self.settlement.report_finished(step, frame, seconds, is_kept=is_kept)
         self.settlement.settle(frame, step, values, DONE)
 
     def fail(self, frame: Frame, step: NodeStep, error: BaseException) -> None:

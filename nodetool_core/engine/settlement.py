@@ -43,10 +43,17 @@ class Settlement:
         """Takes events that are never dropped; None where nobody listens."""
 
     def report_finished(
-        self, step: NodeStep, frame: Frame, seconds: float, *, is_cached: bool = False
+        self,
+        step: NodeStep,
+        frame: Frame,
+        seconds: float,
+        *,
+        is_cached: bool = False,
+        is_kept: bool = True,
     ) -> None:
         if self.put_event is not None:
-            self.put_event(node_finished((step.node.id, frame.index, seconds, is_cached)))
+            key = frame.keys[step.slot] if is_kept and step.shareable else b""
+            self.put_event(node_finished((step.node.id, frame.index, seconds, is_cached, key)))
 
     def settle(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """Let everything that waits for a step know that it is done, skipped or failed."""
@@ -114,7 +121,7 @@ class Settlement:
         node_id, put_event = step.node.id, self.put_event
         self._hits.append(node_id)
         if put_event is not None:
-            put_event(node_finished((node_id, frame.index, 0.0, True)))
+            put_event(node_finished((node_id, frame.index, 0.0, True, frame.keys[step.slot])))
         self.settle(frame, step, values, DONE)
 
     def settle_late_duplicate(self, frame: Frame, step: Step, first: int) -> None:

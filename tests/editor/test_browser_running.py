@@ -11,7 +11,7 @@ import pytest
 from tests.editor.acting import CANVAS, IMAGE, KNOWN, image_source, run, set_radius, shown_radius
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
-from tests.editor.documents import document
+from tests.editor.documents import blur, document
 
 
 def test_the_page_is_ready_soon(page: EditorBrowser, editor: LiveEditor) -> None:
@@ -105,6 +105,28 @@ def test_a_run_is_cancelled_and_what_was_finished_stays(
     page.key("Ctrl+.")
     page.wait_for("!document.querySelector('[data-node=draw] .mark-running, .run.active')")
     assert page.marks()["draw"] == "will-run"
+
+
+def test_a_result_is_shown_while_the_run_goes_on(opened: Callable[..., EditorBrowser]) -> None:
+    """The event of a node names its result: nothing is checked before the run has ended."""
+    both = blur(7.75).to_json()
+    drawing = {"prompt": "a lake", "num_inference_steps": 100, "seed": 4}
+    draw = ("huggingface.text_to_image.TextToImage", drawing)
+    more = document({"draw": draw, "end": ("nodetool.output.Output", {"name": "drawn"})}, [])
+    edges = [{"source": "draw", "sourceHandle": "output", "target": "end", "targetHandle": "value"}]
+    both["graph"]["nodes"] += more.to_json()["graph"]["nodes"]
+    both["graph"]["edges"] += edges
+    page = opened("both", both)
+    page.wait_for_run_text("Run 3 of 3")
+    checks = page.asked("POST", "/v1/check")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Enter")
+    page.wait_for("document.querySelector('[data-node=draw] .mark-running')")
+    image_source(page)
+    assert page.marks()["invert"] == "known"
+    assert page.asked("POST", "/v1/check") == checks
+    page.key("Ctrl+.")
+    page.wait_for("!document.querySelector('.run.active')")
 
 
 def test_a_page_that_is_loaded_during_a_run_goes_on_with_it(

@@ -23,6 +23,7 @@ export async function checkNow(): Promise<void> {
   const number = ++asked;
   const { document } = opened.value;
   const begun = performance.now();
+  const told = [...freshKeys];
   try {
     const answer = await server.api.check({ document: document.toJson(), name: file.value.name || undefined }, abort.signal);
     if (number !== asked || document !== opened.value.document) return;
@@ -30,7 +31,8 @@ export async function checkNow(): Promise<void> {
     batch(() => {
       const before = check.value;
       const marked = new Set(problems.value.keys());
-      freshKeys.clear();
+      // What a run makes meanwhile, the answer may not know of.
+      for (const key of told) freshKeys.delete(key);
       check.value = answer;
       connected.value = true;
       for (const id of problems.value.keys()) marked.add(id);

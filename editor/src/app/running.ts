@@ -12,7 +12,8 @@ import { checkSoon } from "./checking.ts";
 import { lastSeeds } from "./drawn.ts";
 import { loadModels, pulling } from "./models.ts";
 import { loadHistory } from "./jobs.ts";
-import { announce, check, connected, file, freshKeys, opened, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
+import { noteTiming } from "./timings.ts";
+import { announce, check, checkOf, connected, file, freshKeys, opened, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
 import { loadWorkflows } from "./files.ts";
 
 const own = new Set<string>();
@@ -133,11 +134,17 @@ export function take(event: ServerEvent): void {
     if (!shownRun.value || hasEnded(shownRun.value.state)) {
       if (found.workflow === file.value.name || own.has(found.id)) shownRun.value = found;
     }
-    if (event.event === "node_finished" && event.key) freshKeys.add(event.key);
-    else if (event.event === "node_finished") checkSoon();
+    if (event.event === "node_finished") finished(event, found);
     if (found === shownRun.value) announce(touched);
   });
   if (event.event === "job_ended") ended(found);
+}
+
+function finished(event: Extract<ServerEvent, { event: "node_finished" }>, run: Run): void {
+  noteTiming(event, run.workflow);
+  if (event.key) freshKeys.add(event.key);
+  // Of a seed that was drawn, a check with its number in the place of -1 knows the key.
+  if (run === shownRun.value && checkOf(event.node_id)?.state === "volatile") checkSoon();
 }
 
 function ended(run: Run): void {

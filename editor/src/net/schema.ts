@@ -161,8 +161,6 @@ export interface NodeCheck {
   state: CheckState;
   /** Why it is missing, broken or volatile: `strength changed`, `needs a value for image`. */
   reason: string;
-  /** How long it took when it was last computed. */
-  seconds?: number;
   /** All properties and outputs of a dynamic node. */
   ports?: { properties: Property[]; outputs: Output[] };
 }
@@ -192,9 +190,7 @@ export type ResultValue = ImageValue | Json | ResultValue[];
 export interface ResultAnswer {
   outputs: Record<string, ResultValue>;
   /** How many items of lists are not among the outputs. */
-  left_out?: Record<string, number>;
-  seconds: number;
-  made: number;
+  left_out: Record<string, number>;
 }
 
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled" | "expired";

@@ -25,6 +25,7 @@ export type JobEvent = OfJob &
     | { event: "node_progress"; node_id: string; step: number; total: number; message?: string }
     | { event: "node_preview"; node_id: string; step: number; total: number; image: string }
     | { event: "node_warning"; node_id: string; message: string; details?: Json }
+    /** `key` names the result; without one it is not kept. `seconds` are left out where they are none. */
     | { event: "node_finished"; node_id: string; seconds?: number; cached?: boolean; key?: string }
     | { event: "node_failed"; node_id: string; problem: Problem }
     | { event: "output_ready"; name: string; node_id: string; value: ResultValue }

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { imageUrl, uploaded } from "../app/images.ts";
 import { route } from "../app/route.ts";
+import { expected } from "../app/timings.ts";
 import { cancelRun, complain, drawnSeed } from "../app/running.ts";
 import { check, dialog, file, opened, revision, runTick, runs, server, shownRun, status, types } from "../app/store.ts";
 import { type FormField, fieldsOfDocument, fieldsOfSchema } from "../model/form.ts";
@@ -130,7 +131,8 @@ export default function Form() {
 }
 
 function About({ job, own }: { job: Job | null; own: boolean }) {
-  const known = own ? Object.values(check.value?.nodes ?? {}).reduce((sum, node) => sum + (node.state === "missing" ? (node.seconds ?? 0) : 0), 0) : 0;
+  const nodes = own ? Object.entries(check.value?.nodes ?? {}) : [];
+  const known = expected(nodes.filter(([, node]) => node.state === "missing" || node.state === "volatile").map(([id]) => id));
   return <>{job ? t.seconds(Number(job.report.seconds ?? 0)) : known ? t.runAbout(t.seconds(known)) : ""}</>;
 }
 

@@ -5,6 +5,7 @@ import { check, checkOf, dialog, file, freshKeys, nodeState, opened, problems, r
 import { innerName, openInner } from "../app/inner.ts";
 import { groundOf, isCrop } from "../app/masking.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
+import { madeOf } from "../app/timings.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { takesAny } from "../model/ports.ts";
 import { COLORS, colorOf, readFrames } from "../model/frames.ts";
@@ -13,6 +14,7 @@ import { asGiven, fieldKind, isChanged, isFace, valueOf } from "../model/shown.t
 import { MARKS } from "../model/state.ts";
 import { labelOf, titleOf } from "../model/types.ts";
 import type { Problem, Property } from "../net/schema.ts";
+import { timeText } from "../text.ts";
 import { Field } from "./fields/Field.tsx";
 import { perform } from "../actions.ts";
 import { Icon, IconButton } from "./Icon.tsx";
@@ -173,6 +175,7 @@ function Why({ id }: { id: string }) {
   check.value;
   const state = nodeState(id);
   const known = checkOf(id);
+  const made = madeOf(id);
   const { document } = opened.value;
   const above = [...new Set(document.edgesInto(id).map((edge) => edge.source))];
   return (
@@ -182,7 +185,7 @@ function Why({ id }: { id: string }) {
         <strong>{t.marks[state.mark]}</strong>
       </p>
       {state.reason && <p>{state.reason}</p>}
-      {known?.seconds !== undefined && <p class="muted">{t.seconds(known.seconds)}</p>}
+      {made && <p class="muted">{t.seconds(made.seconds)} · {t.made(timeText(made.at))}</p>}
       {(problems.value.get(id) ?? []).map((problem, index) => <ProblemLine key={index} problem={problem} ids={[id]} property={problem.property} />)}
       {above.length > 0 && (
         <>

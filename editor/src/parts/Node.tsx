@@ -1,7 +1,8 @@
 /** A node on the canvas. Heights are those of canvas/geometry.ts. */
 import { portsOf, setUi, setValue, title } from "../app/editing.ts";
 import { imagesOf, nodeResult } from "../app/results.ts";
-import { checkOf, dialog, file, nodeState, opened, problems, shownRun, types, versionOf } from "../app/store.ts";
+import { madeOf } from "../app/timings.ts";
+import { dialog, file, nodeState, opened, problems, shownRun, types, versionOf } from "../app/store.ts";
 import { HEADER, RESULT, type Row, hasPort, measure } from "../canvas/geometry.ts";
 import { pending, update, wireFrom } from "../canvas/scene.ts";
 import { part, textOf } from "../model/document.ts";
@@ -96,7 +97,7 @@ export function NodeBody({ id }: { id: string }) {
   const ui = part(record, "ui_properties");
   const box = measure(id);
   const state = nodeState(id);
-  const seconds = checkOf(id)?.seconds;
+  const seconds = madeOf(id)?.seconds;
   const name = title(id);
   const word = t.marks[state.mark];
   const color = colorOf(ui.color);

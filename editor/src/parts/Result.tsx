@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { dialog, revision, runTick, versionOf } from "../app/store.ts";
 import { imagesIn, isImage, passedResult } from "../app/results.ts";
+import { madeOf } from "../app/timings.ts";
 import { writeJson } from "../model/json.ts";
 import { labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
@@ -15,6 +16,7 @@ export function ResultPane({ id }: { id: string }) {
   revision.value;
   runTick.value;
   const result = passedResult(id);
+  const made = madeOf(id);
   if (!result) {
     return (
       <div class="empty">
@@ -30,12 +32,12 @@ export function ResultPane({ id }: { id: string }) {
         <section key={name}>
           {Object.keys(result.outputs).length > 1 && <h3>{labelOf(name)}</h3>}
           <ResultValueView value={value} onOpen={(index) => (dialog.value = { kind: "viewer", data: { node: id, index } })} />
-          {result.left_out?.[name] && <p class="muted small">{t.leftOut(result.left_out[name])}</p>}
+          {result.left_out[name] && <p class="muted small">{t.leftOut(result.left_out[name])}</p>}
         </section>
       ))}
-      {result.made > 0 && (
+      {made && (
         <p class="muted small">
-          {t.seconds(result.seconds)} · {t.made(timeText(result.made))}
+          {t.seconds(made.seconds)} · {t.made(timeText(made.at))}
         </p>
       )}
     </div>

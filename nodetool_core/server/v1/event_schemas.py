@@ -17,6 +17,7 @@ _TEXT: Final = {"type": "string"}
 _ENDED: Final = {"type": "string", "enum": [state.value for state in JobState if state.ended]}
 _JSON_TYPES: Final = {
     str: "string",
+    bytes: "string",
     bool: "boolean",
     int: "integer",
     float: "number",
