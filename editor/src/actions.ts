@@ -3,7 +3,7 @@ import * as arranging from "./app/arranging.ts";
 import * as editing from "./app/editing.ts";
 import { pin } from "./app/drawn.ts";
 import * as files from "./app/files.ts";
-import { innerName, openInner } from "./app/inner.ts";
+import { hasInner, openInner } from "./app/inner.ts";
 import { active, closeTab, nextTab, tabs } from "./app/tabs.ts";
 import { go, route } from "./app/route.ts";
 import { SLOTS, fillSlot } from "./app/slots.ts";
@@ -156,7 +156,7 @@ export const actions: Action[] = [
   { id: "cut-wires", name: "Cut all wires of the selection", keys: "X", onCanvas: true, group: "node", when: some, run: () => arranging.disconnectSelected() },
   { id: "hide-wires", name: "Hide or show wires", keys: "H", onCanvas: true, group: "node", when: () => some() || selectedEdge.value !== null, run: () => arranging.toggleWires() },
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
-  { id: "open-inner", name: t.openInner, keys: "O", onCanvas: true, group: "node", when: () => selection.value.size === 1 && innerName([...selection.value][0]!) !== null, run: () => openInner([...selection.value][0]!) },
+  { id: "open-inner", name: t.openInner, keys: "O", onCanvas: true, group: "node", when: () => selection.value.size === 1 && hasInner([...selection.value][0]!), run: () => openInner([...selection.value][0]!) },
   { id: "pin", name: "Keep the seeds that the last run drew", keys: "P", onCanvas: true, group: "node", when: some, run: pin },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
   { id: "frame", name: "Put the selection into a frame", keys: "G", onCanvas: true, group: "node", when: some, run: () => arranging.frameSelected() },

@@ -121,6 +121,9 @@ export const t = {
   reopen: "Open again",
   openInner: "Open the workflow of this node",
   noInner: "This node stands for no workflow file of this folder.",
+  editInside: "Edit the workflow inside",
+  savedInside: "The node has it. Save the workflow around it to keep it in a file.",
+  insideGone: "The workflow around it is closed, or its node is gone. Save it as a file.",
   movedToTrash: (name: string) => `${name} was deleted.`,
   exists: "There is a workflow of this name already.",
 

@@ -139,3 +139,59 @@ def test_a_view_that_was_chosen_at_once_is_kept(page: EditorBrowser, editor: Liv
     page.wait_for_run_text("Run 2 of 2")
     page.wait_for("window.zoomed")
     assert page.evaluate(ZOOM) == page.evaluate("window.zoomed")
+
+
+def test_a_workflow_inside_of_a_node_is_edited_in_a_tab_and_put_back(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """Its paths start from the file around it; the node's change can be undone."""
+    (editor.graphs / "deep").mkdir()
+    (editor.graphs / "photo.png").rename(editor.graphs / "deep/photo.png")
+    inner = {"workflow_json": blur(2.0).to_json()}
+    outer = document(
+        {"call": (WORKFLOW_NODE, inner), "out": ("nodetool.output.Output", {"name": "x"})},
+        ["call.result > out.value"],
+    )
+    page = opened("deep/outer", outer)
+    page.wait_for_run_text("Run 1 of 1")
+    page.click("[data-node=call] .node-title", count=2)
+    page.wait_for("document.querySelector('[data-node=invert]')")
+    assert page.evaluate(TABS) == ["deep/outer", "deep/outer \u203a Workflow node"]
+    page.wait_for_run_text("Run 2 of 2")
+    set_radius(page, "6.5")
+    save(page)
+    page.click_text("outer", "[role=tab]")
+    page.wait_for("document.querySelector('.save-state.unsaved')")
+    page.wait_for_run_text("Run 1 of 1")
+    page.click("[data-node=call] .node-title", count=2)
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '6.5'")
+    page.click_text("outer", "[role=tab]")
+    page.wait_for("document.querySelector('[data-node=call]')")
+    save(page)
+    stored = json.loads((editor.graphs / "deep/outer.json").read_text())
+    (call, _) = stored["graph"]["nodes"]
+    (soft,) = (
+        one for one in call["data"]["workflow_json"]["graph"]["nodes"] if one["id"] == "blur"
+    )
+    assert soft["data"]["radius"] == 6.5
+    page.evaluate(CANVAS)
+    page.key("Ctrl+Z")
+    page.wait_for("document.querySelector('.save-state.unsaved')")
+    page.click("[data-node=call] .node-title", count=2)
+    page.wait_for(f"document.querySelector('{RADIUS}')?.value === '2.0'")
+
+
+def test_a_workflow_whose_node_is_gone_is_saved_as_a_file(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    page = opened("around", document({"call": (WORKFLOW_NODE, {})}, []))
+    page.click("[data-node=call] .node-title", count=2)
+    page.wait_for(f"{TABS}.length === 2")
+    page.evaluate(CANVAS)
+    page.key("N")
+    page.wait_for("document.activeElement.matches('.note-text')")
+    page.type("mine")
+    page.click_text("Close around", ".close-tab")
+    page.evaluate(CANVAS)
+    page.key("Ctrl+S")
+    page.wait_for("document.querySelector('dialog[open] input')")

@@ -3,7 +3,7 @@ import { batch, effect, signal } from "@preact/signals";
 import { ApiError, OfflineError } from "../net/api.ts";
 import type { NodeCheck } from "../net/schema.ts";
 import { checkDrawn } from "./drawn.ts";
-import { announce, check, connected, file, freshKeys, opened, problems, revision, server, status } from "./store.ts";
+import { announce, check, connected, freshKeys, opened, placeName, problems, revision, server, status } from "./store.ts";
 
 const SHORTEST = 80;
 const LONGEST = 1000;
@@ -25,7 +25,7 @@ export async function checkNow(): Promise<void> {
   const begun = performance.now();
   const told = [...freshKeys];
   try {
-    const answer = await server.api.check({ document: document.toJson(), name: file.value.name || undefined }, abort.signal);
+    const answer = await server.api.check({ document: document.toJson(), name: placeName() || undefined }, abort.signal);
     if (number !== asked || document !== opened.value.document) return;
     checkTook.value = performance.now() - begun;
     batch(() => {

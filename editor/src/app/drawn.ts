@@ -14,7 +14,7 @@ import { propertiesOf } from "../model/ports.ts";
 import type { NodeCheck } from "../net/schema.ts";
 import { t } from "../text.ts";
 import { history } from "./jobs.ts";
-import { check, checkOf, file, opened, say, selection, server, shownRun, types } from "./store.ts";
+import { check, checkOf, file, opened, placeName, say, selection, server, shownRun, types } from "./store.ts";
 import { commit } from "./editing.ts";
 
 type Seeds = Record<string, Record<string, number>>;
@@ -55,7 +55,7 @@ export async function checkDrawn(signal?: AbortSignal): Promise<string[]> {
   if (!copy || !patches.length) drawn.value = {};
   else {
     copy.apply(patches);
-    drawn.value = (await server.api.check({ document: copy.toJson(), name: file.peek().name || undefined }, signal)).nodes;
+    drawn.value = (await server.api.check({ document: copy.toJson(), name: placeName() || undefined }, signal)).nodes;
   }
   const now = drawn.peek();
   return [...document.nodes.keys()].filter((id) => before[id]?.key !== now[id]?.key || before[id]?.state !== now[id]?.state);

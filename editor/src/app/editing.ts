@@ -12,7 +12,7 @@ import type { NodeType } from "../net/schema.ts";
 import { t } from "../text.ts";
 import { complain } from "./running.ts";
 import { countUse } from "./settings.ts";
-import { checkOf, file, opened, say, selectedEdge, selectedFrame, selection, spoken, types } from "./store.ts";
+import { checkOf, file, opened, placeName, say, selectedEdge, selectedFrame, selection, spoken, types } from "./store.ts";
 
 export function commit(label: string, patches: Patch[], merge?: string): boolean {
   if (file.value.readOnly) {
@@ -206,14 +206,14 @@ export const lastCopied = { text: "", isWithheld: false };
 export function copySelected(): string {
   if (!selection.value.size) return "";
   say(t.copied(selection.value.size));
-  return writeCopied({ ...copyNodes(opened.value.document, selection.value), from: file.value.name });
+  return writeCopied({ ...copyNodes(opened.value.document, selection.value), from: placeName() });
 }
 
 export function pasteText(text: string, at: operations.Point, incoming = false): boolean {
   const copied = readCopied(text);
   if (!copied) return false;
   const { from, nodes } = copied;
-  const { name } = file.value;
+  const name = placeName();
   const put = (one: Copied): void => {
     const { patches, ids } = paste(opened.value.document, one, at, incoming);
     commit(t.duplicate, patches);

@@ -8,10 +8,11 @@ import * as drafts from "../net/drafts.ts";
 import { t } from "../text.ts";
 import type { Relocation } from "./relocating.ts";
 import { complain } from "./running.ts";
-import { activate, active, leaving, noteSaved, openTab, tabOf } from "./tabs.ts";
+import { putInside } from "./inside.ts";
+import { activate, active, fileOf, isUnsaved, leaving, noteSaved, openTab, openedOf, tabOf } from "./tabs.ts";
 import { go, route } from "./route.ts";
 import {
-  type Opened, brokenWorkflows, connected, dialog, file, opened, revision, savedTop, say, saving, server, show, status, unsaved, workflows,
+  type Opened, brokenWorkflows, connected, dialog, file, opened, placeName, revision, savedTop, say, saving, server, show, status, unsaved, workflows,
 } from "./store.ts";
 
 const DRAFT_MILLISECONDS = 600;
@@ -111,7 +112,16 @@ async function relocation(target: Opened, from: string, to: string): Promise<Rel
 }
 
 export async function save(): Promise<void> {
-  const { name, readOnly } = file.value;
+  const { name, readOnly, inside } = file.value;
+  if (inside && !readOnly) {
+    const outer = putInside();
+    if (outer) {
+      await Promise.all([keepDraft(outer), drafts.dropDraft(active.value.draft)]);
+      say(t.savedInside);
+      return;
+    }
+    say(t.insideGone, "error");
+  }
   if (!name || readOnly) {
     dialog.value = { kind: "save-as" };
     return;
@@ -130,7 +140,7 @@ export async function saveTo(name: string, etag: string): Promise<boolean> {
   const { top } = history;
   saving.value = true;
   try {
-    const moving = await relocation(target, before, name);
+    const moving = await relocation(target, placeName(), name);
     const answer = await server.api.save(name, moving?.toJson() ?? document.toJson(), etag);
     // What was edited since goes there, too.
     await moving?.learn();
@@ -199,11 +209,11 @@ export function fileTitle(): string {
 
 let draftTimer: ReturnType<typeof setTimeout> | undefined;
 
-async function keepDraft(): Promise<void> {
-  if (!unsaved.value || file.value.readOnly) return;
-  const { name, etag } = file.value;
-  const { document } = opened.value;
-  await drafts.keepDraft({ name: name || active.value.draft, text: document.toText(), etag, saved: Date.now() });
+async function keepDraft(tab = active.value): Promise<void> {
+  const { name, etag, readOnly } = fileOf(tab);
+  if (readOnly || !isUnsaved(tab)) return;
+  const { document } = openedOf(tab);
+  await drafts.keepDraft({ name: name || tab.draft, text: document.toText(), etag, saved: Date.now() });
   if (name && status.value?.owner) await server.api.keepDraft(name, document.toJson(), etag).catch(() => undefined);
 }
 
@@ -246,7 +256,7 @@ channel?.addEventListener("message", (event: MessageEvent<{ ask?: string; here?:
   const { ask, here, take, tab: other } = event.data;
   if (other === tab) return;
   const asked = ask ? tabOf(ask) : undefined;
-  if (asked && !(asked === active.value ? file.value : asked.file).readOnly) channel.postMessage({ here: ask, tab });
+  if (asked && !fileOf(asked).readOnly) channel.postMessage({ here: ask, tab });
   if (!file.value.name) return;
   if (here === file.value.name || take === file.value.name) {
     file.value = { ...file.value, readOnly: true };

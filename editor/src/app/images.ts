@@ -1,6 +1,6 @@
 /** Images that a document names: where they are seen, and how new ones come in. */
 import { type Json, isObject } from "../model/json.ts";
-import { file, server } from "./store.ts";
+import { placeName, server } from "./store.ts";
 
 /** Where an image of a document can be seen; null where only its name is known. */
 export function imageUrl(value: Json | undefined, side?: number): string | null {
@@ -12,7 +12,7 @@ export function imageUrl(value: Json | undefined, side?: number): string | null 
   if (uri.startsWith("data:image/")) return uri;
   if (!uri || /^[a-z][a-z0-9+.-]*:/i.test(uri)) return null;
   // What has no file yet starts from where one would be without a folder.
-  const name = (file.value.name || "untitled").split("/").map(encodeURIComponent).join("/");
+  const name = (placeName() || "untitled").split("/").map(encodeURIComponent).join("/");
   return `/v1/workflows/${name}/files?path=${encodeURIComponent(uri)}${thumb && `&${thumb}`}`;
 }
 

@@ -1,14 +1,18 @@
-/** Workflow nodes: the file that one stands for, opened in a tab of its own. */
+/** Workflow nodes: what one stands for, a file or a workflow of its own, opened in a tab. */
 import { part, textOf } from "../model/document.ts";
 import { t } from "../text.ts";
 import { openWorkflow } from "./files.ts";
-import { file, opened, say } from "./store.ts";
+import { isInline, openInline } from "./inside.ts";
+import { go } from "./route.ts";
+import { opened, placeName, say } from "./store.ts";
 
 /** The name of the workflow that a node stands for; none where it stands for none of this folder. */
 export function innerName(id: string): string | null {
   const path = textOf(part(opened.value.document.nodes.get(id), "data").path);
-  return path && /\.json$/i.test(path) ? resolved(file.value.name, path) : null;
+  return path && /\.json$/i.test(path) ? resolved(placeName(), path) : null;
 }
+
+export const hasInner = (id: string): boolean => isInline(id) || innerName(id) !== null;
 
 /** A path beside a workflow, as the name of another: `a/b` and `../c.json` make `c`. */
 export function resolved(name: string, path: string): string | null {
@@ -37,5 +41,8 @@ export function pathFrom(name: string, to: string): string {
 export function openInner(id: string): void {
   const name = innerName(id);
   if (name) void openWorkflow(name);
-  else say(t.noInner);
+  else if (isInline(id)) {
+    openInline(id);
+    go({ view: "graph", name: "" });
+  } else say(t.noInner);
 }

@@ -13,7 +13,7 @@ import { lastSeeds } from "./drawn.ts";
 import { loadModels, pulling } from "./models.ts";
 import { loadHistory } from "./jobs.ts";
 import { noteTiming } from "./timings.ts";
-import { announce, check, checkOf, connected, file, freshKeys, opened, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
+import { announce, check, checkOf, connected, file, freshKeys, opened, placeName, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
 import { loadWorkflows } from "./files.ts";
 
 const own = new Set<string>();
@@ -61,7 +61,8 @@ export async function submit(
   try {
     const job = await server.api.run({
       workflow: document.toJson(),
-      name: file.value.name || undefined,
+      name: placeName() || undefined,
+      ...(file.value.inside ? { label: file.value.label } : {}),
       previews: true,
       wait: false,
       ...options,

@@ -30,6 +30,8 @@ export interface File {
   readOnly: boolean;
   /** What is said in place of the name: a job's document, a version. */
   label: string;
+  /** For one that is in a node: of which tab, and the workflow whose folder its paths start from. */
+  inside?: { tab: number; node: string; place: string };
 }
 
 export interface Opened {
@@ -123,6 +125,11 @@ function changed(change: Change): void {
     revision.value++;
     announce(change.nodes);
   });
+}
+
+/** The workflow from whose folder paths of the open one start. */
+export function placeName(): string {
+  return file.value.inside?.place ?? file.value.name;
 }
 
 export const unsaved = computed(() => {

@@ -36,14 +36,17 @@ function park(): Tab {
   return Object.assign(active.peek(), { opened: opened.peek(), file: file.peek(), savedTop: savedTop.peek(), selection: selection.peek(), run: shownRun.peek() });
 }
 
-const isUnsaved = (tab: Tab): boolean => (tab === active.value ? opened.value.history.top !== savedTop.value : tab.opened.history.top !== tab.savedTop);
+export const fileOf = (tab: Tab): File => (tab === active.value ? file.value : tab.file);
+export const openedOf = (tab: Tab): Opened => (tab === active.value ? opened.value : tab.opened);
+
+export const isUnsaved = (tab: Tab): boolean => (tab === active.value ? opened.value.history.top !== savedTop.value : tab.opened.history.top !== tab.savedTop);
 
 /** What the row of tabs shows. */
 export const shownTabs = computed(() => {
   revision.value;
   return tabs.value.map((tab) => {
-    const own = tab === active.value ? file.value : tab.file;
-    const { document } = tab === active.value ? opened.value : tab.opened;
+    const own = fileOf(tab);
+    const { document } = openedOf(tab);
     return { tab, title: own.label || own.name || document.name || t.untitled, unsaved: isUnsaved(tab) && !own.readOnly };
   });
 });
@@ -72,7 +75,7 @@ function latestRun(name: string): Run | null {
 }
 
 export function tabOf(name: string): Tab | undefined {
-  return tabs.peek().find((tab) => (tab === active.peek() ? file.peek() : tab.file).name === name);
+  return tabs.peek().find((tab) => fileOf(tab).name === name);
 }
 
 export function activate(tab: Tab): void {
@@ -95,7 +98,7 @@ export function closeTab(tab: Tab): void {
   if (tab === active.peek()) activate(rest[Math.min(at, rest.length - 1)]!);
   tabs.value = rest;
   if (tab.opened.history.top === tab.savedTop || tab.file.readOnly) return;
-  say(t.tabClosed(tab.file.name || t.untitled), "info", {
+  say(t.tabClosed(tab.file.label || tab.file.name || t.untitled), "info", {
     text: t.reopen,
     run: () => {
       tabs.value = tabs.peek().toSpliced(at, 0, tab);

@@ -1,6 +1,6 @@
 /** How long results took and when they were made, as far as the events of runs have said. */
 import type { JobEvent } from "../net/stream.ts";
-import { checkOf, file, shownRun } from "./store.ts";
+import { checkOf, placeName, shownRun } from "./store.ts";
 import { keyOf } from "./results.ts";
 
 export interface Made {
@@ -39,6 +39,6 @@ export function madeOf(id: string): Made | undefined {
 
 /** Seconds that a run of some nodes will take; 0 where not all of them have been computed before. */
 export function expected(ids: string[]): number {
-  const seconds = ids.map((id) => byNode.get(place(file.peek().name, id)));
+  const seconds = ids.map((id) => byNode.get(place(placeName(), id)));
   return seconds.every((one) => one !== undefined) ? seconds.reduce((sum, one) => sum + one, 0) : 0;
 }

@@ -1,6 +1,6 @@
 /** What pointers do on the canvas: pan, zoom, pinch, select, move, connect. */
 import { duplicate, select, selectEdge, selectFrame, setUi } from "../app/editing.ts";
-import { innerName, openInner } from "../app/inner.ts";
+import { hasInner, openInner } from "../app/inner.ts";
 import { dialog, opened, selection } from "../app/store.ts";
 import { positionOf } from "../model/document.ts";
 import { ledEdges, pointsOf } from "../model/points.ts";
@@ -292,9 +292,10 @@ export class Gestures {
   };
 
   private doubleClick = (event: MouseEvent): void => {
-    const element = event.target as Element;
+    // The canvas has captured the pointer, so that the event names it, whatever was clicked.
+    const element = document.elementFromPoint(event.clientX, event.clientY) ?? (event.target as Element);
     const header = element.closest(".node-header")?.closest<HTMLElement>("[data-node]")?.dataset.node;
-    if (header && innerName(header)) openInner(header);
+    if (header && hasInner(header)) openInner(header);
     if (element.closest("[data-own], [data-field], [data-node]")) return;
     const { x, y } = this.local(event);
     const at = toCanvas(x, y);

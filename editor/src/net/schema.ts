@@ -125,7 +125,7 @@ export interface NodeType {
   /** What other programs call the node or what it does. */
   synonyms: string[];
   use_cases: string[];
-  role: "step" | "input" | "output" | "sink" | "comment";
+  role: "step" | "input" | "output" | "sink" | "comment" | "workflow";
   lane: "inline" | "cpu" | "device" | "network";
   streams: boolean;
   /** Whether it takes properties under any name; they come with the check as `ports`. */

@@ -76,7 +76,7 @@ function Title() {
         <strong>{short}</strong>
         <Icon name="down" size={12} />
       </Menu>
-      {(file.value.name || unsaved.value || state === "offline" || state === "readOnly") && (
+      {(file.value.name || file.value.inside || unsaved.value || state === "offline" || state === "readOnly") && (
         <span class={`save-state ${state}`} role="status" title={text}>
           <i aria-hidden="true" />
           <span>{text}</span>

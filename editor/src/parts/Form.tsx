@@ -5,7 +5,7 @@ import { imageUrl, uploaded } from "../app/images.ts";
 import { route } from "../app/route.ts";
 import { expected } from "../app/timings.ts";
 import { cancelRun, complain, drawnSeed } from "../app/running.ts";
-import { check, dialog, file, opened, revision, runTick, runs, server, shownRun, status, types } from "../app/store.ts";
+import { check, dialog, file, opened, revision, runTick, placeName, runs, server, shownRun, status, types } from "../app/store.ts";
 import { type FormField, fieldsOfDocument, fieldsOfSchema } from "../model/form.ts";
 import type { JsonObject } from "../model/json.ts";
 import { fractionDone, hasEnded, runOfJob } from "../model/runs.ts";
@@ -62,7 +62,7 @@ export default function Form() {
     try {
       const inputs = { ...values, ...more };
       const next = own
-        ? await server.api.run({ workflow: document.toJson(), name: file.value.name || undefined, inputs, previews: true, wait: false })
+        ? await server.api.run({ workflow: document.toJson(), name: placeName() || undefined, inputs, previews: true, wait: false })
         : await server.api.runNamed(name, inputs);
       const url = photo && imageUrl(inputs[photo.name] ?? photo.value);
       if (url) before.set(next.id, url);

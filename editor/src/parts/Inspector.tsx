@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { portsOf, renameNode, select, setDynamic, setFrame, setField, setUi, setValues, title } from "../app/editing.ts";
 import { check, checkOf, dialog, file, freshKeys, nodeState, opened, problems, revision, selectedFrame, selection, types, versionOf } from "../app/store.ts";
-import { innerName, openInner } from "../app/inner.ts";
+import { hasInner, openInner } from "../app/inner.ts";
 import { groundOf, isCrop } from "../app/masking.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
 import { madeOf } from "../app/timings.ts";
@@ -78,7 +78,7 @@ function Values({ ids }: { ids: string[] }) {
   return (
     <div class="fields">
       {ids.length === 1 && isCrop(first) && !file.value.readOnly && <button type="button" class="button" disabled={!groundOf(first, "image")} onClick={() => (dialog.value = { kind: "crop", data: { node: first } })}>{t.cropOnImage}</button>}
-      {ids.length === 1 && innerName(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
+      {ids.length === 1 && hasInner(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
       {common.length === 0 && <p class="muted">{t.nothingFits}</p>}
       {ids.length === 1 && !file.value.readOnly && takesAny(types.value, document, first) && <AddProperty id={first} />}

@@ -1,7 +1,7 @@
 /** Adds a node: found by a few words, filtered by what a dropped wire fits. */
 import { useState } from "preact/hooks";
 import { type From, addNode, portsOf } from "../app/editing.ts";
-import { file, opened, search, types, workflows } from "../app/store.ts";
+import { file, opened, placeName, search, types, workflows } from "../app/store.ts";
 import { pathFrom } from "../app/inner.ts";
 import { settings } from "../app/settings.ts";
 import { measure } from "../canvas/geometry.ts";
@@ -45,7 +45,7 @@ export function Palette({ at, from, after }: PaletteData) {
   const choose = (item: NodeItem, event: KeyboardEvent | MouseEvent): void => {
     const start = filter ?? ((event.ctrlKey || event.metaKey) && last ? outputOf(last) : undefined);
     const where = filter?.side === "in" ? { x: place.x - 240, y: place.y - 16 } : { x: place.x, y: place.y - 16 };
-    const id = addNode(item.type, freePlace(where), start, item.workflow === undefined ? {} : { path: pathFrom(file.value.name, item.workflow) });
+    const id = addNode(item.type, freePlace(where), start, item.workflow === undefined ? {} : { path: pathFrom(placeName(), item.workflow) });
     if (!id) return closeDialog();
     const box = measure(id);
     reveal(box);

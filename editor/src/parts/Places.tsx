@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { openWorkflow, saveTo } from "../app/files.ts";
 import { pathFrom } from "../app/inner.ts";
 import { complain } from "../app/running.ts";
-import { file, opened, server } from "../app/store.ts";
+import { file, opened, placeName, server } from "../app/store.ts";
 import { textOf } from "../model/document.ts";
 import { folderOf, snake } from "../model/ids.ts";
 import type { PlacesAnswer } from "../net/schema.ts";
@@ -67,7 +67,7 @@ export function OpenDialog() {
   return (
     <Dialog label={t.open}>
       <div class="dialog-form">
-        <PlaceList at={folderOf(file.value.name)} ends={WORKFLOWS} onFolder={() => undefined} onFile={(path) => { closeDialog(); void openWorkflow(path.replace(WORKFLOWS, "")); }} />
+        <PlaceList at={folderOf(placeName())} ends={WORKFLOWS} onFolder={() => undefined} onFile={(path) => { closeDialog(); void openWorkflow(path.replace(WORKFLOWS, "")); }} />
       </div>
     </Dialog>
   );
