@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
@@ -93,7 +93,7 @@ class KnownResults:
         image.thumbnail((side, side))
         return encode_image_data(ImageData.of(image), "WEBP")
 
-    def _found(self, key: str) -> tuple[_Source, tuple[Any, ...]]:
+    def _found(self, key: str) -> tuple[_Source, tuple[object, ...]]:
         source = self._sources.get(key)
         values = None if source is None else self._engine.cache.get(bytes.fromhex(key))
         if source is None or values is None:
@@ -105,7 +105,7 @@ class KnownResults:
             return ref.image
         return ImageLoader(base=base, store=self._engine.assets).open(ref, lambda note: None)
 
-    def _shown(self, value: Any, url: str, base: Path) -> Any:
+    def _shown(self, value: object, url: str, base: Path) -> object:
         if isinstance(value, ImageRef):
             try:
                 width, height = self._open(value, base).size
