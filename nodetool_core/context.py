@@ -94,6 +94,10 @@ class Lease(Protocol):
         """Where the task asks for no pipeline: the `ModelPart`, shared and not to be changed."""
         ...
 
+    def in_full_precision(self) -> bool:
+        """Have `run` compute in float32; return whether the weights and the memory allow it."""
+        ...
+
     def compose(self, pipeline: Pipeline, *others: Self) -> None:
         """Have `run` call this pipeline, which has modules of other leases besides its own."""
         ...

@@ -2,32 +2,26 @@
 Run a diffusers pipeline for a node: the one place that every diffusion node goes through.
 
 `generate` resizes the image to a supported size, passes the arguments that the pipeline's signature
-takes, reports each step, stops at the next step when the run is cancelled, and explains what
-diffusers does not (a black result, memory that ran out) with an error or a warning.
+takes, reports each step, and stops at the next step when the run is cancelled. What may go wrong in
+a call is for `calls.py`.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from nodes.huggingface.arguments import call_arguments, check_steps
+from nodes.huggingface.calls import PipelineCalls, seed_at
 from nodes.huggingface.latents import Latents
-from nodetool_core import NodeError
 from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.finite_check import FiniteCheck
 from nodetool_core.models.diffusers.image_prompts import mask_arguments
 from nodetool_core.models.diffusers.latents import LatentsCapture
 from nodetool_core.models.diffusers.previews import chain_callbacks, preview_callback
-from nodetool_core.models.diffusers.progress import relayed_warnings, report_steps
-from nodetool_core.models.diffusers.prompts import warn_of_truncated_prompts
-from nodetool_core.models.diffusers.scheduler_choice import uses_global_rng
 from nodetool_core.models.diffusers.sizes import (
     Size,
     side_multiple,
@@ -36,9 +30,8 @@ from nodetool_core.models.diffusers.sizes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    import torch
     from PIL import Image
     from PIL.Image import Resampling
 
@@ -47,12 +40,6 @@ if TYPE_CHECKING:
 
 Aligned: TypeAlias = "Image.Image | list[Image.Image]"
 """What lies over the result: an image, or several of one kind."""
-
-_SEEDS = 2**64
-"""Number of seeds of a `torch.Generator`."""
-
-_GLOBAL_RNG: Final = threading.Lock()
-"""Held while one call uses torch's global random generator, which the process shares."""
 
 _TEXT_MULTIPLE = 8
 """What sides have to be multiples of in text to image: most pipelines check for 8."""
@@ -145,21 +132,19 @@ def generate(
         for show in (
             preview_callback(pipeline, context, _steps(arguments)),
             capture.callback(pipeline),
+            finite_check.callback(pipeline),
         )
         if show is not None
     ]
     if callbacks:
         arguments["callback_on_step_end"] = chain_callbacks(callbacks)
+    call = PipelineCalls(lease, context, capture, finite_check)
     images = []
     for index in range(count):
-        report_steps(
-            pipeline, context, (progress_slice[0] * count + index, progress_slice[1] * count)
-        )
-        generator = seeded_generator(seed_at(seed, index), context)
+        call.progress_slice = (progress_slice[0] * count + index, progress_slice[1] * count)
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
-        generated = _call_pipeline(lease, arguments, generator, context, relays_warnings=is_first)
-        finite_check.warn(capture.last, context)
+        generated = call.image(arguments, seed_at(seed, index), relays_warnings=is_first)
         if model_input is not None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, model_input, context)
         images.append(
@@ -174,36 +159,6 @@ def generate(
 def map_aligned(images: Aligned, change: Callable[[Image.Image], Image.Image]) -> Aligned:
     """Return an image, or each of several, with `change` applied."""
     return [change(one) for one in images] if isinstance(images, list) else change(images)
-
-
-def _call_pipeline(
-    lease: Lease,
-    arguments: Mapping[str, object],
-    generator: torch.Generator,
-    context: Context,
-    *,
-    relays_warnings: bool,
-) -> Image.Image:
-    """Return the image of one call, with the failures of diffusers explained."""
-    import torch
-
-    pipeline = lease.pipeline
-    context.check_cancelled()
-    relayed = (
-        relayed_warnings(
-            context, truncated=warn_of_truncated_prompts(pipeline, arguments, context.warn)
-        )
-        if relays_warnings
-        else nullcontext()
-    )
-    with (
-        torch.no_grad(),
-        relayed,
-        _explained_failures(pipeline),
-        _seeded_global_rng(pipeline, generator),
-    ):
-        result = lease.run({**arguments, "generator": generator})
-    return _checked_image(pipeline, result, context)
 
 
 def _image_argument(
@@ -301,104 +256,3 @@ def _lanczos() -> Resampling:
     from PIL import Image as Pillow
 
     return Pillow.Resampling.LANCZOS
-
-
-def seed_at(seed: int, index: int) -> int:
-    """
-    Return the seed of the image that is `index` places after the first.
-
-    It wraps to 0 after the greatest; a negative seed stays, so that each image draws its own.
-    """
-    return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
-
-
-def seeded_generator(seed: int, context: Context) -> torch.Generator:
-    """Return a new generator on the CPU, whose numbers are the same for every device."""
-    import torch
-
-    if seed < 0:
-        seed = secrets.randbelow(2**32)
-        context.warn(f"seed was drawn: {seed}.", seed=seed)
-    if seed >= _SEEDS:
-        raise NodeError(
-            f"{seed} is above {_SEEDS - 1}.",
-            "Choose a smaller seed.",
-            code="invalid_value",
-            where="seed",
-        )
-    return torch.Generator("cpu").manual_seed(seed)
-
-
-@contextmanager
-def _seeded_global_rng(pipeline: Pipeline, generator: torch.Generator) -> Iterator[None]:
-    """Seed torch's global generator for a call that draws from it, and restore it afterwards."""
-    import torch
-
-    is_global = uses_global_rng(getattr(pipeline, "scheduler", None)) or any(
-        quirk.uses_global_rng for quirk in quirks_of(type(pipeline).__name__)
-    )
-    if not is_global:
-        yield
-        return
-    with _GLOBAL_RNG, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(generator.initial_seed())
-        yield
-
-
-def _checked_image(pipeline: Pipeline, result: object, context: Context) -> Image.Image:
-    """
-    Return the image of a pipeline's result.
-
-    Warn where the safety checker blackened it; raise NodeError where there is none, or only black.
-    """
-    # Kandinsky 5 says `image` of a list.
-    images = getattr(result, "images", getattr(result, "image", None))
-    if images is None or len(images) == 0:
-        raise NodeError(
-            f"{type(pipeline).__name__} returned no image.",
-            "Choose a model that makes images.",
-            code="no_image_returned",
-            where="model",
-        )
-    image: Image.Image = flatten_layers(images[0]) if isinstance(images[0], list) else images[0]
-    flagged = getattr(result, "nsfw_content_detected", None)
-    if flagged and any(flagged):
-        context.warn(
-            "The model's safety checker found the result unsafe and blackened it. Try another"
-            " prompt, seed or strength."
-        )
-    elif image.convert("RGB").getbbox() is None:
-        message = (
-            f"{type(pipeline).__name__} returned nothing but black: its numbers overflowed in"
-            f" {pipeline.dtype}."
-        )
-        hint = (
-            "Use a variant of the model for this number format (for SDXL, a VAE fixed for fp16), or"
-            " run on the CPU."
-        )
-        raise NodeError(message, hint, code="black_image", where="model")
-    return image
-
-
-def flatten_layers(layers: list[Image.Image]) -> Image.Image:
-    """Return the composite of RGBA layers, the first at the bottom."""
-    from PIL import Image as Pillow
-
-    image = layers[0].convert("RGBA")
-    for layer in layers[1:]:
-        image = Pillow.alpha_composite(image, layer.convert("RGBA"))
-    return image
-
-
-@contextmanager
-def _explained_failures(pipeline: Pipeline) -> Iterator[None]:
-    """Turn failures of a pipeline that a user can fix into errors that say how."""
-    name = type(pipeline).__name__
-    try:
-        yield
-    except ValueError as error:
-        raise NodeError(
-            f"{name} refused its arguments: {error}",
-            "Change the property that it names.",
-            code="pipeline_refused",
-        ) from error

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nodetool_core.errors import ModelError, Problem
@@ -185,6 +186,8 @@ class ModelManager(WeightsManager):
                     self.runtime.call,
                     components,
                     model.states(components, self.runtime.replica),
+                    widen=self.runtime.widen,
+                    give_back=partial(self.runtime.give_back, model.device),
                 )
                 try:
                     self.runtime.prefetch.wake(model.device)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nodetool_core.models.calls.batching import Batcher, Member
-from nodetool_core.models.calls.oom_recovery import OomRecovery
+from nodetool_core.models.calls.oom_recovery import OomRecovery, is_out_of_memory
+from nodetool_core.models.diffusers.full_precision import is_half, wide_bytes, widened_pipeline
+from nodetool_core.models.diffusers.modules import modules_of
 from nodetool_core.models.diffusers.schedulers import mend_schedulers
 from nodetool_core.models.planning.lookahead import LookaheadPlanner
 from nodetool_core.models.planning.prefetch import Prefetch
@@ -96,6 +98,34 @@ class DeviceRuntime:
     def _call_alone(self, lease: Lease, arguments: Mapping[str, object]) -> object:
         with in_call(lease.all_states):
             return self.oom_recovery.call(lease, arguments)
+
+    def widen(self, lease: Lease) -> int:
+        """
+        Have a lease run its pipeline in float32, with weights of its own.
+
+        Return the bytes that are taken for it; 0 where it can't be, or there is no room.
+        """
+        halves = [one for one in modules_of(lease.pipeline).values() if is_half(one)]
+        size, device = wide_bytes(halves), lease.device
+        if not size or lease.low_memory is not None:
+            return 0
+        self.store.make_room(device, size)
+        free = self.oom_recovery.meter.free(device)
+        if size > (self.store.free_bytes(device.name) if free is None else free):
+            return 0
+        self.store.reserve(device, size)
+        try:
+            lease.compose(widened_pipeline(lease.pipeline))
+        except BaseException as error:
+            self.store.reserve(device, -size)
+            if not is_out_of_memory(error):
+                raise
+            return 0
+        return size
+
+    def give_back(self, device: Device, size: int) -> None:
+        """Give bytes of a device back that were taken besides weights."""
+        self.store.reserve(device, -size)
 
     def batcher(self, device: Device) -> Batcher:
         """Return the batcher in which a device's equal calls meet."""

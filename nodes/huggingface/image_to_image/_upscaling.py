@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nodes._geometry import MAX_SIDE, Size, check_size, fitted_size, longest_side_of
 from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.calls import seed_at
 from nodes.huggingface.conditioning import (
     Conditioning,
     conditioned_pipeline,
@@ -22,7 +23,7 @@ from nodes.huggingface.diffusion import (
     source_image,
 )
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
-from nodes.huggingface.pipelines import generate, seed_at
+from nodes.huggingface.pipelines import generate
 from nodes.huggingface.realesrgan import check_installed
 from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
 from nodes.huggingface.upscalers import Upscaler, load_upscaler

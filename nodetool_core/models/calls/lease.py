@@ -42,6 +42,12 @@ class Lease:
     """Leases whose modules its pipeline has as well."""
     low_memory: ExitStack | None = None
     """What ends the saving of memory, where it was begun."""
+    widen: Callable[[Lease], int] = lambda lease: 0
+    """Has it compute in float32; gives the bytes which that takes, 0 where it can't be."""
+    give_back: Callable[[int], None] = lambda size: None
+    """Gives bytes back that were taken."""
+    wide_bytes: int = 0
+    """What computing in float32 takes besides, where it was begun."""
 
     @property
     def pipeline(self) -> Pipeline:
@@ -73,6 +79,17 @@ class Lease:
         """
         return self.call(self, arguments)
 
+    def in_full_precision(self) -> bool:
+        """
+        Have `run` compute in float32 until the block ends.
+
+        Return whether it does: the weights have to be plain numbers in half precision, and there
+        has to be memory for them in float32.
+        """
+        size = self.widen(self)
+        self.wide_bytes += size
+        return size > 0
+
     @property
     def all(self) -> list[Lease]:
         """This lease, and those that it was composed of."""
@@ -84,6 +101,8 @@ class Lease:
         return list({id(state): state for lease in self.all for state in lease.states}.values())
 
     def close(self) -> None:
-        """End the saving of memory, as the block has ended."""
+        """End the saving of memory, and give back what was taken, as the block has ended."""
+        if self.wide_bytes:
+            self.give_back(self.wide_bytes)
         if self.low_memory is not None:
             self.low_memory.close()

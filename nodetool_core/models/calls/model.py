@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.models.calls.pipelines import lend, prototype
 from nodetool_core.models.components.integrity import REMARK
 from nodetool_core.models.components.networks import ModelPart
-from nodetool_core.models.diffusers.decoding import report_out_of_memory
+from nodetool_core.models.diffusers.decoding import guard_decoding
 from nodetool_core.models.diffusers.optimizations import optimize
 from nodetool_core.models.residency.component import ComponentRequest
 from nodetool_core.models.residency.module_state import ModuleState
@@ -156,7 +156,7 @@ class Model:
             inner: Any = getattr(module, name) if inside else module
             optimize(inner, name, self.recipe.precision, self.device)
             self._encoder_cache.watch(inner, name.removeprefix(PRIOR), own_key)
-            report_out_of_memory(inner, name.removeprefix(PRIOR))
+            guard_decoding(inner, name.removeprefix(PRIOR))
         return module
 
     def _forget(self) -> None:

@@ -11,7 +11,7 @@ import diffusers
 import pytest
 import torch
 
-from nodetool_core.models.diffusers.decoding import report_out_of_memory
+from nodetool_core.models.diffusers.decoding import guard_decoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ class Autoencoder(torch.nn.Module):
 
 def test_want_of_memory_is_raised_as_what_pipelines_do_not_catch() -> None:
     module: Any = Autoencoder()
-    report_out_of_memory(module, "vae")
+    guard_decoding(module, "vae")
     latents = torch.ones(1)
     assert module.decode(latents).shape == (1,)
     with pytest.raises(MemoryError, match="2 GiB"):
@@ -70,7 +70,7 @@ def test_want_of_memory_is_raised_as_what_pipelines_do_not_catch() -> None:
 
 def test_a_copy_decodes_with_its_own_weights() -> None:
     module: Any = Autoencoder()
-    report_out_of_memory(module, "vae")
+    guard_decoding(module, "vae")
     copied = copy.deepcopy(module)
     with torch.no_grad():
         for parameter in copied.parameters():
@@ -81,8 +81,8 @@ def test_a_copy_decodes_with_its_own_weights() -> None:
 
 def test_parts_that_do_not_decode_stay_as_they_are() -> None:
     module = Autoencoder()
-    report_out_of_memory(module, "text_encoder")
+    guard_decoding(module, "text_encoder")
     assert "decode" not in vars(module)
     plain = torch.nn.Linear(1, 1)
-    report_out_of_memory(plain, "vae")
+    guard_decoding(plain, "vae")
     assert "decode" not in vars(plain)

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from nodes.huggingface.arguments import call_arguments
+from nodes.huggingface.calls import flatten_layers
 from nodes.huggingface.image_to_image import ImageToImage
-from nodes.huggingface.pipelines import flatten_layers, generate
+from nodes.huggingface.pipelines import generate
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
 from nodetool_core import NodeError, RunCancelled, Workflow
