@@ -87,12 +87,12 @@ class NamedFiles:
     def uploads(self, client: str) -> list[str]:
         """Return the names of a client's files in the folder of inputs."""
         prefix = "input/"
-        names = self._state.jobs.names.list(self._owner(client))
+        names = self._state.jobs.names.list(self._state.names_of(client))
         return [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
 
     def digest(self, client: str, name: FileName) -> str | None:
         """Return which stored file has a name; None where none has that the client may read."""
-        found = self._state.jobs.names.get(self._owner(client), str(name))
+        found = self._state.jobs.names.get(self._state.names_of(client), str(name))
         result = named_result(name.name)
         if found is not None or result is None or name.folder == "input":
             return found
@@ -113,7 +113,7 @@ class NamedFiles:
         digest, names = self._state.jobs.put(data).digest, self._state.jobs.names
         for number in range(_MOST_TRIES):
             tried = name.numbered(number) if number else name
-            if names.give(self._owner(client), str(tried), digest, replace=replace):
+            if names.give(self._state.names_of(client), str(tried), digest, replace=replace):
                 return tried
         raise wrong(400, "invalid_value", "filename", "is taken, with every number behind it.")
 
@@ -139,10 +139,6 @@ class NamedFiles:
             raise wrong(400, "invalid_mask", "image", message)
         whole.putalpha(alpha)
         return encode_image_data(ImageData.of(whole), "PNG")
-
-    def _owner(self, client: str) -> str:
-        """Return whose names a client reads: everybody's are the same where no token is needed."""
-        return client if self._state.jobs_seen_by(client) is not None else ""
 
 
 def missing(name: str) -> HttpError:

@@ -118,17 +118,15 @@ class Prompts:
 
     def get(self, client: str, prompt_id: str) -> Prompt | None:
         """Return a prompt by its id; None where there is none that the client may see."""
-        jobs = self._state.jobs
-        job = jobs.of_key(client, prompt_id)
+        job = self._state.jobs.of_key(client, prompt_id)
         if job is None:
             try:
-                job = jobs.get(prompt_id)
+                job = self._state.job_seen_by(client, prompt_id)
             except JobsError as error:
                 if error.problem.code != "unknown_job":
                     raise
                 return None
-        is_seen = self._state.jobs_seen_by(client) in (None, job.client)
-        return Prompt.of(job) if is_seen else None
+        return Prompt.of(job)
 
     def newest(self, client: str, states: Sequence[JobState] | None = None) -> Iterator[Prompt]:
         """Yield the prompts that a client may see, the newest first."""

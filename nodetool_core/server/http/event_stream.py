@@ -2,22 +2,61 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Final
+from threading import Event
+from typing import Final, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from nodetool_core.json_types import Json
 
+Item = TypeVar("Item")
+
 MEDIA_TYPE: Final = "text/event-stream"
+HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""What a stream says of itself, so that nobody on the way holds it up."""
+
+STILL_HERE: Final = b": still here\n\n"
+"""A comment, by which nobody on the way takes a quiet stream for dead."""
+
+_HEARTBEAT_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 0.5
+"""How often a stream looks whether the server is about to end."""
 
 
 def sse(name: str, data: Mapping[str, Json]) -> bytes:
     """Return an event in the format of server-sent events; JSON holds no line breaks."""
     return f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
+
+
+async def kept_alive(items: AsyncIterator[Item], ending: Event) -> AsyncGenerator[Item | None]:
+    """
+    Yield items as they come, and None where none has come for a while.
+
+    It ends with them, and once the server is about to end.
+    """
+    following = asyncio.ensure_future(anext(items, None))
+    last = time.monotonic()
+    try:
+        while not ending.is_set():
+            await asyncio.wait({following}, timeout=_LOOK_SECONDS)
+            if following.done():
+                item = following.result()
+                if item is None:
+                    return
+                yield item
+                last = time.monotonic()
+                following = asyncio.ensure_future(anext(items, None))
+            elif time.monotonic() - last > _HEARTBEAT_SECONDS:
+                yield None
+                last = time.monotonic()
+    finally:
+        following.cancel()
 
 
 class EventStream(Response):
@@ -33,7 +72,7 @@ class EventStream(Response):
     ) -> None:
         super().__init__(
             media_type=MEDIA_TYPE,
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **(headers or {})},
+            headers={**HEADERS, **(headers or {})},
         )
         del self.headers["content-length"]
         self._pieces = pieces

@@ -27,6 +27,7 @@ from nodetool_core.server.settings import Settings
 if TYPE_CHECKING:
     from nodetool_core.engine.caching.memory import ResultCache
     from nodetool_core.engine.engine import Engine
+    from nodetool_core.jobs.job import Job
     from nodetool_core.jobs.service import Jobs
     from nodetool_core.models.manager import ModelManager
     from nodetool_core.models.sources.hub import Hub
@@ -77,6 +78,27 @@ class AppState:
         The owner sees all, and everybody where no token distinguishes clients.
         """
         return client if self.settings.tokens and client != OWNER else None
+
+    def job_seen_by(self, client: str, job_id: str) -> Job:
+        """
+        Return a job that a client may see.
+
+        Raises JobsError, the same for one that is somebody else's and for none. Blocks.
+        """
+        from nodetool_core.jobs.job import JobsError, unknown_job
+
+        job = self.jobs.get(job_id)
+        if self.jobs_seen_by(client) not in (None, job.client):
+            raise JobsError(unknown_job(job_id))
+        return job
+
+    def names_of(self, client: str) -> str:
+        """
+        Return whose names of files a client reads.
+
+        Everybody's are the same where no token distinguishes clients.
+        """
+        return client if self.jobs_seen_by(client) is not None else ""
 
     def start(self) -> None:
         """Begin to run jobs, and to load the first model that is served."""

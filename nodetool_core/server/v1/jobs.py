@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from nodetool_core.errors import Problem
-from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_job
+from nodetool_core.jobs.job import Job, JobState, StoredEvent
+from nodetool_core.server.http.event_stream import HEADERS, MEDIA_TYPE, STILL_HERE, kept_alive
 from nodetool_core.server.http.http_errors import public
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import base_url, client_of
@@ -23,15 +23,6 @@ from nodetool_core.server.v1.workflows import PREFIX
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
-
-HEARTBEAT_SECONDS: Final = 15.0
-"""
-A stream that has no event sends a comment this often, so that nobody on the way takes it for
-dead.
-"""
-
-_LOOK_SECONDS: Final = 0.5
-"""How often a stream looks whether the server is about to end."""
 
 _MOST_LOOKED_AT: Final = 1000
 """Newest jobs that are looked through for those of a workflow, or those that are kept."""
@@ -167,43 +158,19 @@ class JobRoutes:
             and len(last_event_id) < 10
             else after
         )
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
-            self._stream(job_id, begin), media_type="text/event-stream", headers=headers
+            self._stream(job_id, begin), media_type=MEDIA_TYPE, headers=HEADERS
         )
 
     async def _stream(self, job_id: str, after: int) -> AsyncIterator[bytes]:
         state = self._state
-        events = state.jobs.events_async(job_id, after)
-        following = asyncio.ensure_future(anext(events, None))
-        sent = time.monotonic()
-        try:
-            while not state.draining.is_set():
-                await asyncio.wait({following}, timeout=_LOOK_SECONDS)
-                if following.done():
-                    event = following.result()
-                    if event is None:
-                        return
-                    yield as_sse(event)
-                    sent = time.monotonic()
-                    following = asyncio.ensure_future(anext(events, None))
-                elif time.monotonic() - sent > HEARTBEAT_SECONDS:
-                    yield b": still here\n\n"
-                    sent = time.monotonic()
-        finally:
-            following.cancel()
+        events = kept_alive(state.jobs.events_async(job_id, after), state.draining)
+        async with aclosing(events):
+            async for event in events:
+                yield STILL_HERE if event is None else as_sse(event)
 
     def _job(self, request: Request, job_id: str) -> Job:
-        """
-        Return the job, where it is the client's to see.
-
-        Raises JobsError, the same for one that is somebody else's and for none.
-        """
-        state = self._state
-        job = state.jobs.get(job_id)
-        if state.jobs_seen_by(client_of(request)) not in (None, job.client):
-            raise JobsError(unknown_job(job_id))
-        return job
+        return self._state.job_seen_by(client_of(request), job_id)
 
     def _answer(self, request: Request, job: Job) -> JobAnswer:
         base = base_url(request, self._state.settings.public_url)
