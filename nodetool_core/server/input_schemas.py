@@ -1,15 +1,17 @@
-"""What clients can set of a workflow, as JSON Schema."""
+"""What clients can set of a workflow, and what it gives them, as JSON Schema."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from nodetool_core.errors import NodetoolError
 from nodetool_core.json_types import JsonObject
 from nodetool_core.properties import MISSING, jsonable
 from nodetool_core.references import ImageRef
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.served_workflow import ServedWorkflow
+from nodetool_core.types import union_members
 
 _IMAGE_IN: Final[JsonObject] = {
     "anyOf": [
@@ -50,6 +52,28 @@ def inputs_schema(
     ]
     schema: JsonObject = {"type": "object", "properties": inputs, "additionalProperties": False}
     return schema | ({"required": required} if required else {})
+
+
+def output_schema(annotation: Any, image: JsonObject) -> JsonObject:
+    """
+    Return the schema of an output's values; empty where nothing is known of them.
+
+    Args:
+        annotation: The type of the values.
+        image: The schema of an image.
+    """
+    if annotation is Any:
+        return {}
+    if ImageRef in union_members(annotation):
+        return image
+    if annotation == list[ImageRef]:
+        return {"type": "array", "items": image}
+    from pydantic import PydanticSchemaGenerationError, TypeAdapter
+
+    try:
+        return TypeAdapter(annotation).json_schema()
+    except (PydanticSchemaGenerationError, NodetoolError, TypeError):
+        return {}
 
 
 def _input_schema(given: Input, image: JsonObject) -> JsonObject:

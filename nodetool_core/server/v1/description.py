@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
-from nodetool_core.errors import NodetoolError
 from nodetool_core.json_types import JsonObject
-from nodetool_core.references import ImageRef
-from nodetool_core.server.input_schemas import inputs_schema
+from nodetool_core.server.input_schemas import inputs_schema, output_schema
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.v1.examples import example_of, given_image
 from nodetool_core.server.v1.schemas import WorkflowAnswer
-from nodetool_core.types import union_members
 
 DEFAULT_IMAGE: Final = "x-default-image"
 """JSON Schema key of an input that has an image: where that is, on this server."""
@@ -54,24 +51,10 @@ def describe(served: ServedWorkflow) -> WorkflowAnswer:
         outputs={
             "type": "object",
             "properties": {
-                name: _output_schema(annotation) for name, annotation in served.outputs.items()
+                name: output_schema(annotation, _IMAGE_OUT)
+                for name, annotation in served.outputs.items()
             },
         },
         modified=served.modified,
         thumbnail=f"{address}/example" if example_of(served) is not None else None,
     )
-
-
-def _output_schema(annotation: Any) -> JsonObject:
-    if annotation is Any:
-        return {}
-    if ImageRef in union_members(annotation):
-        return _IMAGE_OUT
-    if annotation == list[ImageRef]:
-        return {"type": "array", "items": _IMAGE_OUT}
-    from pydantic import PydanticSchemaGenerationError, TypeAdapter
-
-    try:
-        return TypeAdapter(annotation).json_schema()
-    except (PydanticSchemaGenerationError, NodetoolError, TypeError):
-        return {}
