@@ -339,7 +339,14 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "models", "image_hosts", "allowed_hosts", "token", "owner_token", "dialects", mode="before"
+        "models",
+        "models_dir",
+        "image_hosts",
+        "allowed_hosts",
+        "token",
+        "owner_token",
+        "dialects",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

@@ -106,3 +106,18 @@ def test_a_table_of_apps_that_is_wrong(
     file.write_text(apps)
     with pytest.raises(SettingsError, match=re.escape(str(file))):
         serve(qolaba_apps=file)
+
+
+LISTS = [name for name, field in Settings.model_fields.items() if isinstance(field.default, tuple)]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_environment_has_lists_with_commas(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = (
+        "mcp, openai"
+        if name == "dialects"
+        else "one-of-more-than-sixteen, two-of-more-than-sixteen"
+    )
+    monkeypatch.setenv(f"{ENVIRONMENT_PREFIX}{name.upper()}", given)
+    found = getattr(Settings.read(), name)
+    assert len(found) == 2 and all(" " not in str(one) for one in found)
