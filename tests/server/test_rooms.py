@@ -33,6 +33,7 @@ ROOMS = [
     "a1111",
     "mcp",
     "comfyui",
+    "replicate",
     "huggingface",
     "qolaba",
     "operations",
@@ -41,7 +42,7 @@ ROOMS = [
 ]
 """From the bottom up: a room imports those before it and itself."""
 
-DIALECTS = {"v1", "openai", "a1111", "mcp", "comfyui", "huggingface", "qolaba"}
+DIALECTS = {"v1", "openai", "a1111", "mcp", "comfyui", "replicate", "huggingface", "qolaba"}
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Replicate's API: predictions, files, models and their versions, webhooks."""
