@@ -28,6 +28,7 @@ from nodetool_core.server.huggingface import routes as huggingface
 from nodetool_core.server.mcp import routes as mcp
 from nodetool_core.server.openai import routes as openai
 from nodetool_core.server.qolaba import routes as qolaba
+from nodetool_core.server.replicate import routes as replicate
 from nodetool_core.server.runtime.collector import AppStateCollector
 from nodetool_core.server.security.middleware import (
     GONE,
@@ -50,6 +51,7 @@ DIALECTS: Final[Mapping[DialectName, Callable[[AppState], Dialect]]] = {
     "a1111": a1111.dialect,
     "mcp": mcp.dialect,
     "comfyui": comfyui.dialect,
+    "replicate": replicate.dialect,
     "huggingface": huggingface.dialect,
     "qolaba": qolaba.dialect,
     "nodetool": v1.dialect,
@@ -124,7 +126,10 @@ def create_app(
         burst=settings.burst,
         metrics=state.metrics,
         dialects=dialects,
-        open_prefixes=(result_files.PREFIX,),
+        open_prefixes=(
+            result_files.PREFIX,
+            *(path for one in dialects.all for path in one.open_paths),
+        ),
         sessions=sessions,
     )
 

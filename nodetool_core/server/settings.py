@@ -44,7 +44,9 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """Several names; one text with commas in the environment."""
 
 
-DialectName = Literal["openai", "a1111", "mcp", "comfyui", "huggingface", "qolaba", "nodetool"]
+DialectName = Literal[
+    "openai", "a1111", "mcp", "comfyui", "replicate", "huggingface", "qolaba", "nodetool"
+]
 
 _HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "host": bound_host,

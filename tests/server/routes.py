@@ -18,7 +18,8 @@ _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _VALUES = {
     "name": "paint", "model": "paint", "digest": "0" * 64, "job_id": "j" * 20, "key": "00",
     "output": "output", "index": "0", "version": "0" * 32, "given": "image", "code": "any",
-    "prompt_id": "j" * 20, "class_type": "KSampler",
+    "prompt_id": "j" * 20, "class_type": "KSampler", "owner": "nodetool", "file_id": "0" * 64,
+    "prediction_id": "j" * 20, "signature": "s" * 32,
 }  # fmt: skip
 
 

@@ -40,6 +40,11 @@ class Spoken:
     """Returns the code and the text of a failure, once its form is as it should be."""
     keeps: bool = False
     """Whether results are kept before they are answered."""
+    is_job: bool = False
+    """
+    Whether a request is a job: it waits in the queue of jobs, and what becomes of its run is in the
+    answer. How that is shown is tested beside the dialect.
+    """
 
 
 def ask_openai(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
@@ -73,6 +78,20 @@ def read_a1111(response: httpx2.Response) -> tuple[str, str]:
     return body["error"], body["errors"]
 
 
+def ask_replicate(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    body = {"input": {"image": data_uri(image)}}
+    path = f"/replicate/v1/models/nodetool/{model}/predictions"
+    return client.post(path, json=body, headers={"Prefer": "wait"})
+
+
+def read_replicate(response: httpx2.Response) -> tuple[str, str]:
+    body = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body.keys() - {"invalid_fields"} == {"title", "detail", "status", "code"}
+    assert body["status"] == response.status_code and body["title"]
+    return body["code"], body["detail"]
+
+
 def ask_hugging_face(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
     return client.post(f"/models/{model}", content=image, headers={"x-wait-for-model": "true"})
 
@@ -91,6 +110,7 @@ def read_plain(response: httpx2.Response) -> tuple[str, str]:
 SPOKEN = {
     "openai": Spoken(ask_openai, read_openai, keeps=True),
     "a1111": Spoken(ask_a1111, read_a1111),
+    "replicate": Spoken(ask_replicate, read_replicate, keeps=True, is_job=True),
     "huggingface": Spoken(ask_hugging_face, read_plain),
     "nodetool": Spoken(ask_nodetool, read_plain, keeps=True),
 }
@@ -105,6 +125,9 @@ CODES = {
 }
 
 every_dialect = pytest.mark.parametrize("name", SPOKEN)
+every_waiting_dialect = pytest.mark.parametrize(
+    "name", [name for name, spoken in SPOKEN.items() if not spoken.is_job]
+)
 
 
 def refused(name: str, response: httpx2.Response, status: int, code: str) -> httpx2.Response:
@@ -145,7 +168,7 @@ def test_too_large(client: httpx2.Client, name: str) -> None:
     refused(name, wide, 413, "image_too_large")
 
 
-@every_dialect
+@every_waiting_dialect
 def test_busy(serve: Callable[..., LiveServer], name: str) -> None:
     model = f"busy-{name}"
     door, live = nodes.DOORS[model], serve({model: nodes.wait(model)}, concurrency=1, queue=0)
@@ -161,7 +184,7 @@ def test_busy(serve: Callable[..., LiveServer], name: str) -> None:
         first.join(20)
 
 
-@every_dialect
+@every_waiting_dialect
 def test_cold(serve: Callable[..., LiveServer], tmp_path: Path, name: str) -> None:
     with StallingHub() as hub:
         hub.repositories[MODEL] = {}
@@ -180,7 +203,7 @@ def test_cold(serve: Callable[..., LiveServer], tmp_path: Path, name: str) -> No
     refused(name, response, 503, "model_loading")
 
 
-@every_dialect
+@every_waiting_dialect
 def test_cancelled(serve: Callable[..., LiveServer], name: str) -> None:
     # The prompt, which is the model's name, is the workflow's only text, and so names its door.
     model = f"cancelled-{name}"

@@ -20,6 +20,7 @@ CALLS = {
     "a1111": ("/sdapi/v1/interrupt", {}),
     "mcp": ("/mcp", {"json": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}),
     "comfyui": ("/prompt", {"json": {"prompt": {}}}),
+    "replicate": ("/replicate/v1/models/nodetool/paint/predictions", {"json": {"input": {}}}),
     "huggingface": ("/models/paint", {"content": png()}),
     "qolaba": ("/getImage", {"json": {"id": "x"}}),
     "nodetool": ("/v1/workflows/paint/runs", {"json": {"inputs": {}}}),

@@ -27,6 +27,8 @@ KEPT = {"settings", "access", "limits", "draining", "metrics", "started", "regis
 QOLABA = {"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": data_uri(png()), "id": "x"}
 OPENAI = ("/v1/images/", "/v1/models")
 A1111 = "/sdapi/v1/"
+REPLICATE = "/replicate/"
+PREDICTED = {"version": "nodetool/paint", "input": {"image": data_uri(png())}}
 WEB_UI = {"prompt": "x", "init_images": [data_uri(png())], "image": data_uri(png())}
 COMFYUI = tuple(
     f"{prefix}/{name}"
@@ -75,6 +77,8 @@ def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
         if path.startswith(OPENAI)
         else WEB_UI | {"imageList": [{"data": data_uri(png())}]}
         if path.startswith(A1111)
+        else PREDICTED
+        if path.startswith(REPLICATE)
         else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
     )
     return client.request(
@@ -104,6 +108,9 @@ def shown(path: str, response: httpx2.Response) -> str:
     if path.startswith(A1111):
         assert body.keys() == {"error", "detail", "body", "errors"}
         assert body["error"] == "internal_error"
+        return str(body["detail"])
+    if path.startswith(REPLICATE):
+        assert body["code"] == "internal_error" and body["status"] == 500
         return str(body["detail"])
     if path.startswith("/get"):
         assert len(body) == 8 and body["status"] == "FAILED"

@@ -66,6 +66,8 @@ class Dialect:
     """What lasts as long as the server runs."""
     sockets: tuple[str, ...] = ()
     """Paths at which WebSockets are opened."""
+    open_paths: tuple[str, ...] = ()
+    """What paths begin with that need no token: their addresses are secrets themselves."""
     how_to_call: str = ""
     """Text on how a client is pointed at it; `{url}` stands for the address of the server."""
 

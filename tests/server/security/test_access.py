@@ -83,6 +83,8 @@ def filled(headers: dict[str, str], port: int) -> dict[str, str]:
 def problem(response: httpx2.Response) -> str:
     """Return the failure's code, in whichever dialect's form."""
     body = response.json()
+    if "error" not in body:
+        return str(body["code"])
     if isinstance(body["error"], dict):
         return str(body["error"].get("code", body["error"].get("type")))
     if "detail" in body:

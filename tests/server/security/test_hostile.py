@@ -348,7 +348,8 @@ def check(scope: dict[str, Any], answer: Answer) -> None:
         # What the SDK of MCP refuses before it reads a message, it refuses in plain text.
         is_json = headers.get(b"content-type", b"").startswith(b"application/json")
         if is_json or scope["path"] != "/mcp":
-            error = json.loads(answer.body)["error"]
+            body = json.loads(answer.body)
+            error = body["detail"] if scope["path"].startswith("/replicate/") else body["error"]
             assert isinstance(error["message"] if isinstance(error, dict) else error, str), shown
     assert b"Traceback" not in answer.body and b"/site-packages/" not in answer.body, shown
 

@@ -1,0 +1,277 @@
+"""
+Replicate's API below `/replicate/v1`: predictions, models and their versions.
+
+The wire format is that of Replicate's clients. A prediction is a job: it waits in the queue of
+jobs, and is done whatever becomes of its client and of this server.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from nodetool_core.errors import Problem
+from nodetool_core.jobs.job import JobsError, unknown_job
+from nodetool_core.json_types import JsonObject
+from nodetool_core.server.http.dialect import Dialect, bearer_token
+from nodetool_core.server.http.event_stream import EventStream
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.requests import base_url, client_of, read_body_of
+from nodetool_core.server.replicate import openapi as a
+from nodetool_core.server.replicate.answers import PREFIX, STREAMS, Answers, iso
+from nodetool_core.server.replicate.body import PredictionBody, wait_seconds
+from nodetool_core.server.replicate.errors import show_failure
+from nodetool_core.server.replicate.models import Model, Models, model_json, version_json
+from nodetool_core.server.replicate.predictions import Prediction, Predictions
+from nodetool_core.server.replicate.signatures import Signatures
+from nodetool_core.server.replicate.streams import Streams
+
+if TYPE_CHECKING:
+    from nodetool_core.server.runtime.app_state import AppState
+
+_HOW_TO_CALL: Final = """\
+import replicate
+
+client = replicate.Client(base_url="{url}/replicate", api_token="the token")
+client.run("nodetool/NAME", input={"prompt": "a winter night"})
+"""
+
+_LOOK_SECONDS: Final = 0.5
+"""How often a client that waits is looked after: whether the server is about to end."""
+
+_CANCEL_SECONDS: Final = 2.0
+"""How long an answer to a cancel waits for the run to stop."""
+
+Owner = Annotated[str, Path(max_length=300, description="`nodetool` for workflows in no folder.")]
+Name = Annotated[str, Path(max_length=500, description="The model's name.")]
+Id = Annotated[str, Path(min_length=1, max_length=100, description="The prediction's id.")]
+Version = Annotated[str, Path(max_length=100, description="The version's id.")]
+Cursor = Annotated[
+    str | None, Query(max_length=100, description="From the `next` of the page before.")
+]
+Prefer = Annotated[
+    str, Header(max_length=200, description="`wait`, or `wait=N` with seconds from 1 to 60.")
+]
+
+
+def dialect(state: AppState) -> Dialect:
+    """Return this dialect of a server."""
+    own = ReplicateRoutes(state)
+    return Dialect(
+        "replicate",
+        "Replicate",
+        [router(own)],
+        ("/replicate/",),
+        show_failure,
+        bearer_token,
+        open_paths=(STREAMS,),
+        how_to_call=_HOW_TO_CALL,
+    )
+
+
+def router(own: ReplicateRoutes) -> APIRouter:
+    """Return the routes of this dialect."""
+    routes = APIRouter(tags=["Replicate"])
+
+    def add(
+        method: str,
+        path: str,
+        endpoint: object,
+        responses: dict[int | str, JsonObject],
+        body: JsonObject | None = None,
+    ) -> None:
+        routes.add_api_route(
+            path,
+            endpoint,  # type: ignore[arg-type]
+            methods=[method],
+            operation_id=f"replicate_{endpoint.__name__}",  # type: ignore[attr-defined]
+            response_class=Response,
+            responses=responses,
+            openapi_extra=body,
+        )
+
+    made = a.answers(a.PREDICTION, "The prediction.", 201)
+    seen = a.answers(a.PREDICTION, "The prediction.")
+    predictions = f"{PREFIX}/predictions"
+    model = f"{PREFIX}/models/{{owner}}/{{name:path}}"
+    deployment = f"{PREFIX}/deployments/{{owner}}/{{name:path}}/predictions"
+    plain = a.prediction_body(needs_version=False)
+    add("POST", predictions, own.create, made, a.prediction_body(needs_version=True))
+    add("GET", predictions, own.list, a.answers(a.page_of(a.PREDICTION), "Newest first."))
+    add("GET", f"{predictions}/{{prediction_id}}", own.get, seen)
+    add("POST", f"{predictions}/{{prediction_id}}/cancel", own.cancel, seen)
+    add("POST", f"{model}/predictions", own.create_of_model, made, plain)
+    add("POST", deployment, own.create_of_deployment, made, plain)
+    add("GET", f"{PREFIX}/models", own.models, a.answers(a.page_of(a.MODEL), "What is served."))
+    add("GET", f"{model}/versions", own.versions, a.answers(a.page_of(a.VERSION), "The one."))
+    add("GET", f"{model}/versions/{{version}}", own.version, a.answers(a.VERSION, "The version."))
+    add("GET", model, own.model, a.answers(a.MODEL, "The model."))
+    add("GET", f"{STREAMS}{{prediction_id}}/{{signature}}", own.stream, a.stream())
+    return routes
+
+
+class ReplicateRoutes:
+    """Answers requests of this dialect."""
+
+    def __init__(self, state: AppState) -> None:
+        self._state = state
+        self._models = Models(state)
+        self._signatures = Signatures(state.settings.tokens)
+        self._predictions = Predictions(state)
+        self._answers = Answers(state, self._signatures)
+        self._streams = Streams(state, self._predictions, self._answers)
+
+    async def create(self, request: Request, prefer: Prefer = "") -> Response:
+        """Make a prediction with a version, or with the newest of a model."""
+        body = PredictionBody.of(await read_body_of(request))
+        if not body.fields.version:
+            hint = "Give the id of a version, or `owner/name`."
+            problem = Problem("missing_input", "version", "is required.", hint)
+            raise HttpError(422, problem)
+        model = await self._state.threads.work(self._models.named, body.fields.version)
+        return await self._create(request, model, body, prefer)
+
+    async def create_of_model(
+        self, request: Request, owner: Owner, name: Name, prefer: Prefer = ""
+    ) -> Response:
+        """Make a prediction with the newest version of a model."""
+        body = PredictionBody.of(await read_body_of(request))
+        return await self._create(request, self._models.find(owner, name), body, prefer)
+
+    async def create_of_deployment(
+        self, request: Request, owner: Owner, name: Name, prefer: Prefer = ""
+    ) -> Response:
+        """Make a prediction with a deployment: every model is one of itself."""
+        body = PredictionBody.of(await read_body_of(request))
+        return await self._create(request, self._models.find(owner, name), body, prefer)
+
+    async def list(self, request: Request, cursor: Cursor = None) -> Response:
+        """Return the client's predictions, the newest first."""
+
+        def page() -> JsonObject:
+            found, following = self._predictions.page(client_of(request), cursor)
+            base = self._base(request)
+            shown = [self._answers.prediction(one, base, is_short=True) for one in found]
+            return _page(shown, f"{base}{PREFIX}/predictions", following)
+
+        return JSONResponse(await self._state.threads.work(page))
+
+    async def get(self, request: Request, prediction_id: Id) -> Response:
+        """Return a prediction as it is now."""
+        return await self._of_id(request, prediction_id)
+
+    async def cancel(self, request: Request, prediction_id: Id) -> Response:
+        """End a prediction that waits, or ask a running one to stop at its next step."""
+        client = client_of(request)
+        await self._state.threads.work(self._predictions.cancel, client, prediction_id)
+        await self._state.jobs.wait_async(prediction_id, _CANCEL_SECONDS)
+        return await self._of_id(request, prediction_id)
+
+    async def stream(
+        self,
+        request: Request,
+        prediction_id: Id,
+        signature: Annotated[str, Path(max_length=100)],
+        last_event_id: Annotated[str, Header(max_length=20)] = "",
+    ) -> Response:
+        """Stream a prediction as server-sent events, until its end."""
+
+        def find() -> Prediction:
+            found = Prediction.of(self._state.jobs.get(prediction_id))
+            if found is None or not self._signatures.fits(found.job, signature):
+                raise JobsError(unknown_job(prediction_id))
+            return found
+
+        found = await self._state.threads.work(find)
+        known = last_event_id if last_event_id.isascii() and last_event_id.isdigit() else "0"
+        return EventStream(self._streams.of(found, self._base(request), int(known[:9])))
+
+    async def models(self, request: Request) -> Response:
+        """Return everything that is served as models."""
+
+        def page() -> JsonObject:
+            return _page([self._model(one, request) for one in self._models], "", None)
+
+        return JSONResponse(await self._state.threads.work(page))
+
+    async def model(self, request: Request, owner: Owner, name: Name) -> Response:
+        """Return a model with its version."""
+        model = self._models.find(owner, name)
+        return JSONResponse(await self._state.threads.work(self._model, model, request))
+
+    async def versions(self, owner: Owner, name: Name) -> Response:
+        """Return the one version of a model."""
+        found = await self._state.threads.work(self._version, self._models.find(owner, name))
+        return JSONResponse(_page([found], "", None))
+
+    async def version(self, owner: Owner, name: Name, version: Version) -> Response:
+        """Return a version of a model, with the schema of its input."""
+
+        def find() -> JsonObject:
+            model = self._models.find(owner, name)
+            self._models.check_version(model, version)
+            return self._version(model)
+
+        return JSONResponse(await self._state.threads.work(find))
+
+    async def _create(
+        self, request: Request, model: Model, body: PredictionBody, prefer: str
+    ) -> Response:
+        client, base, state = client_of(request), self._base(request), self._state
+
+        def accept() -> Prediction:
+            version = self._models.version(model)
+            return self._predictions.create(client, model, version, body, base)
+
+        found = await state.threads.fetch(accept)
+        seconds = wait_seconds(prefer)
+        if seconds:
+            await self._wait(found.job.id, seconds)
+        answer = await self._answer(request, found.job.id, is_waited_for=seconds > 0)
+        address = f"{base}{PREFIX}/predictions/{found.job.id}"
+        return JSONResponse(answer, 201, {"Location": address})
+
+    async def _wait(self, job_id: str, seconds: float) -> None:
+        """Wait for a job to end, or for the server to be about to."""
+        until, state = time.monotonic() + seconds, self._state
+        while (left := until - time.monotonic()) > 0 and not state.draining.is_set():
+            if (await state.jobs.wait_async(job_id, min(left, _LOOK_SECONDS))).state.ended:
+                return
+
+    async def _of_id(self, request: Request, prediction_id: str) -> Response:
+        return JSONResponse(await self._answer(request, prediction_id))
+
+    async def _answer(
+        self, request: Request, prediction_id: str, *, is_waited_for: bool = False
+    ) -> JsonObject:
+        client, base = client_of(request), self._base(request)
+        # Replicate's own clients take an address for a file only where it is one of https.
+        agent = request.headers.get("user-agent", "")
+        inline = agent.startswith("replicate-") and not base.startswith("https:")
+
+        def find() -> JsonObject:
+            found = self._predictions.get(client, prediction_id)
+            return self._answers.prediction(found, base, inline=inline, is_waited_for=is_waited_for)
+
+        return await self._state.threads.work(find)
+
+    def _model(self, model: Model, request: Request) -> JsonObject:
+        address = f"{self._base(request)}{PREFIX}/models/{model.id}"
+        return model_json(model, self._version(model), address)
+
+    def _version(self, model: Model) -> JsonObject:
+        created = model.first.modified or self._state.started
+        return version_json(model, self._models.version(model), iso(created))
+
+    def _base(self, request: Request) -> str:
+        return base_url(request, self._state.settings.public_url)
+
+
+def _page(results: list[JsonObject], address: str, following: str | None) -> JsonObject:
+    """Return a page, with the address of the next one where there is one."""
+    more = None if following is None else f"{address}?{urlencode({'cursor': following})}"
+    return {"results": results, "next": more, "previous": None}
