@@ -63,6 +63,12 @@ class FileNames:
         with self._database.read() as connection:
             return connection.execute(query).scalar_one_or_none()
 
+    def remove(self, client: str, name: str) -> bool:
+        """Take a name away from its file; return whether there was one."""
+        query = delete(schema.file_names).where(_names.client == client, _names.name == name)
+        with self._database.write() as connection:
+            return connection.execute(query).rowcount > 0
+
     def list(self, client: str) -> list[str]:
         """Return a client's names in their order."""
         query = select(_names.name).where(_names.client == client).order_by(_names.name)

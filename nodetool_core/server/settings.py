@@ -53,6 +53,7 @@ _HOST_READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "public_url": read_url,
     "allowed_hosts": read_allowed,
     "image_hosts": read_authority,
+    "webhook_hosts": read_authority,
 }
 """What raises ValueError for a value, or one of several, that is no host."""
 
@@ -177,6 +178,13 @@ class Settings(BaseSettings):
         default=(),
         description=(
             "Hosts (`name` or `name:port`) that images are fetched from though their address is not"
+            " public."
+        ),
+    )
+    webhook_hosts: Names = Field(
+        default=(),
+        description=(
+            "Hosts (`name` or `name:port`) that webhooks are sent to though their address is not"
             " public."
         ),
     )
@@ -344,6 +352,7 @@ class Settings(BaseSettings):
         "models",
         "models_dir",
         "image_hosts",
+        "webhook_hosts",
         "allowed_hosts",
         "token",
         "owner_token",
@@ -365,7 +374,7 @@ class Settings(BaseSettings):
             return value
         return {name: cls._split(names) for name, names in value.items()}
 
-    @field_validator("host", "public_url", "allowed_hosts", "image_hosts")
+    @field_validator("host", "public_url", "allowed_hosts", "image_hosts", "webhook_hosts")
     @classmethod
     def _check_hosts(cls, value: Any, info: ValidationInfo) -> Any:
         for text in (value,) if isinstance(value, str) else value:

@@ -81,6 +81,8 @@ def ask(client: httpx2.Client, method: str, path: str) -> httpx2.Response:
         if path.startswith(REPLICATE)
         else ASKED | ({"workflow": {}} if path == "/v1/runs" else {})
     )
+    if path == f"{REPLICATE}v1/files" and method == "POST":
+        return client.post(path, files={"content": png()}, headers={"X-Request-Id": "find-me"})
     return client.request(
         method, path, json=body if method == "POST" else None, headers={"X-Request-Id": "find-me"}
     )
@@ -154,6 +156,7 @@ ANSWER_ALL_THE_SAME = {
             "skip",
         )
     ),
+    f"{REPLICATE}v1/webhooks/default/secret",
     # They say what is always so, of the machine and of the dialect.
     *(
         f"{prefix}/{name}"

@@ -1,5 +1,5 @@
 """
-Replicate's API below `/replicate/v1`: predictions, models and their versions.
+Replicate's API below `/replicate/v1`: predictions, files, models and their versions.
 
 The wire format is that of Replicate's clients. A prediction is a job: it waits in the queue of
 jobs, and is done whatever becomes of its client and of this server.
@@ -25,10 +25,12 @@ from nodetool_core.server.replicate import openapi as a
 from nodetool_core.server.replicate.answers import PREFIX, STREAMS, Answers, iso
 from nodetool_core.server.replicate.body import PredictionBody, wait_seconds
 from nodetool_core.server.replicate.errors import show_failure
+from nodetool_core.server.replicate.files import Files
 from nodetool_core.server.replicate.models import Model, Models, model_json, version_json
 from nodetool_core.server.replicate.predictions import Prediction, Predictions
 from nodetool_core.server.replicate.signatures import Signatures
 from nodetool_core.server.replicate.streams import Streams
+from nodetool_core.server.replicate.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -49,6 +51,7 @@ _CANCEL_SECONDS: Final = 2.0
 Owner = Annotated[str, Path(max_length=300, description="`nodetool` for workflows in no folder.")]
 Name = Annotated[str, Path(max_length=500, description="The model's name.")]
 Id = Annotated[str, Path(min_length=1, max_length=100, description="The prediction's id.")]
+FileId = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The file's id.")]
 Version = Annotated[str, Path(max_length=100, description="The version's id.")]
 Cursor = Annotated[
     str | None, Query(max_length=100, description="From the `next` of the page before.")
@@ -68,6 +71,7 @@ def dialect(state: AppState) -> Dialect:
         ("/replicate/",),
         show_failure,
         bearer_token,
+        running=own.webhooks.running,
         open_paths=(STREAMS,),
         how_to_call=_HOW_TO_CALL,
     )
@@ -96,7 +100,7 @@ def router(own: ReplicateRoutes) -> APIRouter:
 
     made = a.answers(a.PREDICTION, "The prediction.", 201)
     seen = a.answers(a.PREDICTION, "The prediction.")
-    predictions = f"{PREFIX}/predictions"
+    predictions, files = f"{PREFIX}/predictions", f"{PREFIX}/files"
     model = f"{PREFIX}/models/{{owner}}/{{name:path}}"
     deployment = f"{PREFIX}/deployments/{{owner}}/{{name:path}}/predictions"
     plain = a.prediction_body(needs_version=False)
@@ -110,6 +114,11 @@ def router(own: ReplicateRoutes) -> APIRouter:
     add("GET", f"{model}/versions", own.versions, a.answers(a.page_of(a.VERSION), "The one."))
     add("GET", f"{model}/versions/{{version}}", own.version, a.answers(a.VERSION, "The version."))
     add("GET", model, own.model, a.answers(a.MODEL, "The model."))
+    add("POST", files, own.upload, a.answers(a.FILE, "The file.", 201), a.file_body())
+    add("GET", files, own.files, a.answers(a.page_of(a.FILE), "The client's files."))
+    add("GET", f"{files}/{{file_id}}", own.file, a.answers(a.FILE, "The file."))
+    add("DELETE", f"{files}/{{file_id}}", own.delete_file, a.nothing())
+    add("GET", f"{PREFIX}/webhooks/default/secret", own.secret, a.answers(a.SECRET, "The key."))
     add("GET", f"{STREAMS}{{prediction_id}}/{{signature}}", own.stream, a.stream())
     return routes
 
@@ -123,7 +132,9 @@ class ReplicateRoutes:
         self._signatures = Signatures(state.settings.tokens)
         self._predictions = Predictions(state)
         self._answers = Answers(state, self._signatures)
+        self._files = Files(state)
         self._streams = Streams(state, self._predictions, self._answers)
+        self.webhooks = Webhooks(state, self._predictions, self._answers, self._signatures)
 
     async def create(self, request: Request, prefer: Prefer = "") -> Response:
         """Make a prediction with a version, or with the newest of a model."""
@@ -218,16 +229,58 @@ class ReplicateRoutes:
 
         return JSONResponse(await self._state.threads.work(find))
 
+    async def upload(self, request: Request) -> Response:
+        """Keep an image, whose address can be an input."""
+        body, content_type = await read_body_of(request), request.headers.get("content-type", "")
+
+        def keep() -> JsonObject:
+            about = self._files.create(client_of(request), body, content_type)
+            return self._files.shown(about, self._base(request))
+
+        return JSONResponse(await self._state.threads.work(keep), 201)
+
+    async def files(self, request: Request, cursor: Cursor = None) -> Response:
+        """Return the client's files."""
+
+        def page() -> JsonObject:
+            found, following = self._files.page(client_of(request), cursor or "")
+            base = self._base(request)
+            shown = [self._files.shown(one, base) for one in found]
+            return _page(shown, f"{base}{PREFIX}/files", following)
+
+        return JSONResponse(await self._state.threads.work(page))
+
+    async def file(self, request: Request, file_id: FileId) -> Response:
+        """Return what is known of a file."""
+
+        def find() -> JsonObject:
+            found = self._files.get(client_of(request), file_id)
+            return self._files.shown(found, self._base(request))
+
+        return JSONResponse(await self._state.threads.work(find))
+
+    async def delete_file(self, request: Request, file_id: FileId) -> Response:
+        """Forget a file."""
+        await self._state.threads.work(self._files.delete, client_of(request), file_id)
+        return Response(status_code=204)
+
+    async def secret(self, request: Request) -> Response:
+        """Return the key that webhooks to this client are signed with."""
+        return JSONResponse({"key": self._signatures.secret(client_of(request))})
+
     async def _create(
         self, request: Request, model: Model, body: PredictionBody, prefer: str
     ) -> Response:
         client, base, state = client_of(request), self._base(request), self._state
 
         def accept() -> Prediction:
+            if body.hook is not None:
+                self.webhooks.check(body.hook)
             version = self._models.version(model)
             return self._predictions.create(client, model, version, body, base)
 
         found = await state.threads.fetch(accept)
+        self.webhooks.follow(found)
         seconds = wait_seconds(prefer)
         if seconds:
             await self._wait(found.job.id, seconds)

@@ -1,5 +1,5 @@
 """
-Fetching an image that a client names by URL, without being led astray.
+Asking an address that a client names, for an image or as a webhook, without being led astray.
 
 An address in any script is first brought to the form in which it is asked for; all that follows
 looks at that form. A name is looked up once, every address it has is checked, and the connection
@@ -13,8 +13,9 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import Any, Final, NoReturn
 from urllib.parse import urljoin
 
@@ -26,20 +27,30 @@ from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.security.urls import SchemeError, WebUrl, read_authority, read_url, shown
 
 MAX_REDIRECTS: Final = 3
+_AGENT: Final = {"User-Agent": "nodetool"}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Fetcher:
     """
-    Fetches what is behind a URL. Safe to use from many threads.
+    Fetches what is behind a URL, and sends to one. Safe to use from many threads.
 
     Args:
         allowed: `host` or `host:port` of hosts that may have any address.
+        setting: Where the operator names them.
         max_bytes: More than this is not read.
         seconds: How long all of it may take, redirects included.
     """
 
-    def __init__(self, allowed: Iterable[str] = (), *, max_bytes: int, seconds: float) -> None:
+    def __init__(
+        self,
+        allowed: Iterable[str] = (),
+        *,
+        setting: str = "image_hosts",
+        max_bytes: int,
+        seconds: float,
+    ) -> None:
+        self._setting = setting
         self._allowed = frozenset(read_authority(name) for name in allowed)
         self._max_bytes = max_bytes
         self._seconds = seconds
@@ -63,6 +74,22 @@ class Fetcher:
             "Give the address of the image itself.",
         )
 
+    def post(self, text: str, content: bytes, headers: Mapping[str, str]) -> int:
+        """
+        Send a body to a URL and return the status of the answer. Blocks.
+
+        The answer is not read, and leads nowhere. Raises HttpError as `get` does.
+        """
+        url = _checked(text)
+        until = time.monotonic() + self._seconds
+        with self._asking("POST", url, until, {**_AGENT, **headers}, content) as response:
+            return response.status
+
+    def check(self, text: str) -> None:
+        """Raise HttpError for an address that would not be asked now. Blocks: it is looked up."""
+        url = _checked(text)
+        self._check_public(url, addresses_of(url.host, url.port, str(url)))
+
     @cached_property
     def _trust(self) -> ssl.SSLContext:
         """The authorities that are believed, read once: that takes longer than many a request."""
@@ -71,23 +98,33 @@ class Fetcher:
     def _get_once(self, address: WebUrl, until: float) -> bytes | str:
         """Return the content, or where it leads."""
         url = str(address)
-        is_allowed = bool({(address.host, None), (address.host, address.port)} & self._allowed)
-        backend = _CheckedBackend(is_allowed, url, until)
-        headers: dict[bytes | str, bytes | str] = {
-            "Accept": "image/*",
-            "User-Agent": "nodetool",
-            "Accept-Encoding": "identity",
-        }
+        headers = {"Accept": "image/*", "Accept-Encoding": "identity", **_AGENT}
+        with self._asking("GET", address, until, headers) as response:
+            if response.status in _REDIRECTS:
+                return _header(response, b"location") or _fail(url, "redirects to nowhere.")
+            if response.status != 200:
+                _fail(url, f"answers {response.status}.")
+            return self._read(response, url)
+
+    @contextmanager
+    def _asking(
+        self,
+        method: str,
+        address: WebUrl,
+        until: float,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+    ) -> Iterator[httpcore2.Response]:
+        """Yield the answer, of which only the head was read. Raises HttpError."""
+        url = str(address)
+        backend = _CheckedBackend(partial(self._check_public, address), url, until)
+        sent: dict[bytes | str, bytes | str] = dict(headers.items())
         try:
             with (
                 httpcore2.ConnectionPool(network_backend=backend, ssl_context=self._trust) as pool,
-                pool.stream("GET", url, headers=headers) as response,
+                pool.stream(method, url, headers=sent, content=content) as response,
             ):
-                if response.status in _REDIRECTS:
-                    return _header(response, b"location") or _fail(url, "redirects to nowhere.")
-                if response.status != 200:
-                    _fail(url, f"answers {response.status}.")
-                return self._read(response, url)
+                yield response
         except httpcore2.TimeoutException as error:
             message = f"takes longer than {self._seconds:g} s."
             raise _refused(
@@ -97,6 +134,17 @@ class Fetcher:
             raise _refused(
                 url, f"can't be fetched: {str(error) or type(error).__name__}."
             ) from error
+
+    def _check_public(self, url: WebUrl, addresses: Sequence[str]) -> None:
+        """Raise HttpError where a host that is not allowed has an address that is not public."""
+        if {(url.host, None), (url.host, url.port)} & self._allowed:
+            return
+        if not all(is_public(address) for address in addresses):
+            message = f"leads to {url.host}, which is no public address."
+            hint = (
+                f"Upload the image instead; the operator can allow a host with `{self._setting}`."
+            )
+            raise HttpError(422, Problem("forbidden_address", shown(str(url)), message, hint))
 
     def _read(self, response: httpcore2.Response, url: str) -> bytes:
         content = bytearray()
@@ -115,8 +163,8 @@ class _CheckedBackend(httpcore2.NetworkBackend):
     Connects to addresses that were checked, and to no other, until a time.
     """
 
-    def __init__(self, is_allowed: bool, url: str, until: float) -> None:
-        self._is_allowed = is_allowed
+    def __init__(self, check: Callable[[Sequence[str]], None], url: str, until: float) -> None:
+        self._check = check
         self._url = url
         self._until = until
         self._backend = httpcore2.SyncBackend()
@@ -130,10 +178,7 @@ class _CheckedBackend(httpcore2.NetworkBackend):
         socket_options: Any = None,
     ) -> httpcore2.NetworkStream:
         addresses = addresses_of(host, port, self._url)
-        if not self._is_allowed and not all(is_public(address) for address in addresses):
-            message = f"leads to {host}, which is no public address."
-            hint = "Upload the image instead; the operator can allow a host with `image_hosts`."
-            raise HttpError(422, Problem("forbidden_address", shown(self._url), message, hint))
+        self._check(addresses)
         stream = self._backend.connect_tcp(
             addresses[0], port, _left(self._until), local_address, socket_options
         )

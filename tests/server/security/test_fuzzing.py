@@ -151,7 +151,18 @@ GRAPH = {
     "front": True,
     "partial_execution_targets": ["3"],
 }  # fmt: skip
+PREDICTED = {
+    "input": {"image": QOLABA["image"], "prompt": "x", "steps": 3, "output_format": "webp"},
+    "version": "nodetool/paint",
+    "webhook": "http://127.0.0.1:1/hook",
+    "webhook_events_filter": ["completed"],
+    "stream": True,
+}
 BODIES = [
+    ("/replicate/v1/predictions", PREDICTED),
+    ("/replicate/v1/models/nodetool/paint/predictions", PREDICTED | {"webhook": None}),
+    ("/replicate/v1/deployments/nodetool/draw/predictions", {"input": {"prompt": "x"}}),
+    ("/replicate/v1/files", {"content": "x"}),
     ("/sdapi/v1/txt2img", WEB_UI),
     ("/sdapi/v1/img2img", WEB_UI_EDIT),
     ("/sdapi/v1/extra-single-image", EXTRAS),
@@ -171,6 +182,10 @@ BODIES = [
 ]
 TARGETS = [*BODIES, ("/v1/workflows/paint/runs", OWN)]
 
+FILE_FORM = form(
+    ('name="content"; filename="a.png"\r\nContent-Type: image/png', IMAGE),
+    ('name="metadata"', b'{"a": 1}'),
+)
 EDIT_FORM = form(
     ('name="prompt"', b"x"),
     ('name="model"', b"paint"),
@@ -229,8 +244,9 @@ def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
     path, body = draw(st.sampled_from(TARGETS))
     if path == "/models/paint" and draw(st.booleans()):
         return path, draw(mutated_bytes(IMAGE))
-    if path == "/v1/images/edits" and draw(st.booleans()):
-        return path, draw(mutated_bytes(EDIT_FORM))
+    for where, whole in (("/v1/images/edits", EDIT_FORM), ("/replicate/v1/files", FILE_FORM)):
+        if path == where and draw(st.booleans()):
+            return path, draw(mutated_bytes(whole))
     text = json.dumps(draw(mutated_json(body))).encode()
     return path, draw(mutated_bytes(text)) if draw(st.booleans()) else text
 
@@ -254,7 +270,8 @@ def test_mutated_bodies_get_an_answer(
     response = send(path, content=body, headers={"Content-Type": kind}, timeout=30)
     assert response.status_code < 500, response.text
     if response.status_code >= 400:
-        error = response.json()["error"]
+        body = response.json()
+        error = body["detail"] if path.startswith("/replicate/") else body["error"]
         assert isinstance(error["message"] if isinstance(error, dict) else error, str)
 
 
