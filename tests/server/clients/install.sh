@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the clients that the tests judge the server by: an old huggingface_hub, LangChain, webuiapi and comfy_api_simplified in
-# environments of their own, and the JavaScript clients. Needs the package indexes of Python and npm.
+# Installs the clients that the tests judge the server by: an old huggingface_hub, LangChain, webuiapi, comfy_api_simplified and
+# replicate in environments of their own, and the JavaScript clients. Needs the package indexes of Python and npm.
 #
 #   tests/server/clients/install.sh FOLDER        and then NODETOOL_CLIENTS=FOLDER pytest tests/server
 set -euo pipefail
@@ -13,5 +13,7 @@ python3 -m venv "$folder/webui"
 "$folder/webui/bin/pip" install --quiet "webuiapi==0.9.17" "pillow==13.0.0"
 python3 -m venv "$folder/comfy"
 "$folder/comfy/bin/pip" install --quiet "comfy_api_simplified==1.6.0"
+python3 -m venv "$folder/replicate"
+"$folder/replicate/bin/pip" install --quiet "replicate==1.0.7"
 cp "$(dirname "$0")/package.json" "$folder/"
 npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder"
