@@ -97,7 +97,7 @@ class _Given:
         names = value if isinstance(value, dict) else map(str, range(len(value)))
         parts = value.values() if isinstance(value, dict) else value
         maker = self._maker(type(value))(**dict(zip(names, parts, strict=True)))
-        return OutputHandle(maker, next(iter(maker.spec.outputs)))
+        return OutputHandle[object](maker, next(iter(maker.spec.outputs)))
 
     def _maker(self, kind: type) -> type[Node]:
         if self._packs is None:
@@ -137,7 +137,7 @@ def _ancestors_first(wanted: Sequence[Node], given: _Given) -> list[Node]:
     return ordered
 
 
-def _node_of(handle: OutputHandle) -> Node:
+def _node_of(handle: OutputHandle[object]) -> Node:
     assert isinstance(handle.node, Node), "only nodes make handles"
     return handle.node
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
@@ -38,9 +38,9 @@ class Declared(Protocol):
     spec: ClassVar[NodeSpec]
 
 
-class OutputHandle:
+class OutputHandle(Generic[Item]):
     """
-    One output of a node in a graph being built.
+    One output of a node in a graph being built, with values of the type `Item`.
 
     What a property of another node takes to make an edge.
     """
@@ -52,7 +52,7 @@ class OutputHandle:
         self.name = name
 
     @property
-    def annotation(self) -> Any:
+    def annotation(self) -> Annotation:
         return self.node.spec.outputs[self.name].annotation
 
     def __repr__(self) -> str:
@@ -124,7 +124,8 @@ def connect(value: Any, annotation: Annotation, where: str) -> Found:
 def _only_output(node: Declared, where: str) -> Found:
     names = list(node.spec.outputs)
     if len(names) == 1:
-        return OutputHandle(node, names[0]), []
+        only: OutputHandle[object] = OutputHandle(node, names[0])
+        return only, []
     title = node.spec.title
     if not names:
         return node, [

@@ -11,9 +11,11 @@ and one type each. Here
   for a reference, such as a path for an image; lists, tuples and mappings take these inside of
   them;
 - a class with `dynamic = True` takes parameters of any name;
-- `node.output` is an `OutputHandle`, and a name that is neither an output nor an attribute is an
-  error. Outputs are those that the return annotation of `process` declares, as `declaration` reads
-  it.
+- `node.output` is an `OutputHandle` of the type that the return annotation of `process` declares,
+  as `declaration` reads it, and a name that is neither an output nor an attribute is an error;
+- an output, and a node for its one output, has to have a type that fits (`types.is_assignable`, but
+  that a `bool` passes for an `int` here);
+- `node.run()` gives what the one output does.
 
 Only mypy imports this module; nothing here is needed to run anything.
 """
@@ -22,10 +24,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from mypy.errorcodes import ATTR_DEFINED
+from mypy.errorcodes import ARG_TYPE, ATTR_DEFINED
+from mypy.expandtype import expand_type_by_instance
+from mypy.messages import format_type_distinctly
 from mypy.nodes import ARG_STAR2, AssignmentStmt, Decorator, FuncDef, NameExpr, TypeInfo
-from mypy.plugin import AttributeContext, ClassDefContext, FunctionSigContext, Plugin
+from mypy.plugin import (
+    AttributeContext,
+    ClassDefContext,
+    FunctionContext,
+    FunctionSigContext,
+    MethodContext,
+    Plugin,
+)
 from mypy.subtypes import is_subtype
+from mypy.typeops import make_simplified_union
 from mypy.types import (
     AnyType,
     CallableType,
@@ -78,6 +90,13 @@ class NodePlugin(Plugin):
     ) -> Callable[[FunctionSigContext], CallableType] | None:
         return self._constructor if self._is_node(fullname) else None
 
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        return self._check_nodes if self._is_node(fullname) else None
+
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        owner, _, name = fullname.rpartition(".")
+        return self._run if name == "run" and self._is_node(owner) else None
+
     def get_attribute_hook(self, fullname: str) -> Callable[[AttributeContext], Type] | None:
         base, _, name = fullname.rpartition(".")
         # Also called for what the base class has itself, and by mypy for special methods that the
@@ -114,11 +133,89 @@ class NodePlugin(Plugin):
             arg_names=[*signature.arg_names, "properties"],
         )
 
+    def _check_nodes(self, context: FunctionContext) -> Type:
+        """Check the nodes that are given for their one output."""
+        made = get_proper_type(context.default_return_type)
+        if not isinstance(made, Instance) or not _is_generated(made.type):
+            return context.default_return_type
+        for name, given, expressions in zip(
+            context.callee_arg_names, context.arg_types, context.args, strict=True
+        ):
+            declared = made.type.get(name) if name else None
+            if declared is None or declared.type is None:
+                continue
+            for type_, expression in zip(given, expressions, strict=True):
+                if wrong := self._misfit(type_, declared.type):
+                    message = f'Argument "{name}" to "{made.type.name}" {wrong}'
+                    context.api.fail(message, expression, code=ARG_TYPE)
+        return context.default_return_type
+
+    def _misfit(self, given: Type, declared: Type) -> str:
+        """Return why what is given is no node for a property; empty where it is one, or no node."""
+        given = get_proper_type(given)
+        if not isinstance(given, Instance) or not given.type.has_base(NODE):
+            return ""
+        outputs = _outputs(given.type)
+        if outputs is None:
+            return ""
+        if len(outputs) != 1:
+            names = f": {', '.join(outputs)}" if outputs else ""
+            return f"is a node with {len(outputs)} outputs{names}"
+        (output,) = outputs.values()
+        if isinstance(get_proper_type(declared), AnyType) or is_subtype(
+            output, self._fitting(declared)
+        ):
+            return ""
+        found, expected = format_type_distinctly(output, declared, options=self.options)
+        return f"is a node that gives {found}; expected {expected}"
+
+    def _run(self, context: MethodContext) -> Type:
+        """Return what a node gives that is run; of images, more is known than their type states."""
+        types = [_outputs(owner) for owner in _classes(context.type)]
+        if len(types) != 1 or types[0] is None or len(types[0]) > 1:
+            return context.default_return_type
+        output = next(iter(types[0].values()), NoneType())
+        return context.default_return_type if self._holds_references(output) else output
+
+    def _holds_references(self, type_: Type) -> bool:
+        type_ = get_proper_type(type_)
+        if isinstance(type_, Instance):
+            return type_.type.has_base(REFERENCE) or any(map(self._holds_references, type_.args))
+        parts = type_.items if isinstance(type_, UnionType | TupleType) else ()
+        return any(map(self._holds_references, parts))
+
     def _taken(self, declared: Type) -> Type:
         """Return what may be given for a type: what is read as it, an output, or a node."""
         if isinstance(get_proper_type(declared), AnyType):
             return declared
-        return UnionType.make_union([self._read(declared), self._of(HANDLE), self._of(NODE)])
+        output = self._of(HANDLE, self._fitting(declared))
+        return UnionType.make_union([self._read(declared), output, self._of(NODE)])
+
+    def _fitting(self, declared: Type) -> Type:
+        """Return the type of outputs that may feed a type: containers may be of a part of it."""
+        declared = get_proper_type(declared)
+        if isinstance(declared, UnionType):
+            return UnionType.make_union([self._fitting(item) for item in declared.items])
+        if isinstance(declared, TupleType) and not declared.partial_fallback.type.is_named_tuple:
+            return declared.copy_modified(items=[self._fitting(item) for item in declared.items])
+        if isinstance(declared, TypedDictType):
+            anything = AnyType(TypeOfAny.special_form)
+            named = self._of("builtins.dict", self._of("builtins.str"), anything)
+            return UnionType.make_union([declared, named])
+        if not isinstance(declared, Instance):
+            return declared
+        match declared.type.fullname, declared.args:
+            case "builtins.list", (item,):
+                return self._of(LIST, self._fitting(item))
+            case "builtins.tuple" | "typing.Sequence", (item,):
+                return declared.copy_modified(args=[self._fitting(item)])
+            case "builtins.dict" | "typing.Mapping", (name, item):
+                return self._of("typing.Mapping", name, self._fitting(item))
+            case "builtins.set", (item,):
+                return self._of("typing.AbstractSet", self._fitting(item))
+        if declared.type.has_base(MODEL):
+            return self._of(MODEL)
+        return declared
 
     def _read(self, declared: Type) -> Type:
         """Return what is read as a type, also inside of containers."""
@@ -164,6 +261,7 @@ class NodePlugin(Plugin):
             yield reader.arg_types[-1]
 
     def _output(self, name: str, context: AttributeContext) -> Type:
+        found: list[Type] = []
         for owner in _classes(context.type):
             outputs = _outputs(owner) if owner.has_base(NODE) else None
             if outputs is not None and name not in outputs:
@@ -174,7 +272,8 @@ class NodePlugin(Plugin):
                 message = f'"{owner.name}" has no output or attribute "{name}". {hint}'
                 context.api.fail(message, context.context, code=ATTR_DEFINED)
                 return AnyType(TypeOfAny.from_error)
-        return self._of(HANDLE)
+            found.append(AnyType(TypeOfAny.special_form) if outputs is None else outputs[name])
+        return self._of(HANDLE, make_simplified_union(found))
 
 
 def _classes(type_: Type) -> Iterable[TypeInfo]:
@@ -236,9 +335,9 @@ def _method_type(info: TypeInfo, name: str) -> CallableType | None:
     return signature if isinstance(signature, CallableType) else None
 
 
-def _outputs(info: TypeInfo) -> list[str] | None:
+def _outputs(info: TypeInfo) -> dict[str, Type] | None:
     """
-    Return the names of the outputs that a node class declares.
+    Return the outputs that a node class declares, with their types.
 
     None where its annotations don't state them.
     """
@@ -249,19 +348,25 @@ def _outputs(info: TypeInfo) -> list[str] | None:
     while isinstance(given, Instance) and given.type.fullname in _WRAPPERS:
         given = get_proper_type(given.args[_WRAPPERS[given.type.fullname]])
     if isinstance(given, NoneType):
-        return []
+        return {}
     if isinstance(given, TypedDictType):
-        return list(given.items)
+        return dict(given.items)
     if isinstance(given, AnyType) and given.type_of_any != TypeOfAny.explicit:
         return None
-    kind = (
-        given.partial_fallback.type
-        if isinstance(given, TupleType)
-        else given.type
-        if isinstance(given, Instance)
-        else None
-    )
-    return (_named_fields(kind) if kind is not None else []) or ["output"]
+    whole = given.partial_fallback if isinstance(given, TupleType) else given
+    fields = _named_fields(whole.type) if isinstance(whole, Instance) else []
+    if not fields:
+        return {"output": given}
+    return {name: _attribute(whole, name) for name in fields}
+
+
+def _attribute(of: Type, name: str) -> Type:
+    """Return the type of a field, with the arguments of its class put in place."""
+    assert isinstance(of, Instance), "only classes have fields"
+    found = of.type.get(name)
+    if found is None or found.type is None:
+        return AnyType(TypeOfAny.special_form)
+    return expand_type_by_instance(found.type, of)
 
 
 def _named_fields(kind: TypeInfo) -> list[str]:

@@ -252,7 +252,7 @@ class Node:
 
         return next(iter(Workflow(self).run().outputs.values()), None)
 
-    def __getitem__(self, output: str) -> OutputHandle:
+    def __getitem__(self, output: str) -> OutputHandle[Any]:
         """
         Return the output of that name, also where a property has the same one: `node["image"]`.
         """

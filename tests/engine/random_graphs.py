@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -59,22 +60,24 @@ def programs(kinds: tuple[str, ...], most: int = 16) -> st.SearchStrategy[list[S
 class Builder:
     """Reads a program as a graph. Whatever the numbers say, the graph is valid."""
 
-    ints: list[OutputHandle] = field(default_factory=list)
-    lists: list[OutputHandle] = field(default_factory=list)
-    bools: list[OutputHandle] = field(default_factory=list)
+    ints: list[OutputHandle[Any]] = field(default_factory=list)
+    lists: list[OutputHandle[Any]] = field(default_factory=list)
+    bools: list[OutputHandle[Any]] = field(default_factory=list)
     loops: int = 0
 
-    def pick(self, pool: list[OutputHandle], number: int, make: Callable[[], Node]) -> OutputHandle:
+    def pick(
+        self, pool: list[OutputHandle[Any]], number: int, make: Callable[[], Node]
+    ) -> OutputHandle[Any]:
         """Return an output, likely one of the latest, so that graphs grow deep rather than wide."""
         return pool[-1 - number % len(pool)] if pool else make()["output"]
 
-    def int_(self, number: int) -> OutputHandle:
+    def int_(self, number: int) -> OutputHandle[Any]:
         return self.pick(self.ints, number, lambda: Number(value=number))
 
-    def list_(self, number: int) -> OutputHandle:
+    def list_(self, number: int) -> OutputHandle[Any]:
         return self.pick(self.lists, number, lambda: Upto(n=number))
 
-    def bool_(self, number: int) -> OutputHandle:
+    def bool_(self, number: int) -> OutputHandle[Any]:
         return self.pick(self.bools, number, lambda: IsOdd(a=self.int_(number)))
 
     def add(self, step: Step) -> None:
