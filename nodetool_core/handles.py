@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
+from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar, get_args
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.errors import Problem
@@ -57,6 +57,17 @@ class OutputHandle(Generic[Item]):
 
     def __repr__(self) -> str:
         return f"<{self.node.spec.title}.{self.name}: {type_name(self.annotation)}>"
+
+
+class OneOutput(Protocol[Item]):
+    """A node that stands for its output, for type checkers."""
+
+    @property
+    def output(self) -> OutputHandle[Item]: ...
+
+
+Feeds: TypeAlias = OutputHandle[Item] | OneOutput[Item]
+"""What a property takes besides its values, in stubs: an output, or a node for its one output."""
 
 
 class ListOf(Protocol[Item]):

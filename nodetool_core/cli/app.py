@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "worker": "worker:worker",
     "nodes": "nodes:app",
     "docs": "docs:app",
+    "stubs": "stubs:stubs",
     "cache": "cache:app",
     "models": "models:app",
     "secrets": "secrets:app",

@@ -15,7 +15,7 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, or_, select, update
 
@@ -35,7 +35,7 @@ from nodetool_core.jobs.records import (
 from nodetool_core.json_types import Json
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from nodetool_core.jobs.database import Database
 
@@ -353,7 +353,7 @@ def end_job(
     )
 
 
-def waiting(priority: int) -> tuple[Any, Any]:
+def waiting(priority: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """Return the condition for jobs that wait in one priority."""
     return jobs.state == JobState.QUEUED.value, jobs.priority == priority
 
