@@ -16,6 +16,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from fastapi import WebSocket
@@ -72,6 +74,7 @@ class Sockets:
         self.prompts = prompts
         self.history = history
         self._open: set[Socket] = set()
+        self._newest: dict[str, _Newest] = {}
         self._of_client = Counter[str]()
         self._reported: OrderedDict[str, None] = OrderedDict()
 
@@ -90,8 +93,32 @@ class Sockets:
 
     def wake(self) -> None:
         """Have all sockets look for prompts."""
+        for newest in self._newest.values():
+            newest.is_stale = True
         for socket in self._open:
             socket.changed.set()
+
+    async def newest(self, client: str) -> tuple[list[Prompt], int]:
+        """
+        Return the newest prompts that a client may see, and how many of all wait or run.
+
+        They are read once for all sockets of a client. Raises NodetoolError where they can't be.
+        """
+        newest = self._newest[client]
+        async with newest.lock:
+            if newest.is_stale or time.monotonic() - newest.read_at > LOOK_SECONDS / 2:
+                newest.is_stale = False
+                try:
+                    newest.prompts, newest.waiting = await asyncio.to_thread(self._read, client)
+                except BaseException:
+                    newest.is_stale = True
+                    raise
+                newest.read_at = time.monotonic()
+            return newest.prompts, newest.waiting
+
+    def _read(self, client: str) -> tuple[list[Prompt], int]:
+        prompts = [*islice(self.prompts.newest(client), _MOST_LOOKED_AT)]
+        return prompts, len(self.prompts.waiting(client))
 
     def is_reported(self, prompt: Prompt) -> bool:
         """Return whether a prompt's end was reported to anybody."""
@@ -107,11 +134,25 @@ class Sockets:
     def _registered(self, socket: Socket) -> Iterator[None]:
         self._open.add(socket)
         self._of_client[socket.client] += 1
+        self._newest.setdefault(socket.client, _Newest())
         try:
             yield
         finally:
             self._open.discard(socket)
             self._of_client -= Counter((socket.client,))
+            if not self._of_client[socket.client]:
+                del self._newest[socket.client]
+
+
+@dataclass
+class _Newest:
+    """The newest prompts of a client, as they were read."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    is_stale: bool = True
+    read_at: float = 0.0
+    prompts: list[Prompt] = field(default_factory=list)
+    waiting: int = 0
 
 
 class Socket:
@@ -175,7 +216,7 @@ class Socket:
         while not self._sockets.state.draining.is_set():
             self.changed.clear()
             try:
-                found, now = await asyncio.to_thread(self._find)
+                prompts, now = await self._sockets.newest(self.client)
             except NodetoolError as error:
                 _log.warning("A socket can't look for prompts: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -183,7 +224,7 @@ class Socket:
             if now != waiting:
                 waiting = now
                 await self._send_status(now)
-            for prompt in found:
+            for prompt in self._to_follow(prompts):
                 self._followed.add(prompt.job.id)
                 tasks.create_task(self._follow(prompt))
             try:
@@ -192,20 +233,18 @@ class Socket:
                 continue
         raise _Gone
 
-    def _find(self) -> tuple[list[Prompt], int]:
-        """Return the prompts to be followed from now on, and how many wait or run."""
-        sockets, found = self._sockets, []
-        for number, prompt in enumerate(sockets.prompts.newest(self.client)):
-            if number >= _MOST_LOOKED_AT:
-                break
+    def _to_follow(self, prompts: list[Prompt]) -> list[Prompt]:
+        """Return the prompts to be followed from now on, the oldest first."""
+        found = []
+        for prompt in prompts:
             job = prompt.job
             if prompt.client_id != self.sid or job.id in self._followed:
                 continue
             is_recent = (job.ended or 0.0) > time.time() - _RECENT_SECONDS
-            is_missed = job.created > self._began or not sockets.is_reported(prompt)
+            is_missed = job.created > self._began or not self._sockets.is_reported(prompt)
             if not job.state.ended or (is_recent and is_missed):
                 found.append(prompt)
-        return found[::-1], len(sockets.prompts.waiting(self.client))
+        return found[::-1]
 
     async def _follow(self, prompt: Prompt) -> None:
         """Report a prompt until its end."""

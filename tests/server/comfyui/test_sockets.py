@@ -11,7 +11,7 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from nodetool_core.server.comfyui import sockets
+from nodetool_core.server.comfyui.prompts import Prompts
 from tests.server import nodes
 from tests.server.comfyui.conftest import accepted, broken, colour, ended, lake, waiting
 from tests.server.live import LiveServer, opened
@@ -360,6 +361,32 @@ def test_so_many_sockets(
                     is_open = True
 
     run(work)
+
+
+def test_many_sockets_of_a_client_read_its_prompts_once(
+    serve_graphs: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    newest = Prompts.newest
+
+    def counted(self: Prompts, *arguments: Any) -> Any:
+        reads.append(arguments)
+        return newest(self, *arguments)
+
+    monkeypatch.setattr(Prompts, "newest", counted)
+    live = serve_graphs()
+
+    async def work() -> int:
+        async with AsyncExitStack() as stack:
+            names = [f"socket-{number}" for number in range(20)]
+            connections = [await stack.enter_async_context(connected(live, n)) for n in names]
+            with live.client() as client:
+                before = len(reads)
+                await until_end(connections[7], await sent(client, colour(5), client_id=names[7]))
+            return len(reads) - before
+
+    # Each look reads twice, one when the prompt comes and one when it ends; 20 sockets would be 80.
+    assert run(work) < 40
 
 
 def test_messages_of_clients_are_few_and_small(server: LiveServer) -> None:
