@@ -87,3 +87,11 @@ def shown_in_compute_dtype(modules: Iterable[torch.nn.Module]) -> Iterator[None]
     finally:
         for parameters, name, tensor in replaced:
             parameters[name] = tensor
+
+
+def compute_dtype(layer: torch.nn.Module, parameter: torch.Tensor) -> torch.dtype:
+    """Return the number format that a layer computes in, which layerwise casting sets."""
+    registry = vars(layer).get(_HOOKS)
+    cast = None if registry is None else registry.get_hook("layerwise_casting")
+    found: torch.dtype = parameter.dtype if cast is None else cast.compute_dtype
+    return found
