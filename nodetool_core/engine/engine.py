@@ -338,6 +338,11 @@ class _RecordedModels:
     def is_loaded(self, ref: ModelRef) -> bool:
         return self._engine.models.is_loaded(ref)
 
+    def lora_misfit(
+        self, lora: ModelRef, model: ModelRef, task: str, *, context: Context
+    ) -> str | None:
+        return self._engine.models.lora_misfit(lora, model, task, context=context)
+
     def revision(self, ref: ModelRef) -> str | None:
         # Asked for by the keys of all that uses a model, so that a result from the cache names its
         # model as well.

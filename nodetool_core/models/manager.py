@@ -25,6 +25,8 @@ from nodetool_core.models.components.encoder_cache import BOUND, EncoderCache
 from nodetool_core.models.libraries import import_libraries
 from nodetool_core.models.model_table import ModelTable
 from nodetool_core.models.runtime import DeviceRuntime, RuntimeOptions
+from nodetool_core.models.sources.adapter_fit import lora_misfit
+from nodetool_core.models.sources.repository_files import TENSORS
 from nodetool_core.models.sources.resolver import Resolver
 from nodetool_core.models.weights_manager import WeightsManager
 
@@ -270,6 +272,17 @@ class ModelManager(WeightsManager):
         isn't there.
         """
         return self.resolver.revision(ref)
+
+    def lora_misfit(
+        self, lora: ModelRef, model: ModelRef, task: str, *, context: Context
+    ) -> str | None:
+        """
+        Return why a LoRA can't be put on a model; None where the heads of the files show nothing.
+
+        Files are fetched where they are not here yet, and no weights are read. Raises ModelError.
+        """
+        found = self.resolver.resolve(lora, context, TENSORS)
+        return lora_misfit(found, self.resolver.resolve(model, context, task))
 
     def is_loaded(self, ref: ModelRef) -> bool:
         """Return whether the weights of a reference are loaded; use no network, load nothing."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIGN: Final = re.compile(
     r"lora_(unet|te\d?|transformer|prior)_"
     r"|.*\.(lora_(A|B|up|down|mid)|lora\.(up|down)|lora_linear_layer|hada_w[12]_[ab]|lokr_w[12]"
-    r"|oft_blocks|oft_diag|dora_scale|diff|diff_b)(\.|_|$)"
+    r"|oft_blocks|oft_diag|oft_R|ia3_l|on_input|w_norm|dora_scale|diff|diff_b)(\.|_|$)"
     r"|.*(_lora\d?\.|\.lora_magnitude_vector|\.processor\.(proj|qkv)_lora)"
 )
 """Matches names that only a LoRA, or one of its relatives, has."""
@@ -27,7 +27,8 @@ SIGN: Final = re.compile(
 _METHODS: Final = (
     ("LoHa", re.compile(r"hada_w")),
     ("LoKr", re.compile(r"lokr_w")),
-    ("OFT", re.compile(r"oft_(blocks|diag)")),
+    ("OFT", re.compile(r"oft_(blocks|diag|R)")),
+    ("IA³", re.compile(r"ia3_l|\.on_input$")),
     ("LoCon with a middle", re.compile(r"lora_mid")),
     ("DoRA", re.compile(r"dora_scale|lora_magnitude_vector")),
     ("LoRA", re.compile(r"lora")),
@@ -71,6 +72,9 @@ _QWEN_DEPTH = 38
 _FLUX_WIDTH = 3072
 _FLUX2_WIDTHS = (4096, 6144)
 """Width of the layers of FLUX.1, and of FLUX.2."""
+
+_Z_IMAGE_WIDTH = 3840
+"""Width of the layers of Z-Image."""
 
 _TEXT_INPUT = re.compile(
     r".*attn2[._](processor\.)?to_(k|v)(_lora)?[._](lora[._])?"
@@ -126,7 +130,10 @@ def family_of_lora(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """Return the key of the family that a LoRA changes; None where its tensors don't show it."""
     for key, pattern in _FAMILY_PATTERNS:
         if any(pattern.search(name) for name in shapes):
-            return "flux2" if key == "flux" and _widths(shapes) & {*_FLUX2_WIDTHS} else key
+            if key == "flux" and _widths(shapes) & {*_FLUX2_WIDTHS}:
+                return "flux2"
+            # The authors of both name their layers alike.
+            return "z-image" if key == "lumina2" and _Z_IMAGE_WIDTH in _widths(shapes) else key
     joint = [int(found[1]) for name in shapes if (found := _JOINT_BLOCK.search(name))]
     if joint and not any("attn2" in name for name in shapes):
         if max(joint) >= _QWEN_DEPTH:
