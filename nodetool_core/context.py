@@ -48,18 +48,6 @@ class Pipeline(Protocol):
         """Replace components, or add some."""
         ...
 
-    def load_lora_weights(self, weights: Mapping[str, object], *, adapter_name: str) -> None:
-        """Add a LoRA to the modules that it names."""
-        ...
-
-    def set_adapters(self, names: list[str], scales: list[float]) -> None:
-        """Use these LoRAs, at these scales."""
-        ...
-
-    def get_list_adapters(self) -> Mapping[str, list[str]]:
-        """Return the names of the LoRAs of each component."""
-        ...
-
     def load_ip_adapter(
         self,
         tensors: object,
@@ -144,6 +132,16 @@ class Models(Protocol):
         Return which weights a reference stands for: a commit, or a digest of local files.
 
         None where none are here yet.
+        """
+        ...
+
+    def lora_misfit(
+        self, lora: ModelRef, model: ModelRef, task: str, *, context: Context
+    ) -> str | None:
+        """
+        Return why a LoRA can't be put on a model; None where the heads of the files show nothing.
+
+        Files are fetched where they are not here yet, and no weights are read. Raises ModelError.
         """
         ...
 

@@ -1,8 +1,7 @@
 """
 Check the files of adapters and upscalers, and explain what does not fit.
 
-PEFT fills what a LoRA lacks with random numbers, without a warning, and takes integers for weights.
-diffusers finds the rest, and reports it in terms of its own internals.
+diffusers takes integers for weights, and reports the rest in terms of its own internals.
 """
 
 from __future__ import annotations
@@ -17,18 +16,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from nodetool_core.context import Pipeline
-
 _SHOWN = 3
 _DOWNLOAD_AGAIN = "The file is damaged: download it again, or use another one."
-
-_LORA_PAIRS = (
-    ("lora_A", "lora_B"),
-    ("lora_down", "lora_up"),
-    ("lora.down", "lora.up"),
-    ("lora_linear_layer.down", "lora_linear_layer.up"),
-)
-"""Names of the two matrices (down, up) of a layer's low-rank update."""
 
 _SCALES = (".scale_weight", ".weight_scale", ".scale_input", ".input_scale")
 """Suffixes of the scales of 8-bit weights, which diffusers does not read."""
@@ -43,40 +32,6 @@ _SHAPES = (
     ),
 )
 """Messages of torch and diffusers about shapes that differ."""
-
-
-def check_lora(tensors: Mapping[str, torch.Tensor], name: str) -> None:
-    """Raise NodeError where a layer lacks one of its two matrices, or one is not floating point."""
-    check_weight_dtypes(tensors, f"The LoRA {name!r}", "loras")
-    unpaired = [
-        f"{key}, without {other}"
-        for key in tensors
-        if (other := _paired_name(key)) and other not in tensors
-    ]
-    if unpaired:
-        message = f"The LoRA {name!r} is not whole: it holds {_listed(unpaired)}."
-        raise NodeError(message, _DOWNLOAD_AGAIN, code="model_incomplete", where="loras")
-
-
-def unused_layers(pipeline: Pipeline, tensors: Mapping[str, torch.Tensor], adapter: str) -> int:
-    """
-    Count the layers of a LoRA that the pipeline lacks.
-
-    Args:
-        adapter: The name under which the LoRA was loaded into the pipeline.
-    """
-    import torch
-
-    changed = sum(
-        f".{first}." in key and key.endswith("weight")
-        for key in tensors
-        for first, _ in _LORA_PAIRS
-    )
-    modules = [part for part in pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    attached = sum(
-        adapter in getattr(layer, "lora_A", {}) for module in modules for layer in module.modules()
-    )
-    return max(0, changed - attached)
 
 
 def check_weight_dtypes(tensors: Mapping[str, torch.Tensor], what: str, where: str) -> None:
@@ -133,15 +88,6 @@ def _reason(error: Exception) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[
         :300
     ]
-
-
-def _paired_name(key: str) -> str | None:
-    """Return the name of the other matrix of a pair; None for tensors without one."""
-    for one, other in (*_LORA_PAIRS, *((b, a) for a, b in _LORA_PAIRS)):
-        # Only the second may have a bias.
-        if re.search(rf"\.{re.escape(one)}\.(.*\.)?weight$", key):
-            return key.replace(f".{one}.", f".{other}.")
-    return None
 
 
 def _is_real(tensor: torch.Tensor) -> bool:

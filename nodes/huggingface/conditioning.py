@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from nodes.huggingface.adapter_files import check_lora, model_unfit, unused_layers
 from nodes.huggingface.controlnets import (
     add_controlnets,
     check_controlnets,
@@ -22,21 +21,16 @@ from nodes.huggingface.controlnets import (
     controlnet_arguments,
 )
 from nodes.huggingface.ip_adapters import (
-    DENOISERS,
     adapter_masks,
     check_image_prompts,
-    clone_modules,
     image_prompt_arguments,
     is_missing,
     load_ip_adapters,
-    modules_of,
 )
-from nodes.huggingface.loras import lora_tensors
+from nodes.huggingface.loras import add_loras, check_families
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
-from nodetool_core import ImageRef, ModelRef, NodeError
-from nodetool_core.models.diffusers.families import supports_loras
-from nodetool_core.models.diffusers.modules import shown_in_compute_dtype
+from nodetool_core import ImageRef, ModelRef
 from nodetool_core.models.diffusers.scheduler_choice import (
     check_scheduler,
     set_scheduler,
@@ -44,15 +38,12 @@ from nodetool_core.models.diffusers.scheduler_choice import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    import torch
     from PIL import Image
 
     from nodetool_core import Context, Node
     from nodetool_core.context import Lease, Pipeline
-
-_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
 
 @dataclass(frozen=True)
@@ -145,6 +136,7 @@ def conditioned_pipeline(
     check_image_prompts(model, task, conditioning.own_prompt, prompts, context)
     check_scheduler(conditioning.scheduler)
     check_controlnets(model, task, units, context)
+    check_families(model, task, conditioning.loras, context)
     with ExitStack() as stack:
         lease = stack.enter_context(context.models.use(model, task, context=context))
         if units:
@@ -156,10 +148,11 @@ def conditioned_pipeline(
             add_controlnets(lease, task, fitting, stack, context, where)
         set_scheduler(lease.pipeline, conditioning.scheduler, context)
         set_shift(lease.pipeline, conditioning.shift, context)
-        _load_loras(lease.pipeline, conditioning.loras, stack, context)
         if prompts:
             encoder = _with_dtype_of(model, prompts[0].model, "ip_adapter_model", context)
             load_ip_adapters(lease, prompts, encoder, stack, context)
+        # The last: a clone of a module would not have what they put on it.
+        add_loras(lease.pipeline, conditioning.loras, stack, context)
         yield lease
 
 
@@ -171,55 +164,6 @@ def conditioning_arguments(
     return controlnet_arguments(pipeline, units, conditioning.guess_mode) | image_prompt_arguments(
         pipeline, conditioning.image_prompts, context
     )
-
-
-def _load_loras(
-    pipeline: Pipeline, loras: list[LoraModel], stack: ExitStack, context: Context
-) -> None:
-    """Load LoRAs into the pipeline, except those with scale 0."""
-    scaled = [lora for lora in loras if lora.scale != 0 and not lora.is_empty()]
-    if not scaled:
-        return
-    name = type(pipeline).__name__
-    if not supports_loras(type(pipeline)):
-        context.warn(f"loras is not used: {name} takes none.")
-        return
-    clone_modules(pipeline, (*DENOISERS, *_ENCODERS))
-    for index, lora in enumerate(scaled):
-        part = stack.enter_context(context.models.use(lora, "tensors", context=context)).part
-        denoiser = next(name for name in DENOISERS if hasattr(pipeline, name))
-        _load_lora(pipeline, lora, lora_tensors(part, denoiser), f"lora_{index}", context)
-    pipeline.set_adapters(
-        [f"lora_{index}" for index in range(len(scaled))], [lora.scale for lora in scaled]
-    )
-
-
-def _load_lora(
-    pipeline: Pipeline,
-    lora: LoraModel,
-    tensors: Mapping[str, torch.Tensor],
-    adapter: str,
-    context: Context,
-) -> None:
-    name = type(pipeline).__name__
-    hint = "Choose a LoRA made for this family of models."
-    check_lora(tensors, lora.repo_id)
-    try:
-        with shown_in_compute_dtype(modules_of(pipeline, (*DENOISERS, *_ENCODERS)).values()):
-            pipeline.load_lora_weights(tensors, adapter_name=adapter)
-    except Exception as error:
-        raise model_unfit(f"The LoRA {lora.repo_id!r}", name, error, hint, "loras") from error
-    if adapter not in {added for names in pipeline.get_list_adapters().values() for added in names}:
-        message = (
-            f"The LoRA {lora.repo_id!r} changes nothing of {name}: none of its {len(tensors)}"
-            " tensors is for a part of it."
-        )
-        raise NodeError(message, hint, code="model_unfit", where="loras")
-    if unused := unused_layers(pipeline, tensors, adapter):
-        context.warn(
-            f"The LoRA {lora.repo_id!r} is used in part: {name} lacks {unused} of the layers that"
-            " it changes."
-        )
 
 
 def _with_dtype_of(model: ModelRef, other: ModelRef, prop: str, context: Context) -> ModelRef:

@@ -132,6 +132,17 @@ class LoraModel(ModelRef):
         le=10.0,
         description="How much of the change is applied; 0 applies nothing.",
     )
+    text_encoder_scale: float | None = Field(
+        default=None,
+        ge=-10.0,
+        le=10.0,
+        description="The same for the text encoders; empty for that of `scale`.",
+    )
+
+    @property
+    def text_scale(self) -> float:
+        """How much of the change of the text encoders is applied."""
+        return self.scale if self.text_encoder_scale is None else self.text_encoder_scale
 
     @model_validator(mode="before")
     @classmethod

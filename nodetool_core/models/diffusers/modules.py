@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
     import torch
 
@@ -57,36 +56,6 @@ def clone_sharing_parameters(module: torch.nn.Module) -> torch.nn.Module:
                 layer, cast.storage_dtype, cast.compute_dtype, cast.non_blocking
             )
     return clone
-
-
-@contextmanager
-def shown_in_compute_dtype(modules: Iterable[torch.nn.Module]) -> Iterator[None]:
-    """
-    Show layerwise-cast layers in their compute dtype while a LoRA is loaded.
-
-    PEFT gives its layers the dtype of the parameters that it finds. The stand-ins have the right
-    shape and take no memory.
-    """
-    import torch
-
-    replaced = []
-    for layer in (layer for module in modules for layer in module.modules()):
-        registry = vars(layer).get(_HOOKS)
-        cast = None if registry is None else registry.get_hook("layerwise_casting")
-        if cast is None:
-            continue
-        for name, tensor in list(layer._parameters.items()):
-            if tensor is not None:
-                replaced.append((layer._parameters, name, tensor))
-                shown = torch.empty((), dtype=cast.compute_dtype, device=tensor.device).expand(
-                    tensor.shape
-                )
-                layer._parameters[name] = torch.nn.Parameter(shown, requires_grad=False)
-    try:
-        yield
-    finally:
-        for parameters, name, tensor in replaced:
-            parameters[name] = tensor
 
 
 def compute_dtype(layer: torch.nn.Module, parameter: torch.Tensor) -> torch.dtype:

@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nodes.huggingface.adapter_files import check_lora
 from nodes.huggingface.image_to_image import Upscale
 from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel
 from nodetool_core import ImageData, NodeError
@@ -105,40 +104,6 @@ def test_m1_broken_upscalers_are_refused(how: str, recorder: Recorder, tmp_path:
     with pytest.raises(NodeError) as caught:
         node.process(recorder.context)
     assert caught.value.problem.code in CODES
-
-
-PAIR = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        (f"{PAIR}.lora_A.weight", f"{PAIR}.lora_B.weight", f"{PAIR}.lora_B.bias"),
-        (f"{PAIR}.lora_A.default.weight", f"{PAIR}.lora_B.default.weight"),
-        (f"{PAIR}.lora.down.weight", f"{PAIR}.lora.up.weight", f"{PAIR}.alpha"),
-        (
-            "lora_unet_mid_block.lora_down.weight",
-            "lora_unet_mid_block.lora_up.weight",
-            "lora_unet_mid_block.alpha",
-        ),
-        (
-            "text_encoder.x.lora_linear_layer.down.weight",
-            "text_encoder.x.lora_linear_layer.up.weight",
-        ),
-        ("lora_unet_x.hada_w1_a", "lora_unet_x.hada_w1_b", "lora_unet_x.dora_scale"),
-    ],
-)
-def test_m1_whole_loras_of_every_spelling_are_taken_and_halves_are_not(
-    names: tuple[str, ...],
-) -> None:
-    tensors = {
-        name: torch.tensor(4) if name.endswith("alpha") else torch.ones(2, 2) for name in names
-    }
-    check_lora(tensors, "x")
-    halves = [name for name in names if ".lora" in name and name.endswith("weight")]
-    for name in halves:
-        with pytest.raises(NodeError, match="without"):
-            check_lora({key: tensor for key, tensor in tensors.items() if key != name}, "x")
 
 
 def test_m1_a_lora_of_a_larger_model_says_that_it_is_used_in_part(
