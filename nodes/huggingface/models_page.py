@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from nodes.huggingface.loras_page import loras_section
 from nodes.huggingface.parts_page import parts_section
 from nodetool_core.models.diffusers.controls import controlnet_pipeline_class
 from nodetool_core.models.diffusers.families import (
@@ -143,8 +144,8 @@ _NOTES: Final = """\
   ignores it, and the run warns.
 - `scheduler` can be set where the model's own scheduler lists others as compatible. Flow-matching
   models (SD3, Flux, Qwen, Z-Image, …) run with their own.
-- `loras` with scale 0 have no effect. LoRAs are loaded into a clone of the modules, so that no
-  other call sees them.
+- `loras` with scale 0 have no effect. What they change is on a clone of the modules, so that no
+  other call sees it.
 - `controlnet` is a network of the same family, loaded beside the model. Models with a control
   channel of their own (FLUX.1 Depth, FLUX.1 Canny) take `control_image` alone. Networks for several
   kinds of control images (unions) get the kind by `control_mode`. Inpainting networks for SD3 and
@@ -181,7 +182,7 @@ def page() -> str:
             f"Node: [{node}]({path}).",
             _table(task, OUTSIDE_AUTO_PIPELINE[task]),
         ]
-    parts += [parts_section(), _NOTES, _quirk_notes()]
+    parts += [parts_section(), loras_section(), _NOTES, _quirk_notes()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
