@@ -109,7 +109,7 @@ def serve(settings: Settings, more: Addition | None = None) -> None:
             # not skip what follows here.
             signal.signal(number, leave)
         # Links and the check of the header Host are for the port that is listened on, also where
-        # any free one was asked for.
+        # any free one was requested.
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         state = open_app_state(settings, Registry.installed(), cache=cache)
         _announce(state)

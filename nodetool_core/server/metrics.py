@@ -1,7 +1,7 @@
 """
 What Prometheus scrapes.
 
-Counters are kept by the request; the rest is read off the server when it is asked for.
+Counters are kept by the request; the rest is read off the server when it is requested.
 """
 
 from __future__ import annotations

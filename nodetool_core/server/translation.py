@@ -46,7 +46,7 @@ def taken_parameters(
     """
     Return the parameters that a workflow has inputs for, as it takes them, and warnings.
 
-    The warnings say what is not done as asked.
+    The warnings say what is not done as requested.
     """
     given: JsonObject = {}
     warnings: list[str] = []
@@ -125,7 +125,7 @@ def sized(
     where: str = "size",
 ) -> tuple[JsonObject, tuple[int, int] | None, list[str]]:
     """
-    Return a size that was asked for, as values of the inputs that take it, with warnings.
+    Return a size that was requested, as values of the inputs that take it, with warnings.
 
     Else as the size of the image to start from, where the result is as large as that. Where neither
     can be, a warning says so.

@@ -54,8 +54,8 @@ class Answers:
     def made(
         self, call: Call, kept: Kept | None, number: int, result: RunResult
     ) -> tuple[Made, list[str]]:
-        """Return image `number` of a request, encoded, and notes on what is not as asked."""
-        served, asked = call.served, call.asked
+        """Return image `number` of a request, encoded, and notes on what is not as requested."""
+        served, parsed = call.served, call.parsed
         image = result.outputs.get(served.image_outputs[0])
         if not isinstance(image, ImageData):
             message = f"{served.name} returned no image."
@@ -65,12 +65,12 @@ class Answers:
         if kept is not None:
             image = ImageData.of(kept.within(image.image), image.provenance)
         size = image.image.size
-        if asked.body.size not in (None, size) and not _is_part(asked.body):
-            wanted = "{}x{}".format(*asked.body.size or (0, 0))
+        if parsed.body.size not in (None, size) and not _is_part(parsed.body):
+            wanted = "{}x{}".format(*parsed.body.size or (0, 0))
             notes.append(f"width and height are {size[0]}x{size[1]}, and not {wanted}")
         seed = (call.seed + number) % _SEEDS if call.seed is not None else _drawn(result)
         text = _infotext(call, size, seed)
-        content = self.encoded(image, asked.options, text)
+        content = self.encoded(image, parsed.options, text)
         return Made(content, size, seed, text), notes
 
     def encoded(self, image: ImageData, options: Options, text: str = "") -> str:
@@ -101,7 +101,7 @@ def response(
     Return the whole answer.
 
     Args:
-        images: Those that were made, fewer than were asked for where the client ended it.
+        images: Those that were made, fewer than were requested where the client ended it.
         began: Unix time in seconds.
     """
     answer: JsonObject = {
@@ -170,13 +170,13 @@ def _info(body: GenerationBody, call: Call, images: Sequence[Made], began: float
 
 def _sampler(call: Call) -> str | None:
     """Return the sampler that the client named, where the workflow was given its scheduler."""
-    target, body = call.served.inputs.get("scheduler"), call.asked.body
+    target, body = call.served.inputs.get("scheduler"), call.parsed.body
     is_used = target is not None and target.given in call.values
     return (body.sampler_name or body.sampler_index) if is_used else None
 
 
 def _infotext(call: Call, size: tuple[int, int], seed: int) -> str:
-    body = call.asked.body
+    body = call.parsed.body
     parameters: JsonObject = {
         "Steps": _used(call, "steps", "num_inference_steps"),
         "Sampler": _sampler(call),
@@ -193,7 +193,7 @@ def _infotext(call: Call, size: tuple[int, int], seed: int) -> str:
 
 
 def _is_part(body: GenerationBody) -> bool:
-    """Return whether the size that is asked for is that of a part of the image."""
+    """Return whether the size that is requested is that of a part of the image."""
     return isinstance(body, EditBody) and bool(body.mask) and body.inpaint_full_res
 
 

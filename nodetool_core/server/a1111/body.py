@@ -114,7 +114,7 @@ class GenerationBody(BaseModel):
 
     @property
     def count(self) -> int:
-        """Images that are asked for."""
+        """Images that are requested."""
         return self.batch_size * self.n_iter
 
     @property

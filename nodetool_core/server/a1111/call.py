@@ -40,7 +40,7 @@ _LATENT_RESIZE: Final = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class ParsedRequest:
     """A request with what holds for its client, before anything is looked at."""
 
     body: GenerationBody
@@ -50,7 +50,7 @@ class Asked:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, body: GenerationBody, options: Options) -> Asked:
+    def of(cls, body: GenerationBody, options: Options) -> ParsedRequest:
         """Return a request with the options of its client. Raises HttpError for what can't be."""
         if body.infotext:
             found = fields_of(body.infotext)
@@ -70,7 +70,7 @@ class Call:
     """A request that was checked, as it waits for its turn, with images encoded."""
 
     served: ServedWorkflow
-    asked: Asked
+    parsed: ParsedRequest
     values: Mapping[str, object]
     """By the names that `inputs.apply` takes."""
     seed: int | None
@@ -79,12 +79,12 @@ class Call:
     """The image that is started from."""
     mask: EncodedImage | None
     notes: tuple[str, ...]
-    """What is not done as asked."""
+    """What is not done as requested."""
 
     @property
     def decoded_bytes(self) -> int:
         """Bytes of pixels once it is decoded."""
-        width, height = (self.asked.body.size if self.first else None) or (0, 0)
+        width, height = (self.parsed.body.size if self.first else None) or (0, 0)
         return decoded_bytes([*self.values.values(), self.first, self.mask]) + 8 * width * height
 
     def decode(self) -> tuple[dict[str, object], Kept | None]:
@@ -92,7 +92,7 @@ class Call:
         Return the values with pixels, and what stays of the image. Raises ImageError.
         """
         values = {name: decoded(value) for name, value in self.values.items()}
-        body, served = self.asked.body, self.served
+        body, served = self.parsed.body, self.served
         if self.first is None or not isinstance(body, EditBody):
             return values, None
         mask = None if self.mask is None else self.mask.decode().image
@@ -105,17 +105,17 @@ class Call:
 
 
 def call_of(
-    served: ServedWorkflow, asked: Asked, sanitizer: InputSanitizer, limits: ImageLimits
+    served: ServedWorkflow, parsed: ParsedRequest, sanitizer: InputSanitizer, limits: ImageLimits
 ) -> Call:
     """
     Return a request as values of a workflow. Blocks where an image has to be fetched.
 
     Raises WorkflowError, ImageError and HttpError for values that do not fit.
     """
-    body = asked.body
+    body = parsed.body
     images = _images(body, sanitizer)
-    given, left_out = taken_parameters(served, by_input_name(served, _parameters(asked)))
-    notes = [*asked.notes, *map(_in_their_words, left_out), *_set_prompt(served, body, given)]
+    given, left_out = taken_parameters(served, by_input_name(served, _parameters(parsed)))
+    notes = [*parsed.notes, *map(_in_their_words, left_out), *_set_prompt(served, body, given)]
     size, _, left = sized(served, body.size, bool(images), limits.max_pixels)
     notes += [] if images else left
     seed, drawn = _seed(served, body)
@@ -127,7 +127,7 @@ def call_of(
         mask = sanitizer.encoded(image_ref(body.mask, "mask"), "mask") if body.mask else None
         notes += _unlike_theirs(body)
     first = images[0] if images else None
-    return Call(served, asked, values, seed, first, mask, tuple(notes))
+    return Call(served, parsed, values, seed, first, mask, tuple(notes))
 
 
 def _check_scripts(body: GenerationBody) -> None:
@@ -163,15 +163,15 @@ def _images(body: GenerationBody, sanitizer: InputSanitizer) -> list[EncodedImag
     ]
 
 
-def _parameters(asked: Asked) -> JsonObject:
-    """Return what the client asks for, by the names that several APIs have for it."""
-    body = asked.body
+def _parameters(parsed: ParsedRequest) -> JsonObject:
+    """Return what the client requests, by the names that several APIs have for it."""
+    body = parsed.body
     is_edit = isinstance(body, EditBody)
     found: JsonObject = {
         "steps": body.steps,
         "cfg_scale": body.cfg_scale,
         "negative_prompt": body.negative_prompt or None,
-        _SCHEDULER: asked.scheduler,
+        _SCHEDULER: parsed.scheduler,
         "denoising_strength": body.denoising_strength if is_edit else None,
     }
     return {name: value for name, value in found.items() if value is not None} | body.others

@@ -2,7 +2,7 @@
 Enlarging images, as the web UI's tab *Extras* does it.
 
 An upscaler is a way to resample, or a workflow that makes of one image another: such as the one
-that ships, `enlarge`. Its result is resampled to the size that is asked for.
+that ships, `enlarge`. Its result is resampled to the size that is requested.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def resampled(
     image: Image.Image, body: ExtrasBody, original: tuple[int, int], name: str
 ) -> Image.Image:
     """
-    Return what an upscaler made in the size that is asked for.
+    Return what an upscaler made in the size that is requested.
 
     Args:
         original: The size of the image before.
@@ -126,7 +126,7 @@ def mixed(first: Image.Image, second: Image.Image, share: float) -> Image.Image:
 
 
 def notes_on(body: ExtrasBody) -> list[str]:
-    """Return what is not done as asked."""
+    """Return what is not done as requested."""
     return [f"{name} is not used here" for name in _NEUTRAL if getattr(body, name)]
 
 

@@ -37,7 +37,7 @@ class Generation:
     job: str
     """What it is called: `txt2img`, …"""
     count: int
-    """Images that are asked for."""
+    """Images that are requested."""
     done: int = 0
     step: int = 0
     steps: int = 0

@@ -1,7 +1,7 @@
 """
 The image that is started from, and its mask, prepared as the web UI prepares them.
 
-The image is brought to the size that is asked for. With a mask, the workflow gets either the whole
+The image is brought to the size that is requested. With a mask, the workflow gets either the whole
 of both, or, at the full size, the surroundings of the mask alone; and what the mask leaves out is
 put back into the result. Pure functions of pixels.
 """

@@ -25,7 +25,7 @@ _ERROR: Final[JsonObject] = {
 }
 _STRING: Final[JsonObject] = {"type": "string"}
 _STRINGS: Final[JsonObject] = {"type": "array", "items": _STRING}
-_WARNINGS: Final[JsonObject] = _STRINGS | {"description": "What was not done as asked."}
+_WARNINGS: Final[JsonObject] = _STRINGS | {"description": "What was not done as requested."}
 IMAGES: Final[JsonObject] = {
     "type": "object",
     "title": "GenerationResponse",

@@ -1,8 +1,8 @@
 """
 The API of the AUTOMATIC1111 web UI: `/sdapi/v1/…`, as its clients were seen to use it.
 
-What can't be done as asked is named in `warnings` of the answer. The web UI serves one person; here
-options, progress and interruptions are each client's own.
+What can't be done as requested is named in `warnings` of the answer. The web UI serves one person;
+here options, progress and interruptions are each client's own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nodetool_core.server.a1111.body import (
     image_ref,
     read,
 )
-from nodetool_core.server.a1111.call import Asked, call_of
+from nodetool_core.server.a1111.call import ParsedRequest, call_of
 from nodetool_core.server.a1111.checkpoints import Checkpoints, Use
 from nodetool_core.server.a1111.errors import show_failure
 from nodetool_core.server.a1111.extras_routes import ExtrasRoutes
@@ -136,25 +136,29 @@ class WebUIRoutes:
         content = await read_body_of(request)
         options = self._options.of(client)
 
-        def read_request() -> tuple[Asked, ServedWorkflow]:
-            asked = Asked.of(read(kind, content), options)
-            title, has_mask = asked.options.sd_model_checkpoint, asked.body.is_masked
-            return asked, self._checkpoints.served(title, use, has_mask=has_mask)
+        def read_request() -> tuple[ParsedRequest, ServedWorkflow]:
+            parsed = ParsedRequest.of(read(kind, content), options)
+            title, has_mask = parsed.options.sd_model_checkpoint, parsed.body.is_masked
+            return parsed, self._checkpoints.served(title, use, has_mask=has_mask)
 
-        asked, served = await state.threads.work(read_request)
-        with self._generations.begin(client, use, asked.body.count) as generation:
-            call, kept, results = await self._results(request, asked, served, generation)
+        parsed, served = await state.threads.work(read_request)
+        with self._generations.begin(client, use, parsed.body.count) as generation:
+            call, kept, results = await self._results(request, parsed, served, generation)
 
         def answer() -> Response:
             made = [self._answers.made(call, kept, *one) for one in results]
             notes = [*call.notes, *(note for _, found in made for note in found)]
             images = [image for image, _ in made]
-            return JSONResponse(response(asked.body, call, images, notes, generation.started))
+            return JSONResponse(response(parsed.body, call, images, notes, generation.started))
 
         return await state.threads.work(answer)
 
     async def _results(
-        self, request: Request, asked: Asked, served: ServedWorkflow, generation: Generation
+        self,
+        request: Request,
+        parsed: ParsedRequest,
+        served: ServedWorkflow,
+        generation: Generation,
     ) -> tuple[Call, Kept | None, list[tuple[int, RunResult]]]:
         """
         Return what was made of a request, by the number of the image.
@@ -168,19 +172,19 @@ class WebUIRoutes:
         results: list[tuple[int, RunResult]] = []
 
         def read_call() -> Call:
-            calls.append(call_of(served, asked, state.sanitizer, state.limits))
+            calls.append(call_of(served, parsed, state.sanitizer, state.limits))
             return calls[0]
 
         try:
             async with state.runs.admit(
                 served,
                 read_call,
-                may_fetch=_may_fetch(served, asked.body),
+                may_fetch=_may_fetch(served, parsed.body),
                 load_seconds=state.settings.load_seconds,
                 gone=lambda: _first_of(until_gone(request), generation.interrupted.wait()),
             ) as (turn, call):
                 values, kept = await state.threads.work(call.decode)
-                for number in range(asked.body.count):
+                for number in range(parsed.body.count):
                     running = turn.stream(
                         counted_up(served.graph, values, number),
                         (NodePreview, NodeProgress),

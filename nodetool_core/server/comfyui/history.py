@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
 MOST_ENTRIES: Final = 100
-"""Entries of a history that is asked for as a whole."""
+"""Entries of a history that is requested as a whole."""
 
 _KEPT: Final = 500
 """Entries that are kept ready."""

@@ -1,7 +1,7 @@
 """
 What a request of the Hugging Face image APIs means for a workflow.
 
-Values of its inputs, and what can't be done as asked.
+Values of its inputs, and what can't be done as requested.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Call:
     starts_as: tuple[int, int] | None
     """The size that the image is brought to."""
     warnings: tuple[str, ...]
-    """What is not done as asked."""
+    """What is not done as requested."""
 
     @property
     def decoded_bytes(self) -> int:

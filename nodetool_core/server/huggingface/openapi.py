@@ -66,7 +66,7 @@ _IMAGE: Final = {
             "schema": {"type": "string", "enum": ["hit", "miss"]},
         },
         "X-HF-Warning": {
-            "description": "What was not done as asked.",
+            "description": "What was not done as requested.",
             "schema": {"type": "string"},
         },
     },

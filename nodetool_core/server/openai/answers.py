@@ -67,7 +67,7 @@ class Answers:
         self._state = state
 
     def made(self, call: Call, kept: Kept | None, result: RunResult) -> tuple[Made, list[str]]:
-        """Return the image of a run, encoded as it was asked for, and what is not as asked."""
+        """Return the image of a run, encoded as it was requested, and what is not as requested."""
         from PIL import Image
 
         served, body = call.served, call.body
@@ -102,7 +102,7 @@ class Answers:
         Args:
             base: Where clients see the server.
 
-        Raises JobsError where an image can't be kept whose address was asked for.
+        Raises JobsError where an image can't be kept whose address was requested.
         """
         warnings = list(notes)
         data = [self._entry(body, made, base, warnings) for made in images]

@@ -61,7 +61,7 @@ class Call:
     starts_as: tuple[int, int] | None
     """The size that the first image is brought to."""
     notes: tuple[str, ...]
-    """What is not done as asked."""
+    """What is not done as requested."""
 
     @property
     def decoded_bytes(self) -> int:

@@ -47,7 +47,7 @@ _RESPONSE: Final[JsonObject] = {
         "warnings": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "What was not done as asked.",
+            "description": "What was not done as requested.",
         },
     },
     "required": ["created", "data"],

@@ -2,7 +2,7 @@
 The OpenAI Images API: `/v1/images/…`, and what its clients ask of `/v1/models`.
 
 The wire format is that of OpenAI's specification and of the clients that were measured. Whatever
-can't be done as asked is named in `warnings` of the answer, and never refused.
+can't be done as requested is named in `warnings` of the answer, and never refused.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class App(BaseModel):
 
     name: str = ""
     sizes: tuple[Size, ...] | Range | None = None
-    """Sizes that can be asked for; None where the result has the input's."""
+    """Sizes that can be requested; None where the result has the input's."""
     serves: str = ""
     """Name of the workflow, or id of the model."""
 
@@ -69,7 +69,7 @@ class App(BaseModel):
 
     def complaint(self, width: int | None, height: int | None) -> str:
         """
-        Return why a size can't be asked for, or an empty string.
+        Return why a size can't be requested, or an empty string.
 
         The app's own table counts, and no general range.
         """

@@ -1,5 +1,5 @@
 """
-What a client of the Qolaba API asks for.
+What a client of the Qolaba API requests.
 
 The documented fields with their ranges, and the image brought to its size.
 """

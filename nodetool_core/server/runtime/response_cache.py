@@ -1,12 +1,12 @@
 """
 Answers kept for repeated requests.
 
-An answer is found in two steps. Its *key* says what was asked: the workflow, the decoded image, the
-canonical parameters. A request's *fingerprint* is a hash of its bytes, and leads to the key that
-those bytes had last time; so a request that is repeated byte for byte is answered without being
-parsed, and one that says the same in other bytes is still a hit.
+An answer is found in two steps. Its *key* states what was requested: the workflow, the decoded
+image, the canonical parameters. A request's *fingerprint* is a hash of its bytes, and leads to the
+key that those bytes had last time; so a request that is repeated byte for byte is answered without
+being parsed, and one that says the same in other bytes is still a hit.
 
-Both tables are bounded; what was asked for longest ago goes first. All calls are made on the event
+Both tables are bounded; what was requested longest ago goes first. All calls are made on the event
 loop's thread.
 """
 
@@ -57,7 +57,7 @@ class ResponseCache:
         return self._find(key)
 
     def known(self, key: bytes, fingerprint: bytes) -> Answer | None:
-        """Return the answer to a request that asks what was asked before."""
+        """Return the answer to a request that repeats an earlier one."""
         found = self._find(key)
         if found is None:
             self.misses += 1

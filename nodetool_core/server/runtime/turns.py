@@ -10,7 +10,7 @@ from collections import deque
 
 class Turns:
     """
-    Turns in the order in which they are asked for. All calls are made on the event loop's thread.
+    Turns in the order in which they are requested. All calls are made on the event loop's thread.
 
     Args:
         count: Turns at once.

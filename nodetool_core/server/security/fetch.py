@@ -1,7 +1,7 @@
 """
 Asking an address that a client names, for an image or as a webhook, without being led astray.
 
-An address in any script is first brought to the form in which it is asked for; all that follows
+An address in any script is first brought to the form in which it is requested; all that follows
 looks at that form. A name is looked up once, every address it has is checked, and the connection
 goes to a checked address: what the name means a moment later does not matter. The check sits where
 connections are made, so that it holds for every redirect as well. Only public addresses pass, and
@@ -240,7 +240,7 @@ def _checked(text: str, base: str = "") -> WebUrl:
     """
     Return the address in a text, seen from another one.
 
-    Raises HttpError for one that may not be asked for at all.
+    Raises HttpError for one that may not be requested at all.
     """
     try:
         return read_url(urljoin(base, text))

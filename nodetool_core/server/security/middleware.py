@@ -100,7 +100,7 @@ class RequestGuard:
 
     Args:
         access: Knows the server's names; holds for every path, with or without a token.
-        tokens: One of them must be sent; nobody is asked for one where there are none.
+        tokens: One of them must be sent; where there are none, none is needed.
         rate: Requests per second and client; 0 for no limit.
         dialects: Say where a request has its token, and how its failures are written.
         open_prefixes: Paths below these need no token: their addresses are secrets themselves.

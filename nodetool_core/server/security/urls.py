@@ -1,5 +1,5 @@
 """
-Addresses on the web as they are asked for: in ASCII, with the port that they mean.
+Addresses on the web as they are requested: in ASCII, with the port that they mean.
 
 People paste addresses in every script. Before anything is decided about one, its host is brought to
 the form that is looked up (UTS 46 mapping, then IDNA), and what its path and query hold besides

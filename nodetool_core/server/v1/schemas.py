@@ -101,7 +101,7 @@ class RunAnswer(BaseModel):
     seeds: dict[str, dict[str, int]] = Field(
         description="The seeds that were used, by node and property."
     )
-    warnings: list[str] = Field(description="What was not done as asked.")
+    warnings: list[str] = Field(description="What was not done as requested.")
     computed: int = Field(description="Nodes that were computed.")
     cached: int = Field(description="Nodes whose results were known.")
 

@@ -1,4 +1,4 @@
-"""Bodies of the Qolaba API in every form that clients send, and what is not done as asked."""
+"""Bodies of the Qolaba API in every form that clients send, and what is not done as requested."""
 
 from __future__ import annotations
 
