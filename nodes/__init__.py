@@ -35,5 +35,6 @@ pack = Pack(
         "images": "nodes.importers.metadata.importer:import_file",
     },
     graph_readers={"comfyui": "nodes.importers.comfyui.served:reader"},
+    indexed=True,
     pages={"models.md": "nodes.huggingface.models_page:page"},
 )

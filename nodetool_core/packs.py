@@ -102,6 +102,12 @@ class Pack:
 
     File name to `module:function`, which returns the Markdown.
     """
+    indexed: bool = False
+    """
+    Whether what its nodes declare depends on installed source files and the files of the package
+    alone, and not on the environment, the network or files elsewhere. `nodetool nodes list` then
+    reads an index, and imports the nodes again when one of these files has changed.
+    """
 
     @property
     def type_prefix(self) -> str:
@@ -138,7 +144,12 @@ def installed_packs() -> tuple[tuple[Pack, ...], tuple[Problem, ...]]:
 
     Which these are is read once, and again where something was installed since.
     """
-    return _packs_in(tuple((place, _changed_at(place)) for place in sys.path))
+    return _packs_in(installed_places())
+
+
+def installed_places() -> tuple[tuple[str, int], ...]:
+    """Return where Python finds packages, each with when something was installed there last."""
+    return tuple((place, _changed_at(place)) for place in sys.path)
 
 
 @cache

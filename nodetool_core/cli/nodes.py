@@ -13,6 +13,7 @@ from nodetool_core.cli.messages import WrongUseError, say, show_problems
 from nodetool_core.errors import Problem
 
 if TYPE_CHECKING:
+    from nodetool_core.cli.node_index import NodeSummary
     from nodetool_core.node_base import Node
     from nodetool_core.registry import Registry
 
@@ -41,20 +42,22 @@ def list_nodes(
       nodetool nodes list
       nodetool nodes list image crop
     """
-    from nodetool_core.registry import Registry
+    from nodetool_core.cli.node_index import node_summaries
 
-    registry = Registry.installed()
+    nodes, problems = node_summaries()
     chosen = sorted(
-        (node for node in registry if _fits(node, words or [])),
+        (node for node in nodes if _fits(node, words or [])),
         key=lambda node: _distance(node, words or []),
     )
     if as_json:
         from nodetool_core.cli.node_form import node_json
+        from nodetool_core.registry import Registry
 
-        _echo_json([node_json(node) for node in chosen])
+        classes = {node.spec.node_type: node for node in Registry.installed()}
+        _echo_json([node_json(classes[node.node_type]) for node in chosen])
     else:
         _echo_listing(chosen)
-    show_problems(registry.problems)
+    show_problems(problems)
     if not chosen:
         say(
             f"No node fits {' '.join(words)!r}; `nodetool nodes list` shows all."
@@ -65,10 +68,10 @@ def list_nodes(
 
 def _types(incomplete: str) -> list[str]:
     """Return the types and class names that begin so, for the completion of shells."""
-    from nodetool_core.registry import Registry
+    from nodetool_core.cli.node_index import node_summaries
 
-    specs = [node.spec for node in Registry.installed()]
-    names = {spec.node_type for spec in specs} | {spec.title for spec in specs}
+    nodes, _ = node_summaries()
+    names = {node.node_type for node in nodes} | {node.title for node in nodes}
     return sorted(name for name in names if name.lower().startswith(incomplete.lower()))
 
 
@@ -168,31 +171,29 @@ def _find(name: str, registry: Registry) -> type[Node]:
     return node
 
 
-def _fits(node: type[Node], words: Iterable[str]) -> bool:
-    spec = node.spec
-    texts = [spec.node_type, spec.description, *spec.tags, *spec.synonyms, *spec.use_cases]
-    text = "\n".join(texts).lower()
+def _fits(node: NodeSummary, words: Iterable[str]) -> bool:
+    text = f"{node.node_type}\n{node.description}\n{node.words}".lower()
     return all(word.lower() in text for word in words)
 
 
-def _distance(node: type[Node], words: Iterable[str]) -> int:
+def _distance(node: NodeSummary, words: Iterable[str]) -> int:
     """
     Return how far a node is from what is looked for.
 
     0 where a word is its name, more where it stands in its type or only in its texts.
     """
-    title, node_type = node.spec.title.lower(), node.spec.node_type.lower()
+    title, node_type = node.title.lower(), node.node_type.lower()
     return min(
         (0 if word.lower() == title else 1 if word.lower() in node_type else 2 for word in words),
         default=0,
     )
 
 
-def _echo_listing(chosen: list[type[Node]]) -> None:
+def _echo_listing(chosen: list[NodeSummary]) -> None:
     """Print a line per node, with an empty line between namespaces."""
     namespaces: dict[str, list[tuple[str, str]]] = {}
-    for spec in (node.spec for node in chosen):
-        namespaces.setdefault(spec.namespace, []).append((spec.node_type, spec.description))
+    for node in chosen:
+        namespaces.setdefault(node.namespace, []).append((node.node_type, node.description))
     if namespaces:
         typer.echo("\n\n".join(map(columns, namespaces.values())))
 
