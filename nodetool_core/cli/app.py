@@ -20,6 +20,7 @@ from nodetool_core import DISTRIBUTION, __version__
 from nodetool_core.cli import messages
 from nodetool_core.cli.messages import ExitCode
 from nodetool_core.errors import NodetoolError
+from nodetool_core.garbage_collection import collection_paused
 
 _COMMANDS: Final = {
     "run": "run:run",
@@ -109,8 +110,10 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
+    with collection_paused():
+        app = make_app(arguments[0] if arguments else "")
     try:
-        make_app(arguments[0] if arguments else "")(args=list(arguments), prog_name="nodetool")
+        app(args=list(arguments), prog_name="nodetool")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     return 0
