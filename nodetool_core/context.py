@@ -5,7 +5,7 @@ The one object that a node sees of the engine: progress, cancel, warnings, image
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from nodetool_core.errors import RunCancelled
 from nodetool_core.references import AssetRef, ImageRef
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from nodetool_core.assets.image_data import ImageData
     from nodetool_core.references import ModelRef
     from nodetool_core.secrets import Secret, Secrets
+
+
+Kind = TypeVar("Kind")
 
 
 class Pipeline(Protocol):
@@ -206,6 +209,7 @@ class Context:
         "_cancelled",
         "_reporter",
         "_secrets",
+        "_services",
         "images",
         "models",
         "node_id",
@@ -222,6 +226,7 @@ class Context:
         models: Models,
         wants_previews: bool = False,
         secrets: Secrets | None = None,
+        services: Callable[[type], object] | None = None,
     ) -> None:
         self.node_id = node_id
         self.wants_previews = wants_previews
@@ -231,6 +236,7 @@ class Context:
         self._reporter = reporter
         self._cancelled = cancelled
         self._secrets = secrets
+        self._services = services
 
     def progress(self, step: int, total: int, message: str = "") -> None:
         """
@@ -302,6 +308,20 @@ class Context:
         from nodetool_core.assets.image_data import ImageData
 
         return ImageData.of(image)
+
+    def service(self, kind: Callable[..., Kind]) -> Kind:
+        """
+        Return the service of a class, which the node's class has to declare in `services`.
+
+        `kind` is the class, which may be abstract or a Protocol.
+
+        Raises ServiceError where it does not, or where the engine has none.
+        """
+        from nodetool_core.services import Services
+
+        wanted = cast(type, kind)
+        found = Services().get(wanted) if self._services is None else self._services(wanted)
+        return cast(Kind, found)
 
     def secret(self, *names: str) -> Secret:
         """

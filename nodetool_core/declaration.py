@@ -52,6 +52,7 @@ RESERVED = frozenset(
         "gap_policy",
         "branches",
         "merges",
+        "services",
         "process",
         "instantiate",
         "run",

@@ -170,6 +170,8 @@ class Node:
 
     Skipped ones keep their defaults.
     """
+    services: ClassVar[tuple[type, ...]] = ()
+    """Classes of the services that it uses, which `context.service` gives."""
     __signature__ = _Signature()
     if TYPE_CHECKING:
         # Not at run time, where every annotation is a property.

@@ -27,6 +27,7 @@ ROOMS = [
     "assets",
     "values",
     "ownership",
+    "services",
     "secrets",
     "own_types",
     "types",

@@ -62,7 +62,12 @@ class CompiledNode:
         """The type of the one output, where being of that type is enough."""
         self.is_input = node_class.role is Role.INPUT
         self.seeds = tuple(name for name, prop in self.spec.properties.items() if prop.seed)
-        self.varies = not node_class.cacheable or bool(self.seeds) or has_fingerprint(node_class)
+        self.varies = (
+            not node_class.cacheable
+            or bool(self.seeds)
+            or bool(node_class.services)
+            or has_fingerprint(node_class)
+        )
         """
         Whether the node's own part of its key may differ from run to run whatever its values are.
         """

@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,7 @@ from nodetool_core.packs import Pack
 from nodetool_core.references import ModelRef
 from nodetool_core.registry import Registry
 from nodetool_core.secrets import Secrets
+from nodetool_core.services import Services
 
 if TYPE_CHECKING:
     from nodetool_core.assets.loader import AssetStore, ImageLoader
@@ -67,6 +68,7 @@ class Engine:
         workers: int | None = None,
         secrets: Secrets | None = None,
         assets: AssetStore | None = None,
+        services: Mapping[type, object] | None = None,
     ) -> None:
         """
         Make an engine, without a thread yet.
@@ -82,13 +84,16 @@ class Engine:
             secrets: Keys of hosted services; from the environment and the user's settings file
                 unless given.
             assets: Where `asset:` references are read from; without one they can't be.
+            services: Objects that nodes work with, by the class that nodes ask for. They stay
+                yours: the engine does not close them.
         """
         self.cache: ResultCache = (
             named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
         )
         self._owns_cache = isinstance(cache, str)
         self.workers = workers or max(2, os.cpu_count() or 2)
-        self.keys = KeyMaker()
+        self.services = Services(services)
+        self.keys = KeyMaker(self.services)
         self.plans = Plans(self.keys)
         self.registry = registry or Registry()
         self.secrets = secrets or Secrets()
@@ -203,6 +208,7 @@ class Engine:
             finished=recorder.finished,
             event_queue=EventQueue(on_event) if on_event else None,
             secrets=self.secrets,
+            services=self.services,
         )
         scheduler = Scheduler(plan, environment, result, seeded)
         device.lookahead = scheduler.ready.lookahead

@@ -26,6 +26,7 @@ from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.steps import NodeStep
 from nodetool_core.errors import Problem, RunCancelled
 from nodetool_core.node_base import Lane, Node
+from nodetool_core.services import ServiceError, Services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -189,7 +190,18 @@ class NodeInvoker:
             models=environment.models,
             wants_previews=environment.options.previews,
             secrets=environment.secrets,
+            services=partial(_service, environment.services, step.compiled.node_class),
         )
+
+
+def _service(services: Services, node_class: type[Node], kind: type) -> object:
+    """Return a service for a node, which has to declare it: its keys are made of it."""
+    if kind not in node_class.services:
+        name = kind.__name__
+        hint = f"Declare it in the class: services = ({name},)."
+        message = f"uses the service {name} without declaring it."
+        raise ServiceError(Problem("undeclared_service", "", message, hint))
+    return services.get(kind)
 
 
 class _NodeReporter(Reporter):

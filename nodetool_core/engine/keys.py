@@ -18,6 +18,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,7 @@ from nodetool_core.graph import GraphNode
 from nodetool_core.own_types import JsonValue, fields_of
 from nodetool_core.ownership import own_copy
 from nodetool_core.references import AssetRef, ModelRef, Reference
+from nodetool_core.services import ServiceError, Services
 from nodetool_core.values import PLAIN_TYPES
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ class _OfClass(NamedTuple):
 class KeyMaker:
     """Makes keys; remembers code versions until the code changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, services: Services | None = None) -> None:
+        self._services = services or Services()
         self._versions: dict[type[Node], CodeVersion] = {}
         self._classes: dict[type[Node], _OfClass] = {}
         self._lock = threading.Lock()
@@ -147,6 +150,9 @@ class KeyMaker:
             self.code_of(node.node_class)
             of_class = self._classes[node.node_class]
         own = _fingerprint(node, values, sources) if of_class.has_fingerprint else ""
+        if node.node_class.services:
+            services = self._of_services(node)
+            own = None if own is None or services is None else f"{own}{services}"
         content = ""
         try:
             for name, shown, prop in of_class.properties:
@@ -169,6 +175,15 @@ class KeyMaker:
         if len(base) <= _LONGEST_BASE:
             return base
         return b"%b#%b" % (of_class.key, _blake2b(base, digest_size=KEY_BYTES).digest())
+
+    def _of_services(self, node: GraphNode) -> str | None:
+        """Return what of the services of a node counts. Raises ServiceError."""
+        try:
+            return self._services.fingerprint(node.node_class.services)
+        except ServiceError as error:
+            raise ServiceError(
+                replace(error.problem, where=f"node {node.id!r} ({node.spec.node_type})")
+            ) from None
 
     def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
         """

@@ -21,6 +21,7 @@ from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import GraphNode
 from nodetool_core.node_base import Lane
 from nodetool_core.secrets import Secrets
+from nodetool_core.services import Services
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,6 +62,7 @@ class RunEnvironment:
     """Turns an output's value into what the result shows, such as an image with its provenance."""
     event_queue: EventQueue | None = None
     secrets: Secrets = field(default_factory=Secrets)
+    services: Services = field(default_factory=Services)
     spawned: set[Spawned] = field(default_factory=set)
     """Coroutines that have not ended."""
 
