@@ -23,6 +23,45 @@ DEFAULT_MODEL: Final = "nodetool/tiny-landscapes"
 NEGATIVE_PROMPT = Field(
     default="", description="Text prompt describing what should not appear in the generated image."
 )
+PROMPT_2 = Field(
+    default="",
+    description=(
+        "Prompt for the second text encoder, where the model has one (SDXL, SD3, FLUX.1); empty for"
+        " the same."
+    ),
+)
+PROMPT_SYNTAX = Field(
+    default="plain",
+    description=(
+        "How prompts are read: as they are, or with weights `(x:1.3)` and `[x]`, sections by"
+        " `BREAK`, `embedding:name`, and at any length (Stable Diffusion 1, 2 and XL)."
+    ),
+)
+EMBEDDINGS = Field(
+    default=[],
+    description=(
+        "Embeddings (textual inversions) that prompts name as `embedding:name`, by the names of"
+        " their files; with the weighted syntax. Others are looked for in the folders of models."
+    ),
+)
+CLIP_SKIP = Field(
+    default=0,
+    ge=0,
+    le=11,
+    description=(
+        "Number of last layers of the CLIP text encoder that are left out; for Stable Diffusion 1,"
+        " 1 is what other programs call a clip skip of 2."
+    ),
+)
+MAX_SEQUENCE_LENGTH = Field(
+    default=0,
+    ge=0,
+    le=2048,
+    description=(
+        "Tokens of a prompt that the text encoder reads, for models that let it be chosen (SD3,"
+        " FLUX.1, …); 0 for the model's own number."
+    ),
+)
 STEPS = Field(
     default=25,
     ge=1,

@@ -74,6 +74,12 @@ class ReduxModel(ModelRef):
     type: str = "hf.redux"
 
 
+class EmbeddingModel(ModelRef):
+    """An embedding (textual inversion): vectors in the place of words, in a safetensors file."""
+
+    type: str = "hf.embedding"
+
+
 class DepthModel(ModelRef):
     """A network that estimates depths."""
 

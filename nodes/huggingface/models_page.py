@@ -158,6 +158,18 @@ _NOTES: Final = """\
 - `ip_adapters` takes several image prompts from a chain of
   [ApplyIPAdapter](nodes/huggingface/loaders/apply_ip_adapter.md), Stable Diffusion 3 one; masks
   keep each to a part of the result in Stable Diffusion and SDXL.
+- `prompt_syntax: weighted` reads the syntax of the AUTOMATIC1111 web UI in both prompts:
+  `(x:1.3)`, `(x)` for 1.1 times, `[x]` for 1.1 times less, `\\(` for a bracket that is text,
+  `BREAK` for a new section, `embedding:name`. A prompt of any length is read in chunks of 75
+  tokens, and the shorter of the two prompts is filled up with empty ones. A weight multiplies the
+  distance of a token's result from that of the empty prompt, as in ComfyUI; without weights the
+  image is that of the plain prompt, to the last bit. It works for Stable Diffusion 1, 2 and XL;
+  other families refuse it. `[a:b:0.5]` and `[a|b]` are not done, and noted. What was read is in
+  the notes of the run.
+- `embeddings` are safetensors files, as trainers of Stable Diffusion 1, 2 and XL write them; those
+  that are not listed are looked for in the folders of models, by name.
+- `clip_skip` leaves out last layers of the CLIP encoders for both prompts, `prompt_2` is for a
+  second encoder, and `max_sequence_length` for encoders whose length can be chosen.
 - `latents` is an output: what the image was decoded from, for families that expose it.
 - Images keep their size where it is between half and 2.25 times the area that the model was trained
   at; others are resized to about that area, and the run warns. Inpainting, refinement and upscaling

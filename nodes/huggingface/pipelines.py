@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from nodes.huggingface.arguments import call_arguments, check_steps
 from nodes.huggingface.calls import PipelineCalls, seed_at
 from nodes.huggingface.latents import Latents
+from nodes.huggingface.prompts import encoded_prompts
 from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.finite_check import FiniteCheck
 from nodetool_core.models.diffusers.image_prompts import mask_arguments
@@ -100,6 +101,7 @@ def generate(
     """
     pipeline = lease.pipeline
     check_steps(pipeline, wanted)
+    wanted = encoded_prompts(lease, wanted, context, warns=progress_slice[0] == 0)
     model_input, model_size = image, size
     if image is not None:
         image = _fit_to_model(pipeline, image, context, warns=not restore_size)

@@ -18,11 +18,13 @@ from nodes.huggingface.diffusion import (
 )
 from nodes.huggingface.model_kinds import (
     ControlNetModel,
+    EmbeddingModel,
     IPAdapterModel,
     LoraModel,
     TextToImageModel,
 )
 from nodes.huggingface.pipelines import generate
+from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -73,12 +75,21 @@ class TextToImage(DiffusionNode):
     control_mode: int = shared.CONTROL_MODE
     controlnets: list[ControlNetUnit] = shared.CONTROLNETS
     guess_mode: bool = shared.GUESS_MODE
+    prompt_2: str = shared.PROMPT_2
+    prompt_syntax: PromptSyntax = shared.PROMPT_SYNTAX
+    embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
+    clip_skip: int = shared.CLIP_SKIP
+    max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
         conditioning = Conditioning.of(self)
         wanted = self.property_values(
-            "prompt", "negative_prompt", "num_inference_steps", "guidance_scale"
+            "prompt",
+            "negative_prompt",
+            "num_inference_steps",
+            "guidance_scale",
+            *PROMPT_PROPERTIES,
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "text-to-image", conditioning, context

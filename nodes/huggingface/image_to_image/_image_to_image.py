@@ -17,8 +17,14 @@ from nodes.huggingface.diffusion import (
     image_outputs,
     source_image,
 )
-from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
+from nodes.huggingface.model_kinds import (
+    ControlNetModel,
+    EmbeddingModel,
+    IPAdapterModel,
+    LoraModel,
+)
 from nodes.huggingface.pipelines import generate
+from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -74,13 +80,23 @@ class ImageToImage(DiffusionNode):
     control_mode: int = shared.CONTROL_MODE
     controlnets: list[ControlNetUnit] = shared.CONTROLNETS
     guess_mode: bool = shared.GUESS_MODE
+    prompt_2: str = shared.PROMPT_2
+    prompt_syntax: PromptSyntax = shared.PROMPT_SYNTAX
+    embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
+    clip_skip: int = shared.CLIP_SKIP
+    max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         conditioning = Conditioning.of(self)
         wanted = self.property_values(
-            "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
+            "prompt",
+            "negative_prompt",
+            "strength",
+            "num_inference_steps",
+            "guidance_scale",
+            *PROMPT_PROPERTIES,
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context

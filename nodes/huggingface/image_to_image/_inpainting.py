@@ -21,11 +21,13 @@ from nodes.huggingface.diffusion import (
 from nodes.huggingface.masks import Mask
 from nodes.huggingface.model_kinds import (
     ControlNetModel,
+    EmbeddingModel,
     InpaintingModel,
     IPAdapterModel,
     LoraModel,
 )
 from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligned
+from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -111,6 +113,11 @@ class Inpainting(DiffusionNode):
     control_mode: int = shared.CONTROL_MODE
     controlnets: list[ControlNetUnit] = shared.CONTROLNETS
     guess_mode: bool = shared.GUESS_MODE
+    prompt_2: str = shared.PROMPT_2
+    prompt_syntax: PromptSyntax = shared.PROMPT_SYNTAX
+    embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
+    clip_skip: int = shared.CLIP_SKIP
+    max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
@@ -129,7 +136,12 @@ class Inpainting(DiffusionNode):
         }
         cropped_along: dict[str, Aligned] = {"mask_image": mask.paint, **aligned_images}
         wanted = self.property_values(
-            "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
+            "prompt",
+            "negative_prompt",
+            "strength",
+            "num_inference_steps",
+            "guidance_scale",
+            *PROMPT_PROPERTIES,
         )
         with conditioned_pipeline(
             self.model_or_default(self.model), "inpainting", conditioning, context

@@ -38,7 +38,7 @@ def warn_of_truncated_prompts(
             continue
         # Each token stands for one of these characters or more, so that most texts need no look.
         most = len(text) + _MARKS if text.isascii() else math.inf
-        for part, tokenizer, limit in _tokenizers(pipeline):
+        for part, tokenizer, limit in _tokenizers(pipeline, arguments):
             if most <= limit:
                 continue
             tokens = tokenizer(text, truncation=False, verbose=False).input_ids
@@ -54,17 +54,17 @@ def warn_of_truncated_prompts(
     return is_truncated
 
 
-def _tokenizers(pipeline: Pipeline) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
+def _tokenizers(
+    pipeline: Pipeline, arguments: Mapping[str, object]
+) -> Iterator[tuple[str, PreTrainedTokenizerBase, int]]:
     """Yield the tokenizers whose limit is known: component name, tokenizer, tokens."""
     from transformers import CLIPTokenizer, PreTrainedTokenizerBase
 
-    given = call_parameters(type(pipeline)).get("max_sequence_length")
+    parameter = call_parameters(type(pipeline)).get("max_sequence_length")
+    usual = None if parameter is None else parameter.default
+    given = arguments.get("max_sequence_length", usual)
     for name, part in sorted(vars(pipeline).items()):
         if isinstance(part, CLIPTokenizer):
             yield name, part, part.model_max_length
-        elif (
-            isinstance(part, PreTrainedTokenizerBase)
-            and given is not None
-            and isinstance(given.default, int)
-        ):
-            yield name, part, given.default
+        elif isinstance(part, PreTrainedTokenizerBase) and isinstance(given, int):
+            yield name, part, given

@@ -40,7 +40,10 @@ _NAMES: Final[dict[Kind, tuple[str, str]]] = {
     "controlnet": ("a ControlNet", "Name it in the node's `controlnet`."),
     "t2i_adapter": ("a T2I-Adapter", "Give its directory as a ControlNet to a text-to-image node."),
     "upscaler": ("a network that enlarges images", "Use it with the node Upscale."),
-    "embedding": ("an embedding (textual inversion)", "No node uses embeddings."),
+    "embedding": (
+        "an embedding (textual inversion)",
+        "Add it to the node's `embeddings`, and name it in the prompt: embedding:name.",
+    ),
     "motion_module": ("a motion module", "It makes videos of a model; no node uses it."),
     "unknown": (
         "of no kind that is known",

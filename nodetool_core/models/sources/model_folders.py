@@ -50,6 +50,7 @@ _WANTED: Final[Mapping[str, tuple[str, ...]]] = {
     "hf.controlnet": ("controlnet",),
     "hf.real_esrgan": ("upscale_models",),
     "hf.ip_adapter": ("ipadapter",),
+    "hf.embedding": ("embeddings",),
 }
 """Kind of a reference to the categories that it is looked for in, in this order; others in all."""
 
