@@ -9,8 +9,10 @@ in a loop, with which they are compared as in bench/serving.py. What a request c
 run is looked at with requests whose result is known: their time is that of HTTP, of the translation
 and of coding the image. `known, ms over ours` is the difference from our own API, which codes the
 same image: the translation. The Hugging Face API knows such an answer by its bytes and codes
-nothing; MCP makes a preview and keeps the whole, which the others do not. Qolaba's API is left out,
-for its requests are jobs and name no steps.
+nothing; MCP makes a preview and keeps the whole, which the others do not. ComfyUI's prompts are
+jobs, recorded and run one after another, and their results are kept: they are measured from the
+prompt, by their socket, to the bytes of the file, beside jobs of our own API. Qolaba's API is left
+out, for its requests are jobs and name no steps.
 """
 
 from __future__ import annotations
@@ -24,12 +26,14 @@ import statistics
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from serving_contenders import (
     IMAGE,
@@ -46,9 +50,12 @@ from serving_contenders import (
 CLIENTS: Final = 8
 KNOWN: Final = 200
 """Requests by which the cost of one is measured."""
+KNOWN_JOBS: Final = 40
+"""The same, of those that are jobs."""
 OWN: Final = "nodetool"
 VERSION: Final = "2026-07-28"
 TOOL: Final = f"{MODEL.replace('/', '.')}.image_to_image"
+UPLOADED: Final = "lake_of_the_bench.png"
 DATA_URI: Final = "data:image/png;base64," + base64.b64encode(IMAGE.read_bytes()).decode()
 META: Final = {
     "io.modelcontextprotocol/protocolVersion": VERSION,
@@ -74,6 +81,7 @@ class Spoken:
     body: Callable[[int, int], Mapping[str, object]]
     """Of a seed and a number of steps."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_job: bool = False
 
     def ask(self, connection: http.client.HTTPConnection, seed: int, steps: int) -> None:
         body = json.dumps(self.body(seed, steps)).encode()
@@ -83,6 +91,105 @@ class Spoken:
         content = response.read()
         if response.status != 200 or b'"isError":true' in content:
             raise RuntimeError(f"{self.path} answers {response.status}: {content[:300]!r}")
+
+
+_sockets: Final = threading.local()
+
+
+def thread_socket(port: int) -> tuple[str, Any]:
+    """Return the client id of this thread, and the socket that reports its prompts."""
+    from websockets.sync.client import connect
+
+    if not hasattr(_sockets, "open"):
+        name, _sockets.stack = uuid.uuid4().hex, ExitStack()
+        url = f"ws://127.0.0.1:{port}/ws?clientId={name}"
+        _sockets.open = name, _sockets.stack.enter_context(connect(url))
+    found: tuple[str, Any] = _sockets.open
+    return found
+
+
+def hang_up() -> None:
+    """Close the socket of this thread."""
+    if hasattr(_sockets, "open"):
+        _sockets.stack.close()
+        del _sockets.open
+
+
+def read(connection: http.client.HTTPConnection, path: str) -> bytes:
+    """Return what is at an address."""
+    connection.request("GET", path)
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"{path} answers {response.status}: {content[:300]!r}")
+    return content
+
+
+@dataclass(frozen=True)
+class Prompted(Spoken):
+    """A graph of ComfyUI, waited for by its socket, with the file that it makes."""
+
+    def ask(self, connection: http.client.HTTPConnection, seed: int, steps: int) -> None:
+        assert connection.port is not None
+        client_id, socket = thread_socket(connection.port)
+        body = {"prompt": self.body(seed, steps), "client_id": client_id}
+        connection.request("POST", self.path, json.dumps(body).encode())
+        answer = json.loads(connection.getresponse().read())
+        if "prompt_id" not in answer:
+            raise RuntimeError(f"{self.path} refuses: {answer}")
+        prompt_id = answer["prompt_id"]
+        about: dict[str, Any] = {}
+        while about.get("prompt_id") != prompt_id or about.get("node", "") is not None:
+            about = json.loads(socket.recv(timeout=60))["data"]
+        # The server closes connections that are idle as long as a prompt may take.
+        connection.close()
+        entry = json.loads(read(connection, f"/history/{prompt_id}"))[prompt_id]
+        (image,) = entry["outputs"]["9"]["images"]
+        read(connection, f"/view?{urlencode(image)}")
+
+
+@dataclass(frozen=True)
+class Queued(Spoken):
+    """A job of our own API, with the file that it makes."""
+
+    def ask(self, connection: http.client.HTTPConnection, seed: int, steps: int) -> None:
+        body = json.dumps(self.body(seed, steps)).encode()
+        connection.request("POST", self.path, body, {"Content-Type": "application/json"})
+        job = json.loads(connection.getresponse().read())
+        done = json.loads(read(connection, f"/v1/jobs/{job['id']}?wait=60"))
+        read(connection, f"/v1/files/{done['outputs']['image']['asset_id']}")
+
+
+def graph(seed: int, steps: int) -> dict[str, object]:
+    def node(name: str, **inputs: object) -> dict[str, object]:
+        return {"class_type": name, "inputs": inputs}
+
+    sampler = {"sampler_name": "euler", "scheduler": "normal", "denoise": 1.0, "cfg": 7.5}
+    led = {"positive": ["2", 0], "negative": ["3", 0], "latent_image": ["5", 0]}
+    return {
+        "1": node("CheckpointLoaderSimple", ckpt_name=MODEL),
+        "2": node("CLIPTextEncode", text="a lake", clip=["1", 1]),
+        "3": node("CLIPTextEncode", text="", clip=["1", 1]),
+        "4": node("LoadImage", image=UPLOADED),
+        "5": node("VAEEncode", pixels=["4", 0], vae=["1", 2]),
+        "6": node("KSampler", model=["1", 0], seed=seed, steps=steps, **led, **sampler),
+        "7": node("VAEDecode", samples=["6", 0], vae=["1", 2]),
+        "9": node("SaveImage", images=["7", 0], filename_prefix="bench"),
+    }
+
+
+def upload(port: int) -> None:
+    """Upload the image that the graphs load."""
+    connection, mark = connected(port), "image-of-the-bench"
+    named = f'Content-Disposition: form-data; name="image"; filename="{UPLOADED}"'
+    head = f"--{mark}\r\n{named}\r\n\r\n".encode()
+    body = head + IMAGE.read_bytes() + f"\r\n--{mark}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    connection.request("POST", "/upload/image", body, headers)
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"The upload is answered {response.status}: {content!r}")
 
 
 def edit(seed: int, steps: int) -> dict[str, object]:
@@ -136,6 +243,15 @@ SPOKEN: Final[Mapping[str, Spoken]] = {
             "Mcp-Name": TOOL,
         },
     ),
+    "nodetool, jobs": Queued(
+        f"/v1/workflows/{MODEL}/runs",
+        lambda seed, steps: {
+            "inputs": parameters(seed, steps) | {"image": DATA_URI},
+            "wait": False,
+        },
+        is_job=True,
+    ),
+    "comfyui": Prompted("/prompt", graph, is_job=True),
 }
 
 
@@ -152,6 +268,7 @@ def load(
             at = time.perf_counter()
             spoken.ask(connection, seeds(), steps)
             times.append(time.perf_counter() - at)
+        hang_up()
 
     threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
     for thread in threads:
@@ -169,10 +286,13 @@ def known(server: Contender, steps: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in SPOKEN}
     for number in range(KNOWN + 1):
         for name, spoken in SPOKEN.items():
+            if spoken.is_job and number > KNOWN_JOBS:
+                continue
             at = time.perf_counter()
             spoken.ask(connection, seed, steps)
             if number:
                 times[name].append((time.perf_counter() - at) * 1000)
+    hang_up()
     return {name: statistics.median(found) for name, found in times.items()}
 
 
@@ -192,7 +312,8 @@ def first_partial(server: Contender, steps: int, seed: int) -> tuple[float, floa
 
 def measure(options: argparse.Namespace, folder: Path) -> None:
     port, seeds = free_port(), count()
-    server = Contender(OURS, our_command(folder, port), "", port, folder)
+    allowed = {"NODETOOL_SERVE_CLIENT_WORKFLOWS": "true"}
+    server = Contender(OURS, our_command(folder, port), "", port, folder, allowed)
     numbers, lock = iter(seeds), threading.Lock()
 
     def seed() -> int:
@@ -202,6 +323,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     try:
         server.path = f"/models/{MODEL}"
         server.wait(json.dumps({"inputs": DATA_URI}).encode())
+        upload(port)
         rates: dict[str, list[tuple[Figure, float]]] = {name: [] for name in SPOKEN}
         with closing(Loop(options.steps)) as loop:
             loop.run(0.1)
