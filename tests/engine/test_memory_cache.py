@@ -72,6 +72,8 @@ def test_what_is_larger_than_the_bound_is_left_out_and_displaces_nothing() -> No
         (ImageData.of(Image.new("I;16", (100, 50))), 100 * 50 * 2),
         ([ImageData.of(Image.new("L", (100, 50))) for _ in range(3)], 3 * 100 * 50),
         ({"a": np.zeros((10, 10))}, 800),
+        (np.zeros(1000, np.uint8)[:10], 1000),
+        (np.frombuffer(memoryview(bytes(1000)), np.uint8)[:10], 1000),
         ("é" * 1000, 1000),
     ],
 )

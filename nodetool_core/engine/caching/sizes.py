@@ -13,12 +13,19 @@ import gc
 import sys
 import types
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from logging import Logger
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from nodetool_core.assets.image_data import ImageData
 
 MOST_OBJECTS: Final = 50_000
-_SMALL: Final[dict[type[Any], int]] = {int: 32, float: 24, bool: 28, type(None): 16}
+_SMALL: Final[dict[type[object], int]] = {int: 32, float: 24, bool: 28, type(None): 16}
 _ENTRY_BYTES: Final = 200
 """What an entry costs besides its values: key, tuple and table."""
 SCALAR_ENTRY: Final = {kind: _ENTRY_BYTES + size for kind, size in _SMALL.items()}
@@ -39,7 +46,7 @@ _SHARED: Final = (
 """What a value may lead to without holding it."""
 
 
-def size_of_all(values: tuple[Any, ...]) -> int:
+def size_of_all(values: tuple[object, ...]) -> int:
     """Return the bytes that an entry of a cache holds in memory."""
     kind = type(values[0]) if len(values) == 1 else None
     if kind in SCALAR_ENTRY:
@@ -47,7 +54,7 @@ def size_of_all(values: tuple[Any, ...]) -> int:
     return _ENTRY_BYTES + (sys.getsizeof(values[0]) if kind is str else size_of(*values))
 
 
-def size_of(*values: Any) -> int:
+def size_of(*values: object) -> int:
     """Return the bytes that some values hold together."""
     total, pending, seen = 0, list(values), set[int]()
     while pending:
@@ -64,12 +71,12 @@ def size_of(*values: Any) -> int:
     return total
 
 
-def _measured(value: Any) -> tuple[int, Iterable[Any]]:
+def _measured(value: object) -> tuple[int, Iterable[object]]:
     """Return the bytes of a value by itself, and what it holds."""
     kind = type(value)
     if kind is str or kind is bytes:
         return sys.getsizeof(value), ()
-    if kind is list or kind is tuple:
+    if isinstance(value, (list, tuple)) and kind in (list, tuple):
         return _items(value)
     if isinstance(value, _SHARED):
         return 0, ()
@@ -87,7 +94,7 @@ def _measured(value: Any) -> tuple[int, Iterable[Any]]:
     return own, gc.get_referents(value)
 
 
-def _items(value: list[Any] | tuple[Any, ...]) -> tuple[int, Iterable[Any]]:
+def _items(value: list[object] | tuple[object, ...]) -> tuple[int, Iterable[object]]:
     kinds = set(map(type, value))
     if kinds and _SMALL.keys() >= kinds:
         counts = Counter(map(type, value))
@@ -98,23 +105,24 @@ def _items(value: list[Any] | tuple[Any, ...]) -> tuple[int, Iterable[Any]]:
     return sys.getsizeof(value), value
 
 
-def _of_image_data(image: Any) -> int:
+def _of_image_data(image: ImageData) -> int:
     return _of_image(image.image)
 
 
-def _of_image(image: Any) -> int:
+def _of_image(image: Image.Image) -> int:
     width, height = image.size
     # Pillow keeps RGB as four bytes a pixel.
     depth = {"1": 1, "L": 1, "P": 1}.get(image.mode, 2 if image.mode.startswith("I;16") else 4)
     return int(width * height * depth) + _IMAGE_BYTES
 
 
-def _of_array(array: Any) -> int:
-    whole = array
-    while hasattr(whole.base, "nbytes"):
-        whole = whole.base
+def _of_array(array: NDArray[np.generic]) -> int:
+    whole, base = array.nbytes, array.base
+    while base is not None and hasattr(base, "nbytes"):
+        # What a view is of may be a view itself, and in the end a buffer that is no array.
+        whole, base = max(whole, base.nbytes), getattr(base, "base", None)
     held = size_of(*array.ravel().tolist()) if array.dtype.hasobject else 0
-    return int(max(array.nbytes, whole.nbytes)) + _ARRAY_BYTES + held
+    return whole + _ARRAY_BYTES + held
 
 
 def _of_tensor(tensor: Any) -> int:
@@ -123,7 +131,7 @@ def _of_tensor(tensor: Any) -> int:
     return int(tensor.untyped_storage().nbytes()) + _ARRAY_BYTES
 
 
-_OF_LIBRARIES: Final = {
+_OF_LIBRARIES: Final[dict[str, Callable[[Any], int]]] = {
     "nodetool_core.assets.image_data:ImageData": _of_image_data,
     "PIL.Image:Image": _of_image,
     "numpy:ndarray": _of_array,
