@@ -24,12 +24,13 @@ import enum
 import json
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from nodetool_core.engine.caching.files_behind import mark_of
 from nodetool_core.engine.caching.leaf_codec import LEAF_KINDS, leaf_kind, read_leaf, write_leaf
+from nodetool_core.json_types import Json
 from nodetool_core.node_base import SKIPPED
 from nodetool_core.own_types import JsonValue, fields_of, with_fields
 from nodetool_core.references import AssetRef, Reference
@@ -40,9 +41,9 @@ INLINE_BYTES = 256
 """Byte strings up to this length stand in the skeleton, as base64."""
 
 _LENGTH, _LONG = struct.Struct(">I"), struct.Struct(">Q")
-_PLAIN = frozenset({str, bool, type(None), float})
+_PLAIN = (str, bool, type(None), float)
 _JSON_INT = 1 << 63
-_DATES: dict[str, type[Any]] = {
+_DATES: dict[str, type[datetime.date | datetime.time]] = {
     "datetime": datetime.datetime,
     "date": datetime.date,
     "time": datetime.time,
@@ -66,7 +67,7 @@ class Encoded:
     """Values on their way to the disk."""
 
     skeleton: bytes
-    leaves: list[tuple[str, Any]]
+    leaves: list[tuple[str, object]]
 
     def payload(self) -> list[Buffer]:
         """Return the bytes, in parts. Raises NoCodecError where a leaf turns out to have none."""
@@ -82,9 +83,9 @@ class Encoded:
         return parts
 
 
-def encode(values: tuple[Any, ...]) -> Encoded:
+def encode(values: tuple[object, ...]) -> Encoded:
     """Take what is needed of values to store them. Raises NoCodecError."""
-    leaves: list[tuple[str, Any]] = []
+    leaves: list[tuple[str, object]] = []
     encoder = _Encoder(leaves)
     try:
         return Encoded(_text([encoder.encode(value) for value in values]), leaves)
@@ -96,14 +97,17 @@ def encode(values: tuple[Any, ...]) -> Encoded:
         raise NoCodecError(f"{type(error).__name__}: {error}") from error
 
 
-def decode(payload: memoryview) -> tuple[Any, ...]:
+def decode(payload: memoryview) -> tuple[object, ...]:
     """Return the values. Raises DecodeError."""
     try:
         reader = _Reader(payload)
         skeleton = json.loads(reader.take(_LENGTH))
         leaves = []
         while reader.position < len(payload):
-            kind, about = _Decoder([]).decode(json.loads(reader.take(_LENGTH)))
+            meta = _Decoder([]).decode(json.loads(reader.take(_LENGTH)))
+            if not isinstance(meta, list):
+                raise DecodeError("a leaf does not say what it is")
+            kind, about = meta
             leaves.append(read_leaf(kind, about, reader.view(_LONG)))
         decoder = _Decoder(leaves)
         return tuple(decoder.decode(item) for item in skeleton)
@@ -113,7 +117,7 @@ def decode(payload: memoryview) -> tuple[Any, ...]:
         raise DecodeError(f"{type(error).__name__}: {error}") from error
 
 
-def _text(skeleton: Any) -> bytes:
+def _text(skeleton: Json) -> bytes:
     # Lone surrogates have no UTF-8, and JSON escapes would join two of them into one character.
     return json.dumps(skeleton, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -140,15 +144,15 @@ class _Reader:
 class _Encoder:
     """Makes a skeleton; puts the rest into `leaves`, or does without leaves where that is None."""
 
-    def __init__(self, leaves: list[tuple[str, Any]] | None) -> None:
+    def __init__(self, leaves: list[tuple[str, object]] | None) -> None:
         self._leaves = leaves
         self._known: dict[int, int] = {}
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: object) -> Json:
         kind = type(value)
-        if kind in _PLAIN:
+        if isinstance(value, _PLAIN) and kind in _PLAIN:
             return value
-        if kind is list:
+        if isinstance(value, list) and kind is list:
             return [self.encode(item) for item in value]
         special = _ENCODERS.get(kind)
         if special is not None:
@@ -158,7 +162,7 @@ class _Encoder:
             return self.leaf(leaf, value)
         return self._of_class(value)
 
-    def leaf(self, kind: str, value: Any) -> Any:
+    def leaf(self, kind: str, value: object) -> Json:
         """Return a leaf's place. One object is one leaf, however often it occurs."""
         if self._leaves is None:
             raise NoCodecError(kind)
@@ -168,23 +172,24 @@ class _Encoder:
             self._leaves.append((kind, value))
         return {"leaf": number}
 
-    def int(self, value: int) -> Any:
+    def integer(self, value: int) -> Json:
         return value if -_JSON_INT <= value < _JSON_INT else {"int": hex(value)}
 
-    def bytes(self, value: bytes) -> Any:
+    def byte_string(self, value: bytes) -> Json:
         if len(value) > INLINE_BYTES and self._leaves is not None:
             return self.leaf("bytes", value)
         return {"bytes": base64.b64encode(value).decode()}
 
-    def dict(self, value: dict[Any, Any]) -> Any:
-        if all(type(name) is str for name in value):
-            return {"dict": {name: self.encode(item) for name, item in value.items()}}
+    def mapping(self, value: dict[object, object]) -> Json:
+        named = {name: item for name, item in value.items() if type(name) is str}
+        if len(named) == len(value):
+            return {"dict": {name: self.encode(item) for name, item in named.items()}}
         return {"pairs": [[self.encode(name), self.encode(item)] for name, item in value.items()]}
 
-    def sequence(self, value: Any) -> Any:
+    def sequence(self, value: Iterable[object]) -> Json:
         return {type(value).__name__: [self.encode(item) for item in value]}
 
-    def moment(self, value: Any) -> Any:
+    def moment(self, value: datetime.date | datetime.time) -> Json:
         name, text = type(value).__name__, value.isoformat()
         again = _DATES[name].fromisoformat(text)
         # A time zone by name, or an hour that the clock shows twice, would come back as something
@@ -193,12 +198,12 @@ class _Encoder:
             raise NoCodecError(f"{value!r}")
         return {name: text}
 
-    def _of_class(self, value: Any) -> Any:
+    def _of_class(self, value: object) -> Json:
         kind = type(value)
         name = f"{kind.__module__}:{kind.__qualname__}"
         if _loaded_class(name) is not kind:
             raise NoCodecError(name)
-        if isinstance(value, enum.Enum) and kind.__members__.get(value.name) is value:
+        if isinstance(value, enum.Enum) and type(value).__members__.get(value.name) is value:
             return {"enum": [name, value.name]}
         if isinstance(value, Reference):
             mark = mark_of(value) if isinstance(value, AssetRef) else None
@@ -214,11 +219,11 @@ class _Encoder:
         raise NoCodecError(name)
 
 
-_ENCODERS: dict[type[Any], Callable[[_Encoder, Any], Any]] = {
-    int: _Encoder.int,
-    bytes: _Encoder.bytes,
-    bytearray: lambda encoder, value: {"bytearray": encoder.bytes(bytes(value))},
-    dict: _Encoder.dict,
+_ENCODERS: dict[type[object], Callable[[_Encoder, Any], Json]] = {
+    int: _Encoder.integer,
+    bytes: _Encoder.byte_string,
+    bytearray: lambda encoder, value: {"bytearray": encoder.byte_string(bytes(value))},
+    dict: _Encoder.mapping,
     tuple: _Encoder.sequence,
     set: _Encoder.sequence,
     frozenset: _Encoder.sequence,
@@ -236,33 +241,46 @@ _ENCODERS: dict[type[Any], Callable[[_Encoder, Any], Any]] = {
 class _Decoder:
     """Reads a skeleton."""
 
-    def __init__(self, leaves: list[Any]) -> None:
+    def __init__(self, leaves: list[object]) -> None:
         self._leaves = leaves
 
-    def decode(self, item: Any) -> Any:
-        kind = type(item)
-        if kind is list:
-            return [self.decode(part) for part in item]
-        if kind is dict:
+    def decode(self, item: Json) -> object:
+        if isinstance(item, list):
+            return self.items(item)
+        if isinstance(item, dict):
             ((tag, content),) = item.items()
             return _DECODERS[tag](self, content)
         return item
 
-    def leaf(self, number: int) -> Any:
+    def items(self, content: list[Json]) -> list[object]:
+        return [self.decode(part) for part in content]
+
+    def byte_array(self, content: Json) -> object:
+        value = self.decode(content)
+        if not isinstance(value, bytes):
+            raise DecodeError("a byte array holds something else")
+        return bytearray(value)
+
+    def leaf(self, number: int) -> object:
         return self._leaves[number]
 
-    def named(self, content: list[Any]) -> Any:
-        return _class_of(content[0])._make(self.decode(content[1]))
+    def named(self, content: list[Json]) -> object:
+        kind = _class_of(content[0])
+        if not hasattr(kind, "_make"):
+            raise DecodeError(f"{content[0]} is no named tuple by now")
+        return kind._make(self.decode(content[1]))
 
-    def own(self, content: list[Any]) -> Any:
+    def own(self, content: list[Json]) -> object:
         kind = _class_of(content[0])
         if not issubclass(kind, JsonValue):
             raise DecodeError(f"{content[0]} has no JSON form")
         return kind.from_json(self.decode(content[1]))
 
-    def fields(self, content: list[Any]) -> Any:
+    def fields(self, content: list[Json]) -> object:
         name, fields = content
         kind = _class_of(name)
+        if not isinstance(fields, dict):
+            raise DecodeError(f"{name} has no fields")
         known = (
             {field.name for field in dataclasses.fields(kind)}
             if dataclasses.is_dataclass(kind)
@@ -272,40 +290,45 @@ class _Decoder:
             raise DecodeError(f"{name} has other fields by now")
         return with_fields(kind, {field: self.decode(item) for field, item in fields.items()})
 
-    def enum(self, content: list[Any]) -> Any:
-        return _class_of(content[0]).__members__[content[1]]
+    def member(self, content: list[Json]) -> object:
+        kind = _class_of(content[0])
+        if not issubclass(kind, enum.Enum):
+            raise DecodeError(f"{content[0]} is no enum by now")
+        return kind.__members__[str(content[1])]
 
-    def reference(self, content: list[Any]) -> Any:
+    def reference(self, content: list[Json]) -> object:
         name, fields, mark = content
         kind = _class_of(name)
         if not issubclass(kind, Reference):
             raise DecodeError(f"{name} is no reference")
         value = kind.model_validate(fields)
-        if mark is not None and mark_of(value) != mark:
+        if mark is not None and not (isinstance(value, AssetRef) and mark_of(value) == mark):
             raise DecodeError(f"{value!r}: the file is another one by now")
         return value
 
 
-def _from_text(kind: type[Any]) -> Callable[[_Decoder, Any], Any]:
+def _from_text(
+    kind: type[datetime.date | datetime.time],
+) -> Callable[[_Decoder, str], object]:
     return lambda _, content: kind.fromisoformat(content)
 
 
-_DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
+_DECODERS: dict[str, Callable[[_Decoder, Any], object]] = {
     "leaf": _Decoder.leaf,
     "int": lambda _, content: int(content, 16),
     "bytes": lambda _, content: base64.b64decode(content, validate=True),
-    "bytearray": lambda decoder, content: bytearray(decoder.decode(content)),
+    "bytearray": _Decoder.byte_array,
     "dict": lambda decoder, content: {name: decoder.decode(item) for name, item in content.items()},
     "pairs": lambda decoder, content: {
         decoder.decode(name): decoder.decode(item) for name, item in content
     },
-    "tuple": lambda decoder, content: tuple(decoder.decode(content)),
-    "set": lambda decoder, content: set(decoder.decode(content)),
-    "frozenset": lambda decoder, content: frozenset(decoder.decode(content)),
+    "tuple": lambda decoder, content: tuple(decoder.items(content)),
+    "set": lambda decoder, content: set(decoder.items(content)),
+    "frozenset": lambda decoder, content: frozenset(decoder.items(content)),
     "complex": lambda _, content: complex(*content),
     "timedelta": lambda _, content: datetime.timedelta(*content),
     "skipped": lambda _, content: SKIPPED,
-    "enum": _Decoder.enum,
+    "enum": _Decoder.member,
     "reference": _Decoder.reference,
     "named": _Decoder.named,
     "own": _Decoder.own,
@@ -314,19 +337,19 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], Any]] = {
 }
 
 
-def _loaded_class(name: str) -> Any:
+def _loaded_class(name: str) -> object:
     """
     Return a class by module and name, if its module is loaded; nothing is imported for an entry.
     """
     module, _, path = name.partition(":")
-    found: Any = sys.modules.get(module)
+    found: object = sys.modules.get(module)
     for part in path.split("."):
         found = getattr(found, part, None)
     return found
 
 
-def _class_of(name: str) -> Any:
-    kind = _loaded_class(name)
+def _class_of(name: Json) -> type[object]:
+    kind = _loaded_class(str(name))
     if not isinstance(kind, type):
         raise DecodeError(f"{name} is not loaded")
     return kind

@@ -10,11 +10,19 @@ are theirs.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from nodetool_core.assets.image_data import ImageData
 
 LEAF_KINDS = frozenset({"bytes", "image", "image_data", "array", "number", "tensor"})
 
-Leaf = tuple[Any, bytes | memoryview]
+Leaf = tuple[object, bytes | memoryview]
 """What a leaf is, in plain values, and its content."""
 
 _PLAIN = (str, int, float, bool, bytes, type(None))
@@ -23,7 +31,7 @@ _ARRAYS = frozenset("biufcSUmM")
 """Kinds of arrays that are their bytes; objects and records are not."""
 
 
-def leaf_kind(value: Any) -> str | None:
+def leaf_kind(value: object) -> str | None:
     """Return how a value is stored as a leaf; None where it is none."""
     kind = type(value)
     module = kind.__module__.partition(".")[0]
@@ -38,19 +46,33 @@ def leaf_kind(value: Any) -> str | None:
         loaded = sys.modules.get("nodetool_core.assets.image_data")
         return "image_data" if loaded is not None and kind is loaded.ImageData else None
     if module == "numpy":
-        numpy = sys.modules["numpy"]
-        if kind is numpy.ndarray and value.dtype.kind in _ARRAYS:
-            return "array"
-        return (
-            "number" if isinstance(value, numpy.generic) and value.dtype.kind in _ARRAYS else None
-        )
+        return _array_kind(value)
     if module == "torch":
-        torch = sys.modules["torch"]
-        simple = (
-            kind is torch.Tensor and value.layout is torch.strided and value.device.type != "meta"
-        )
-        return "tensor" if simple and not value.is_quantized and not value.requires_grad else None
+        return _tensor_kind(value)
     return None
+
+
+def _array_kind(value: object) -> str | None:
+    import numpy as np
+
+    if not isinstance(value, (np.ndarray, np.generic)) or value.dtype.kind not in _ARRAYS:
+        return None
+    return (
+        "number"
+        if isinstance(value, np.generic)
+        else "array"
+        if type(value) is np.ndarray
+        else None
+    )
+
+
+def _tensor_kind(value: object) -> str | None:
+    import torch
+
+    if not isinstance(value, torch.Tensor) or type(value) is not torch.Tensor:
+        return None
+    is_stored = value.layout is torch.strided and value.device.type != "meta"
+    return "tensor" if is_stored and not value.is_quantized and not value.requires_grad else None
 
 
 def write_leaf(kind: str, value: Any) -> Leaf | None:
@@ -66,7 +88,7 @@ def write_leaf(kind: str, value: Any) -> Leaf | None:
     return _write_image(value) if kind == "image" else _write_image_data(value)
 
 
-def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
+def read_leaf(kind: str, about: Any, content: memoryview) -> object:
     """
     Return the value of a leaf, in memory of its own.
 
@@ -76,8 +98,10 @@ def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
         return bytes(content)
     if kind == "tensor":
         return _read_tensor(about, content)
-    if kind in ("array", "number"):
-        return _read_array(kind, about, content)
+    if kind == "array":
+        return _read_array(about, content)
+    if kind == "number":
+        return _read_number(about, content)
     from nodetool_core.assets.image_data import ImageData
 
     if kind == "image":
@@ -88,7 +112,7 @@ def read_leaf(kind: str, about: Any, content: memoryview) -> Any:
 # -- images ----------------------------------------------------------------------------------------
 
 
-def _write_image_data(image: Any) -> Leaf | None:
+def _write_image_data(image: ImageData) -> Leaf | None:
     if image.model_dump() != type(image)().model_dump() or not _is_plain(image.provenance):
         return None
     written = _write_image(image.image)
@@ -99,7 +123,7 @@ def _write_image_data(image: Any) -> Leaf | None:
     )
 
 
-def _write_image(image: Any) -> Leaf | None:
+def _write_image(image: Image.Image) -> Leaf | None:
     if getattr(image, "is_animated", False):
         return None
     image.load()
@@ -120,7 +144,7 @@ def _write_image(image: Any) -> Leaf | None:
     return about, image.tobytes()
 
 
-def _read_image(about: dict[str, Any], content: memoryview) -> Any:
+def _read_image(about: dict[str, Any], content: memoryview) -> Image.Image:
     from PIL import Image
 
     image = Image.frombytes(about["mode"], about["size"], content)
@@ -136,10 +160,10 @@ def _read_image(about: dict[str, Any], content: memoryview) -> Any:
     return image
 
 
-def _is_plain(value: Any) -> bool:
-    if type(value) in (list, tuple):
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         return all(map(_is_plain, value))
-    if type(value) is dict:
+    if isinstance(value, dict) and type(value) is dict:
         return all(_is_plain(name) and _is_plain(item) for name, item in value.items())
     return type(value) in _PLAIN
 
@@ -147,7 +171,7 @@ def _is_plain(value: Any) -> bool:
 # -- arrays and tensors ----------------------------------------------------------------------------
 
 
-def _write_array(array: Any) -> Leaf:
+def _write_array(array: NDArray[np.generic]) -> Leaf:
     import numpy as np
 
     by_column = array.flags.f_contiguous and not array.flags.c_contiguous
@@ -157,11 +181,18 @@ def _write_array(array: Any) -> Leaf:
     return [array.dtype.str, array.shape, bool(by_column)], content
 
 
-def _read_array(kind: str, about: Any, content: memoryview) -> Any:
+def _read_number(about: str, content: memoryview) -> np.generic:
     import numpy as np
 
-    if kind == "number":
-        return np.frombuffer(content, dtype=about)[0]
+    number: np.generic = np.frombuffer(content, dtype=about)[0]
+    return number
+
+
+def _read_array(
+    about: tuple[str, tuple[int, ...], bool], content: memoryview
+) -> NDArray[np.generic]:
+    import numpy as np
+
     name, shape, by_column = about
     dtype = np.dtype(name)
     if not content:
@@ -171,15 +202,15 @@ def _read_array(kind: str, about: Any, content: memoryview) -> Any:
     return array.reshape(shape[::-1]).T if by_column else array.reshape(shape)
 
 
-def _write_tensor(tensor: Any) -> Leaf:
+def _write_tensor(tensor: torch.Tensor) -> Leaf:
     import torch
 
     plain = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
     about = [str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape)]
-    return about, memoryview(plain.view(torch.uint8).numpy()) if plain.numel() else b""
+    return about, plain.view(torch.uint8).numpy().data if plain.numel() else b""
 
 
-def _read_tensor(about: Any, content: memoryview) -> Any:
+def _read_tensor(about: tuple[str, tuple[int, ...]], content: memoryview) -> torch.Tensor:
     import torch
 
     dtype = getattr(torch, about[0])
