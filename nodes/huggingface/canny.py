@@ -12,10 +12,14 @@ J. Canny, A Computational Approach to Edge Detection, 1986. Costs O(pixels), and
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 
-def canny_edges(tones: Any, low: float, high: float) -> Any:
+def canny_edges(tones: ArrayLike, low: float, high: float) -> NDArray[np.bool_]:
     """
     Return where the edges of a grey image are.
 
@@ -44,7 +48,9 @@ def canny_edges(tones: Any, low: float, high: float) -> Any:
     return _hysteresis(thin & (slope > low), thin & (slope > high))
 
 
-def _non_maximum_suppression(slope: Any, across: Any, down: Any) -> Any:
+def _non_maximum_suppression(
+    slope: NDArray[np.int32], across: NDArray[np.int32], down: NDArray[np.int32]
+) -> NDArray[np.bool_]:
     """Return where the slope is greatest along its own direction."""
     import numpy as np
 
@@ -53,7 +59,7 @@ def _non_maximum_suppression(slope: Any, across: Any, down: Any) -> Any:
     flat = np.abs(down) < np.tan(np.pi / 8) * np.abs(across)
     steep = np.abs(down) > np.tan(3 * np.pi / 8) * np.abs(across)
     falling = (across > 0) == (down > 0)
-    result = np.zeros_like(flat)
+    result: NDArray[np.bool_] = np.zeros_like(flat)
     for chosen, (row, column) in (
         (flat, (0, 1)),
         (steep, (1, 0)),
@@ -67,7 +73,7 @@ def _non_maximum_suppression(slope: Any, across: Any, down: Any) -> Any:
     return result
 
 
-def _hysteresis(weak: Any, strong: Any) -> Any:
+def _hysteresis(weak: NDArray[np.bool_], strong: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return strong pixels, and weak ones that a chain of weak pixels joins to a strong one."""
     import numpy as np
 

@@ -14,10 +14,10 @@ import types
 import weakref
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import is_dataclass
 from operator import is_
-from typing import Any, Final
+from typing import Final, Protocol, runtime_checkable
 
 from nodetool_core.engine.code_sources import DIGEST_BYTES, ModuleSources, of_this_process
 
@@ -51,6 +51,13 @@ _WITHOUT_STATE: Final = frozenset({"builtins", "typing", "abc", "collections.abc
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
+@runtime_checkable
+class _Bytes(Protocol):
+    """An array or an image."""
+
+    def tobytes(self) -> bytes: ...
+
+
 class DataState(ABC):
     """The data among what code can reach, as it is now."""
 
@@ -61,18 +68,18 @@ class DataState(ABC):
         self._sources = sources
 
     @abstractmethod
-    def _mention(self, value: Any) -> str:
+    def _mention(self, value: object) -> str:
         """Return what stands where an object is met."""
 
-    def _mentions(self, values: Iterable[Any]) -> str:
+    def _mentions(self, values: Iterable[object]) -> str:
         return ",".join(map(self._mention, values))
 
-    def _is_own_class(self, cls: type[Any]) -> bool:
+    def _is_own_class(self, cls: type[object]) -> bool:
         return self._sources.is_followed(cls.__module__)
 
     # -- describing: what an object is -------------------------------------------------------------
 
-    def _object(self, value: Any) -> str:
+    def _object(self, value: object) -> str:
         kind = type(value)
         name = f"{kind.__module__}.{kind.__qualname__}"
         if isinstance(value, CONTAINERS):
@@ -104,13 +111,14 @@ class DataState(ABC):
             )
         if kind.__module__.partition(".")[0] in _TOLD_BY_REPR or isinstance(value, _OF_TYPES):
             return f"{name} {text_of(value)}"
-        if isinstance(getattr(value, "__wrapped__", None), types.FunctionType):
-            return f"{name} {self._mention(value.__wrapped__)}"
-        if callable(getattr(value, "tobytes", None)):
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(wrapped, types.FunctionType):
+            return f"{name} {self._mention(wrapped)}"
+        if isinstance(value, _Bytes):
             return self._bytes(value, name)
         return self._instance(value, name)
 
-    def _bytes(self, value: Any, name: str) -> str:
+    def _bytes(self, value: _Bytes, name: str) -> str:
         """Return an array or an image."""
         if getattr(getattr(value, "dtype", None), "hasobject", False):
             return self._itself(value)
@@ -118,12 +126,12 @@ class DataState(ABC):
         self.watches.append(lambda: _content(value) == digest)
         return f"{name} {digest}"
 
-    def _instance(self, value: Any, name: str) -> str:
+    def _instance(self, value: object, name: str) -> str:
         """
         Return an object of some class: by its fields, where these are all that there is to it.
         """
         kind = type(value)
-        fields: dict[str, Any] = getattr(value, "__dict__", {})
+        fields: dict[str, object] = getattr(value, "__dict__", {})
         slots = [
             slot
             for base in kind.__mro__
@@ -136,8 +144,8 @@ class DataState(ABC):
             or all(map(self._has_only_fields, kind.__mro__))
         )
         parts = [*fields.values(), *(getattr(value, slot) for slot in slots)]
-        plain: Any = next((base for base in kind.__mro__ if base in PLAIN), None)
-        content = "" if plain is None else str(plain.__repr__(value))
+        plain = next((base for base in kind.__mro__ if base in PLAIN), None)
+        content = "" if plain is None else str(vars(plain)["__repr__"](value))
         if hasattr(value, "digest") and hasattr(value, "sealed"):
             return f"{name} {value.digest}"
         if not parts and kind.__basicsize__ <= _NO_FIELDS:
@@ -155,23 +163,23 @@ class DataState(ABC):
             )
         return f"{self._mention(kind)} {content} {list(fields)} {slots} {self._mentions(parts)}"
 
-    def _has_only_fields(self, cls: type[Any]) -> bool:
+    def _has_only_fields(self, cls: type[object]) -> bool:
         """Return whether instances have nothing beside their fields because of a class."""
         return self._is_own_class(cls) or cls in PLAIN or cls.__module__ in _WITHOUT_STATE
 
-    def _itself(self, value: Any) -> str:
+    def _itself(self, value: object) -> str:
         """Return an object whose content is not known."""
         self.unknown.append(f"an object of {type(value).__module__}.{type(value).__qualname__}")
         return of_this_process(_identities.of(value))
 
     # -- watching ----------------------------------------------------------------------------------
 
-    def _watch_names(self, namespace: Mapping[str, Any], names: list[str]) -> None:
+    def _watch_names(self, namespace: Mapping[str, object], names: list[str]) -> None:
         found, get = [namespace[name] for name in names], namespace.get
         if names:
             self.watches.append(lambda: all(map(is_, map(get, names), found)))
 
-    def _watch_items(self, container: Any) -> None:
+    def _watch_items(self, container: Collection[object]) -> None:
         if isinstance(container, tuple | frozenset):
             return
         if isinstance(container, Mapping):
@@ -202,16 +210,16 @@ class _Identities:
     """Names of objects by which they are known in this process, never given twice."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Callable[[], Any], str]] = {}
+        self._known: dict[int, tuple[Callable[[], object], str]] = {}
         self._count = 0
 
-    def of(self, value: Any) -> str:
+    def of(self, value: object) -> str:
         known = self._known.get(id(value))
         if known is not None and known[0]() is value:
             return known[1]
         self._count += 1
         try:
-            holder: Callable[[], Any] = weakref.ref(value)
+            holder: Callable[[], object] = weakref.ref(value)
         except TypeError:
             holder = lambda: value  # noqa: E731
         self._known[id(value)] = holder, str(self._count)
@@ -221,7 +229,7 @@ class _Identities:
 _identities: Final = _Identities()
 
 
-def _listed(slots: Any) -> list[str]:
+def _listed(slots: str | Iterable[str]) -> list[str]:
     return (
         [slots]
         if isinstance(slots, str)
@@ -229,7 +237,7 @@ def _listed(slots: Any) -> list[str]:
     )
 
 
-def _content(value: Any) -> str:
+def _content(value: _Bytes) -> str:
     about = (
         getattr(value, "shape", None),
         str(getattr(value, "dtype", "")),
@@ -239,7 +247,7 @@ def _content(value: Any) -> str:
     return f"{about} {hashlib.blake2b(value.tobytes(), digest_size=DIGEST_BYTES).hexdigest()}"
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     return _ADDRESS.sub("", repr(value))
 
 

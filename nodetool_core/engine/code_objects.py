@@ -25,7 +25,7 @@ import types
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.declaration import NodeSpec
 from nodetool_core.engine.code_data import CONTAINERS, PLAIN, SILENT, DataState, text_of
@@ -65,11 +65,11 @@ class CodeState(DataState):
         use besides.
         """
         self._numbers: dict[int, int] = {}
-        self._alive: list[Any] = []
+        self._alive: list[object] = []
         """What has a number, so that no other object gets the same identity meanwhile."""
-        self._pending: deque[Any] = deque()
+        self._pending: deque[object] = deque()
 
-    def digest(self, root: Any) -> bytes:
+    def digest(self, root: object) -> bytes:
         """Return the digest of an object and of all that it leads to."""
         hasher = hashlib.blake2b(digest_size=DIGEST_BYTES)
         hasher.update(self._mention(root).encode("utf-8", "surrogatepass"))
@@ -81,7 +81,7 @@ class CodeState(DataState):
 
     # -- mentioning: what stands where an object is met --------------------------------------------
 
-    def _mention(self, value: Any) -> str:
+    def _mention(self, value: object) -> str:
         kind = type(value)
         if kind in PLAIN:
             return repr(value)
@@ -94,7 +94,7 @@ class CodeState(DataState):
         if isinstance(value, Part):
             return self._named(vars(value.module), frozenset(value.names), value.of_modules)
         if self._is_of_library(value):
-            return f"<{getattr(value, '__module__', '')}.{value.__qualname__}>"
+            return f"<{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}>"
         self._numbers[id(value)] = len(self._numbers)
         self._alive.append(value)
         self._pending.append(value)
@@ -112,7 +112,7 @@ class CodeState(DataState):
 
     def _named(
         self,
-        namespace: Mapping[str, Any],
+        namespace: Mapping[str, object],
         names: frozenset[str],
         of_modules: frozenset[str],
         inside: tuple[str, ...] = (),
@@ -127,12 +127,15 @@ class CodeState(DataState):
         parts = []
         for name in present:
             value = namespace[name]
-            is_module = isinstance(value, types.ModuleType)
-            meaning = self._module(value, of_modules, inside) if is_module else self._mention(value)
+            meaning = (
+                self._module(value, of_modules, inside)
+                if isinstance(value, types.ModuleType)
+                else self._mention(value)
+            )
             parts.append(f"{name}={meaning}")
         return "{" + ",".join(parts) + "}"
 
-    def _is_of_library(self, value: Any) -> bool:
+    def _is_of_library(self, value: object) -> bool:
         """Return whether a class or a function has no code that could be followed."""
         if isinstance(value, types.BuiltinFunctionType):
             return isinstance(value.__self__, types.ModuleType | types.NoneType | type)
@@ -140,7 +143,7 @@ class CodeState(DataState):
             isinstance(value, type) and not self._is_own_class(value)
         )
 
-    def _describe(self, value: Any) -> str:
+    def _describe(self, value: object) -> str:
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if isinstance(value, types.CodeType):
@@ -188,7 +191,7 @@ class CodeState(DataState):
         users = [one for one in [*held, vars(function).get("__wrapped__")] if self._is_users(one)]
         return f"library {function.__module__}.{function.__qualname__} {self._mentions(users)}"
 
-    def _is_users(self, value: Any) -> bool:
+    def _is_users(self, value: object) -> bool:
         """
         Return whether what a library's function holds was given to it.
 
@@ -220,7 +223,7 @@ class CodeState(DataState):
         )
         return repr((code.co_code, code.co_exceptiontable, code.co_names, variables, constants))
 
-    def _constant(self, value: Any) -> str:
+    def _constant(self, value: object) -> str:
         if isinstance(value, types.CodeType):
             return self._code(value)
         if isinstance(value, frozenset):
@@ -237,10 +240,10 @@ class CodeState(DataState):
         self.watches.append(lambda: _is_filled(cell) and cell.cell_contents is content)
         return f"cell {self._mention(content)}"
 
-    def _class(self, cls: type[Any]) -> str:
+    def _class(self, cls: type[object]) -> str:
         self.modules.add(cls.__module__)
         self._watch_items(vars(cls))
-        members: Mapping[str, Any] = vars(cls)
+        members: Mapping[str, object] = vars(cls)
         if issubclass(cls, enum.Enum):
             own = {
                 name: value
@@ -261,7 +264,7 @@ class CodeState(DataState):
             f" {self._declared(vars(cls).get('spec'))}"
         )
 
-    def _member(self, value: Any) -> str:
+    def _member(self, value: object) -> str:
         if isinstance(value, staticmethod | classmethod):
             return self._mention(value.__func__)
         if isinstance(value, property):
@@ -270,7 +273,7 @@ class CodeState(DataState):
             return self._mention(value.func)
         return self._mention(value)
 
-    def _declared(self, spec: Any) -> str:
+    def _declared(self, spec: object) -> str:
         """Return what a node class declares, which need not stand in its source."""
         properties = getattr(spec, "properties", {})
         outputs = getattr(spec, "outputs", {})
@@ -291,7 +294,7 @@ class Part:
     of_modules: frozenset[str]
 
 
-def _counts(name: str, value: Any) -> bool:
+def _counts(name: str, value: object) -> bool:
     """Return whether a name in a class is part of what it does; its bookkeeping is not."""
     if (
         isinstance(value, types.GetSetDescriptorType | types.MemberDescriptorType)

@@ -31,7 +31,7 @@ class Outputs:
             for step in map(plan.steps.__getitem__, plan.targets)
             if isinstance(step, NodeStep) and self._is_wanted(step)
         }
-        self._items: dict[int, dict[Index, Any]] = {
+        self._items: dict[int, dict[Index, object]] = {
             number: {} for number, step in self._targets.items() if step.loops or step.streams
         }
         self._missed: dict[int, set[Index]] = {number: set() for number in self._items}
@@ -97,7 +97,7 @@ class Outputs:
     def _is_wanted(self, step: NodeStep) -> bool:
         return step.node.role is not Role.SINK or self._environment.options.outputs is not None
 
-    def _publish(self, step: NodeStep, value: Any) -> None:
+    def _publish(self, step: NodeStep, value: object) -> None:
         node = step.node
         name = node.name if node.role is Role.OUTPUT else node.id
         value = self._environment.finished(name, own_copy(value))
@@ -105,7 +105,7 @@ class Outputs:
         self._environment.emit(OutputReady(name, node.id, own_copy(value)))
 
 
-def _named(step: NodeStep, values: Values) -> Any:
+def _named(step: NodeStep, values: Values) -> object:
     """
     Return the value as the result shows it.
 
@@ -118,8 +118,8 @@ def _named(step: NodeStep, values: Values) -> Any:
 
 
 def _nested(
-    by_item: dict[Index, Any], lists: set[Index], missed: set[Index], depth: int
-) -> list[Any]:
+    by_item: dict[Index, object], lists: set[Index], missed: set[Index], depth: int
+) -> list[object]:
     """
     Return the values by index as lists of lists, in order, and None in the places of what failed.
     """
@@ -139,7 +139,7 @@ def _branch(tree: dict[int, Any], index: Index) -> dict[int, Any]:
     return tree
 
 
-def _listed(tree: dict[int, Any], depth: int) -> list[Any]:
+def _listed(tree: dict[int, Any], depth: int) -> list[object]:
     return [
         tree[number] if depth == 1 or tree[number] is None else _listed(tree[number], depth - 1)
         for number in sorted(tree)
