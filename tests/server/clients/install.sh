@@ -15,5 +15,8 @@ python3 -m venv "$folder/comfy"
 "$folder/comfy/bin/pip" install --quiet "comfy_api_simplified==1.6.0"
 python3 -m venv "$folder/replicate"
 "$folder/replicate/bin/pip" install --quiet "replicate==1.0.7"
+# What reads the files of deployment, for tests/test_deployment.py.
+python3 -m venv "$folder/deployment"
+"$folder/deployment/bin/pip" install --quiet "kubernetes-validate==1.37.0" "compose-spec==0.2.1"
 cp "$(dirname "$0")/package.json" "$folder/"
 npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder"
