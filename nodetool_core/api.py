@@ -4,6 +4,7 @@ The public face in Python: a workflow, built from nodes or loaded from a file, r
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
@@ -26,7 +27,7 @@ from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
-    from nodetool_core.engine.events import Event, Listener
+    from nodetool_core.engine.events import AsyncListener, Event, Listener
     from nodetool_core.engine.mapping import Begin, OnItem, Outcome
     from nodetool_core.engine.options import OnError, RunOptions
     from nodetool_core.engine.run import Run
@@ -264,6 +265,10 @@ class Workflow:
                         hint,
                     )
                 )
+        if inspect.iscoroutinefunction(on_event):
+            hint = "Await the run: await workflow.arun(…, on_event=…)."
+            message = "is a coroutine function, which nothing would await here."
+            raise WorkflowError(Problem("invalid_value", "on_event", message, hint))
         graph = given_inputs.apply(self.graph, inputs or {}, texts=texts)
         return self.engine.start(graph, options=options, on_event=on_event, base=self.base)
 
@@ -302,17 +307,25 @@ class Workflow:
         /,
         *,
         options: RunOptions | None = None,
-        on_event: Listener | None = None,
+        on_event: Listener | AsyncListener | None = None,
         **named: object,
     ) -> RunResult:
         """
         Do as `run` inside an event loop, which stays free meanwhile.
 
-        Cancelling the awaiting task cancels the run.
+        A listener that is a coroutine function is awaited in the loop. Cancelling the awaiting task
+        cancels the run.
         """
         import asyncio
 
-        run = self.start({**(inputs or {}), **named}, options=options, on_event=on_event)
+        from nodetool_core.engine.event_iterator import is_awaited, run_with_listener
+
+        given = {**(inputs or {}), **named}
+        if is_awaited(on_event):
+            return await run_with_listener(
+                lambda listener: self.start(given, options=options, on_event=listener), on_event
+            )
+        run = self.start(given, options=options, on_event=on_event)
         try:
             return await asyncio.wrap_future(run.future)
         except asyncio.CancelledError:

@@ -57,11 +57,13 @@ class Attempts:
     def __init__(self) -> None:
         self.outstanding = dict.fromkeys(Lane, 0)
         """How many hold a permit of each lane."""
+        self.under_way: set[Attempt] = set()
         self.due = 0
         """Answers that are to come, attempts that were given up not counted."""
 
     def expect(self, attempt: Attempt) -> None:
         """Count on an answer of this attempt."""
+        self.under_way.add(attempt)
         self.outstanding[attempt.lane] += 1
         self.due += 1
 
@@ -74,12 +76,14 @@ class Attempts:
         if attempt.given_up:
             return False
         attempt.is_answered = True
+        self.under_way.discard(attempt)
         self.due -= 1
         return True
 
     def give_up(self, attempt: Attempt) -> None:
         """Wait no more for an attempt whose time is over."""
         attempt.give_up()
+        self.under_way.discard(attempt)
         self.due -= 1
         if attempt.lane is Lane.DEVICE:
             # There the next node must not begin before this one has let go.

@@ -11,7 +11,7 @@ alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -126,6 +126,7 @@ Event = (
 )
 
 Listener = Callable[[Event], None]
+AsyncListener = Callable[[Event], Awaitable[None]]
 
 DROPPABLE = (NodeProgress, NodePreview, NodeStarted)
 """Events that a listener who has fallen behind does without."""

@@ -107,7 +107,14 @@ class Wake:
     """The run was cancelled: the scheduler has to look."""
 
 
+@dataclass(eq=False, slots=True)
+class RunTimedOut:
+    """The time of the whole run is up."""
+
+    seconds: float
+
+
 Answer = Done | Failed | Item | StreamEnded
 """What an attempt ends with."""
 
-Message = Began | Answer | CacheHit | DuplicateSettled | TimedOut | Retry | Wake
+Message = Began | Answer | CacheHit | DuplicateSettled | TimedOut | Retry | Wake | RunTimedOut

@@ -79,6 +79,12 @@ class RunOptions:
     """
     Whether files are out of reach, whatever name a node computes: for workflows of strangers.
     """
+    timeout: float | None = None
+    """
+    Seconds that the whole run may take, from when it begins; then it fails with what is finished.
+
+    What is under way is cancelled, and not waited for.
+    """
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """
     Timeouts and attempts by node id or by node type.
@@ -89,6 +95,10 @@ class RunOptions:
     def __post_init__(self) -> None:
         """Raise WorkflowError for values that can't be meant."""
         problems = []
+        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
+            problems.append(
+                _unfit(self, "timeout", "expects seconds above 0, or None for no limit")
+            )
         if self.on_error not in get_args(OnError):
             hint = near_miss(str(self.on_error), get_args(OnError))
             problems.append(

@@ -21,7 +21,7 @@ from typing import Final
 
 from nodetool_core.engine.events import RunFinished, RunStarted
 from nodetool_core.engine.failures import forget_frames
-from nodetool_core.engine.messages import Wake
+from nodetool_core.engine.messages import RunTimedOut, Wake
 from nodetool_core.engine.permits import released
 from nodetool_core.engine.result import RunError, RunResult
 from nodetool_core.engine.scheduler import Scheduler
@@ -53,6 +53,12 @@ class Run:
         self._inner: set[Run] = set()
         """Runs that its nodes have begun and that are under way."""
         self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        if (seconds := scheduler.environment.options.timeout) is not None:
+            self._timer = threading.Timer(
+                min(seconds, threading.TIMEOUT_MAX), self._time_out, [seconds]
+            )
+            self._timer.daemon = True
         outer = _OUTER.get()
         self._outer = None if outer is None else outer()
         # The nodes see the context variables of whoever begins the run.
@@ -67,7 +73,11 @@ class Run:
         """Start. Raises RuntimeError where the system has no further thread."""
         if self._outer is not None:
             self._outer._begins(self)
+        timer = self._timer
         self._thread.start()
+        if timer is not None:
+            # One that was cancelled meanwhile, for the run is over, does nothing.
+            timer.start()
 
     def result(self, timeout: float | None = None) -> RunResult:
         """
@@ -105,6 +115,13 @@ class Run:
         """
         self._cancelled.set()
         self._inbox.put(Wake())
+        self._cancel_inner()
+
+    def _time_out(self, seconds: float) -> None:
+        self._inbox.put(RunTimedOut(seconds))
+        self._cancel_inner()
+
+    def _cancel_inner(self) -> None:
         with self._lock:
             inner = list(self._inner)
         for run in inner:
@@ -120,6 +137,9 @@ class Run:
 
     def is_over(self) -> None:
         """Nothing of it is under way any more."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         outer, self._outer = self._outer, None
         if outer is not None:
             with outer._lock:
@@ -164,7 +184,7 @@ def _outcome(scheduler: Scheduler) -> BaseException | None:
     error = _failure(scheduler)
     result.seconds = time.perf_counter() - started
     result.planned = scheduler.plan.node_ids
-    if cancelled.is_set():
+    if cancelled.is_set() and not scheduler.timed_out:
         result.status, error = "cancelled", error or RunCancelled()
     elif result.failures or error is not None:
         result.status = "failed"

@@ -51,12 +51,12 @@ from nodetool_core.engine.node_inputs import NodeInputs
 from nodetool_core.engine.outputs import Outputs
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.ready import Ready
-from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.result import NodeFailure, RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.settlement import Settlement
 from nodetool_core.engine.steps import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.engine.streams import Streams
-from nodetool_core.engine.timers import NodeTimeoutError, Timers
+from nodetool_core.engine.timers import NodeTimeoutError, Timers, run_timeout
 from nodetool_core.errors import RunCancelled
 from nodetool_core.node_base import Lane
 from nodetool_core.ownership import own_copy
@@ -100,6 +100,8 @@ class Scheduler:
         self.streams = Streams(self.frames, self.invoker, self.timers, environment.workers)
         self.attempts = Attempts()
         self._stopping = False
+        self.timed_out = False
+        """Whether the time of the whole run was up."""
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -162,6 +164,8 @@ class Scheduler:
                 self._time_out(message)
             case messages.Retry(frame, step):
                 self._begin_again(frame, step)
+            case messages.RunTimedOut(seconds):
+                self._end_in_time(seconds)
             case messages.Wake():
                 pass
 
@@ -317,7 +321,12 @@ class Scheduler:
         frame.state[step.slot] = RUNNING
         self.environment.emit(events.NodeStarted(step.node.id, frame.index))
         policy = self.timers.policy(step)
-        if lane is Lane.INLINE and policy is None:
+        if (
+            lane is Lane.INLINE
+            and policy is None
+            # Else nothing could end the run while the node works.
+            and self.environment.options.timeout is None
+        ):
             self._run_here(frame, step)
             return
         attempt = Attempt(
@@ -382,6 +391,14 @@ class Scheduler:
             return
         self.attempts.give_up(attempt)
         self.fail(message.frame, message.step, NodeTimeoutError(message.seconds))
+
+    def _end_in_time(self, seconds: float) -> None:
+        """End the run as failed, and wait for nothing that is under way."""
+        self.timed_out = True
+        self.result.failures.append(NodeFailure("", "", (), run_timeout(seconds)))
+        self.invoker.cancelled.set()
+        for attempt in list(self.attempts.under_way):
+            self.attempts.give_up(attempt)
 
     def _try_again(self, frame: Frame, step: NodeStep, error: BaseException, pause: float) -> None:
         problem = retry_warning(step.node, error, pause)

@@ -42,6 +42,16 @@ class NodeTimeoutError(NodetoolError):
         )
 
 
+def run_timeout(seconds: float) -> Problem:
+    """Return the problem of a run that took longer than it may."""
+    return Problem(
+        "run_timeout",
+        "",
+        f"The run took longer than its {seconds:g} s.",
+        "Allow more time in its options, or give it less work.",
+    )
+
+
 class Timers:
     """The clocks of one run."""
 

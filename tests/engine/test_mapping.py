@@ -235,3 +235,22 @@ def test_leaving_the_events_cancels_the_run() -> None:
 
     asyncio.run(left())
     assert stage.gate.wait(30) and stage.calls["cancelled"] == 1
+
+
+def test_a_coroutine_function_is_awaited_for_each_event(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+
+    async def listen(event: Any) -> None:
+        await asyncio.sleep(0)
+        heard.append(type(event).__name__)
+        if isinstance(event, OutputReady):
+            raise OSError("the socket is gone")
+
+    async def run() -> RunResult:
+        return await inverse().arun(number=3, on_event=listen)
+
+    assert asyncio.run(run())["value"] == 4
+    assert heard[0] == "RunStarted" and heard[-2:] == ["OutputReady", "RunFinished"]
+    assert "the socket is gone" in caplog.text
+    with pytest.raises(WorkflowError, match="on_event: is a coroutine function"):
+        inverse().run(number=3, on_event=listen)  # type: ignore[arg-type]
