@@ -69,6 +69,7 @@ class Engine:
         secrets: Secrets | None = None,
         assets: AssetStore | None = None,
         services: Mapping[type, object] | None = None,
+        tracing: bool = False,
     ) -> None:
         """
         Make an engine, without a thread yet.
@@ -86,6 +87,7 @@ class Engine:
             assets: Where `asset:` references are read from; without one they can't be.
             services: Objects that nodes work with, by the class that nodes ask for. They stay
                 yours: the engine does not close them.
+            tracing: Whether runs and nodes are spans of OpenTelemetry (extra `otel`).
         """
         self.cache: ResultCache = (
             named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
@@ -93,6 +95,7 @@ class Engine:
         self._owns_cache = isinstance(cache, str)
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.services = Services(services)
+        self._tracing = tracing
         self.keys = KeyMaker(self.services)
         self.plans = Plans(self.keys)
         self.registry = registry or Registry()
@@ -190,6 +193,10 @@ class Engine:
         check_given(plan.inputs)
         result = RunResult(secrets.token_hex(8))
         seeded = draw_seeds(plan, result)
+        if self._tracing:
+            from nodetool_core.engine.tracing import RunSpans
+
+            on_event = RunSpans({node.id: node.spec.node_type for node in graph.nodes}, on_event)
         images = ImageLoader(base=base, store=self.assets, confined=options.confined)
         recorder = ProvenanceRecorder(graph, plan, seeded, result, images)
         models = _RecordedModels(self, recorder)
