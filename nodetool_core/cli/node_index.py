@@ -66,21 +66,31 @@ def node_summaries() -> tuple[list[NodeSummary], list[Problem]]:
         summaries, failed = _nodes_of(pack)
         found += summaries
         problems += failed
-    return sorted(found), problems
+    return sorted({node.node_type: node for node in found}.values()), problems
 
 
 def _nodes_of(pack: Pack) -> tuple[list[NodeSummary], list[Problem]]:
-    indexed = _read(pack) if pack.indexed else None
+    if not pack.indexed:
+        return _imported(pack)
+    try:
+        tree = _tree(pack)
+    except (OSError, ImportError):
+        # What is wrong with the pack is among the problems of importing it.
+        return _imported(pack)
+    indexed = _read(pack, tree)
     if indexed is not None:
         return indexed, []
+    found, problems = _imported(pack)
+    if not problems:
+        _write(pack, tree, found)
+    return found, problems
+
+
+def _imported(pack: Pack) -> tuple[list[NodeSummary], list[Problem]]:
     from nodetool_core.registry import Registry
 
     registry = Registry([pack])
-    before = _tree(pack) if pack.indexed else {}
-    found = [NodeSummary.of(node) for node in registry]
-    if pack.indexed and not registry.problems:
-        _write(pack, before, found)
-    return found, registry.problems
+    return [NodeSummary.of(node) for node in registry], registry.problems
 
 
 def _path(pack: Pack) -> Path:
@@ -93,14 +103,14 @@ def _environment() -> list[object]:
     return [__version__, sys.version, *map(list, installed_places())]
 
 
-def _read(pack: Pack) -> list[NodeSummary] | None:
+def _read(pack: Pack, tree: Stamps) -> list[NodeSummary] | None:
     """Return what the index has of a pack; None where there is none that counts."""
     try:
         index = json.loads(_path(pack).read_bytes())
         files = index["files"]
         if (
             index["environment"] == _environment()
-            and _tree(pack).keys() <= files.keys()
+            and tree.keys() <= files.keys()
             and _stamps(files) == files
         ):
             return [NodeSummary(*fields) for fields in index["nodes"]]
@@ -110,10 +120,11 @@ def _read(pack: Pack) -> list[NodeSummary] | None:
     return None
 
 
-def _write(pack: Pack, before: Stamps, nodes: list[NodeSummary]) -> None:
+def _write(pack: Pack, tree: Stamps, nodes: list[NodeSummary]) -> None:
     from nodetool_core.assets.files import atomic_write
 
-    files = before | _stamps(_imported_files())
+    # Of the pack as it was before the import, so that a change meanwhile is seen.
+    files = _stamps(_imported_files()) | tree
     newest = max((changed for changed, _ in files.values()), default=0)
     if newest > (time.time() - _SETTLED) * 1e9:
         return

@@ -147,9 +147,12 @@ def _find(name: str, registry: Registry) -> type[Node]:
     alias = registry.alias(name)
     node = registry.get(alias.type if alias else name)
     if node is None and "." not in name:
-        named = [node for node in registry if node.spec.title.lower() == name.lower()]
+        from nodetool_core.cli.node_index import node_summaries
+
+        nodes, _ = node_summaries()
+        named = [node.node_type for node in nodes if node.title.lower() == name.lower()]
         if len(named) > 1:
-            types = ", ".join(node.spec.node_type for node in named)
+            types = ", ".join(named)
             raise WrongUseError(
                 Problem(
                     "ambiguous_type",
@@ -158,7 +161,8 @@ def _find(name: str, registry: Registry) -> type[Node]:
                     f"Name one of {types}.",
                 )
             )
-        node = named[0] if named else None
+        # A type need not say which module its class is in.
+        node = next((registry.get(one) or _class_of(one, registry) for one in named), None)
     if node is None:
         hint = registry.suggest(name) or "All there are: nodetool nodes list"
         # A module that could not be imported may hold it.
@@ -169,6 +173,10 @@ def _find(name: str, registry: Registry) -> type[Node]:
     if alias is not None:
         say(f"{name} is read as {alias.type}.")
     return node
+
+
+def _class_of(node_type: str, registry: Registry) -> type[Node]:
+    return next(node for node in registry if node.spec.node_type == node_type)
 
 
 def _fits(node: NodeSummary, words: Iterable[str]) -> bool:

@@ -156,3 +156,11 @@ def test_without_a_folder_to_write_to_nodes_are_listed(
     monkeypatch.setenv("NODETOOL_CACHE_DIR", str(site / "taken"))
     done = nodetool("nodes", "list", "doubles")
     assert done.code == 0 and "index_pack.maths.Twice" in done.out
+
+
+def test_a_pack_that_is_not_there_is_reported(site: Path) -> None:
+    init = site / "index_pack" / "__init__.py"
+    init.write_text(init.read_text().replace("'index_pack'", "'no_such_index_pack'"))
+    sys.modules.pop("index_pack", None)
+    assert listed() == {}
+    assert any("no_such_index_pack" in problem.where for problem in node_summaries()[1])
