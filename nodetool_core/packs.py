@@ -11,7 +11,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,13 @@ class Alias:
     """Values that the old type implied."""
     choices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Old choices to new ones, by the old property."""
+    conversions: Mapping[str, Callable[[object], object]] = field(default_factory=dict)
+    """
+    What makes the new value of an old one, by the old property, where the meaning has changed.
+
+    Such a property gets a new name, so that old files are known by the old one. What comes along an
+    edge is not converted. Raises ValueError or TypeError for a value that can't be.
+    """
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from nodetool_core.graph import (
     in_topological_order,
     is_missing_asset,
 )
+from nodetool_core.migrating import renamed
 from nodetool_core.node_base import Node, Role
 from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.secrets import key_problem
@@ -170,10 +171,10 @@ class _Reader:
             self._problem("unknown_type", f"nodes[{index}].type", message, hint)
             return
         if of_type.alias is not None:
-            data = {
-                **of_type.alias.values,
-                **self._renamed(f"nodes[{index}]", node_type, of_type.alias, data),
-            }
+            today = renamed(f"nodes[{index}]", node_type, of_type.alias, data)
+            self.notes.extend(today.notes)
+            self.problems.extend(today.problems)
+            data = {**of_type.alias.values, **today.values}
         spec, values = of_type.spec, of_type.defaults.copy()
         dynamic: dict[str, Any] = {}
         for name, value in data.items():
@@ -209,40 +210,6 @@ class _Reader:
             node_class = self.registry.get(alias.type if alias else node_type)
             self.types[node_type] = None if node_class is None else _Type(node_class, alias)
         return self.types[node_type]
-
-    def _renamed(
-        self, place: str, node_type: str, alias: Alias, data: Mapping[str, object]
-    ) -> dict[str, object]:
-        renamed = {}
-        if alias.type != node_type:
-            self.notes.append(
-                Problem(
-                    "mapped_type",
-                    f"{place}.type",
-                    f"{node_type} is read as {alias.type}.",
-                    level="note",
-                )
-            )
-        for name, value in data.items():
-            target = alias.properties.get(name, name)
-            if target is None:
-                message = f"{name} of {node_type} has no counterpart and is left out."
-                self.notes.append(
-                    Problem("left_out_property", f"{place}.data.{name}", message, level="note")
-                )
-                continue
-            if target != name:
-                self.notes.append(
-                    Problem(
-                        "mapped_property",
-                        f"{place}.data.{name}",
-                        f"{name} is read as {target}.",
-                        level="note",
-                    )
-                )
-            choices = alias.choices.get(name)
-            renamed[target] = choices.get(value, value) if choices and type(value) is str else value
-        return renamed
 
     def _read_edge(self, index: int, edge: EdgeRecord) -> None:
         source, target = self.position.get(edge.source), self.position.get(edge.target)

@@ -44,6 +44,7 @@ ROOMS = [
     "workflow",
     "graph",
     "workflow_class",
+    "migrating",
     "validation",
     "bypass",
     "relocating",

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "rerun": "rerun:rerun",
     "examples": "examples:examples",
     "graph": "workflows:graph",
+    "migrate": "migrate:migrate",
     "import": "importing:import_",
     "edit": "edit:edit",
     "serve": "serve:serve",
