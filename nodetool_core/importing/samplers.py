@@ -55,6 +55,7 @@ SAMPLERS: Final[Mapping[str, Sampler]] = {
     "PLMS": Sampler("PNDMScheduler", ("plms",)),
     "UniPC": Sampler("UniPCMultistepScheduler", ("unipc",)),
     "LCM": Sampler("LCMScheduler", ("k_lcm",)),
+    "Res Multistep": Sampler("ResMultistepScheduler", ("k_res_multistep", "res_multistep")),
 }
 
 _NAMES: Final = {

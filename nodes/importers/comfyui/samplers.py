@@ -22,6 +22,7 @@ SAMPLERS: Final[Mapping[str, str]] = {
     "ipndm": "PNDMScheduler",
     "lcm": "LCMScheduler",
     "lms": "LMSDiscreteScheduler",
+    "res_multistep": "ResMultistepScheduler",
     "uni_pc": "UniPCMultistepScheduler",
     "uni_pc_bh2": "UniPCMultistepScheduler",
 }
@@ -33,6 +34,14 @@ _USUAL: Final = frozenset(
 )
 """Values of `scheduler`, beside a sampler, that mean about what our scheduler does by itself."""
 
+
+_FLOW_SAMPLERS: Final[Mapping[str, str]] = {
+    "dpmpp_2m": "DPMSolverMultistepScheduler",
+    "euler_ancestral": "EulerAncestralDiscreteScheduler",
+    "lcm": "LCMScheduler",
+    "res_multistep": "ResMultistepScheduler",
+}
+"""The same for flow-matching models, beside `euler`, which is their own."""
 
 _FLOW: Final = frozenset({"normal", "simple", "sgm_uniform"})
 """
@@ -48,10 +57,12 @@ def scheduler_for(
 
     Args:
         known: The schedulers that there are.
-        is_flow: Whether the model is a flow-matching one, which other schedulers do not fit.
+        is_flow: Whether the model is a flow-matching one, which most schedulers do not fit.
     """
     if is_flow:
-        return _KEPT, _kept(sampler if sampler != "euler" else "", schedule)
+        name = _FLOW_SAMPLERS.get(sampler, _KEPT)
+        name = name if name in known else _KEPT
+        return name, _kept("" if sampler == "euler" or name != _KEPT else sampler, schedule)
     name = SAMPLERS.get(sampler, "")
     if name not in known:
         return _KEPT, _kept(sampler, schedule)
@@ -71,5 +82,6 @@ def _kept(sampler: str, schedule: str) -> str:
     lost = [f"sampler_name {sampler!r}"] if sampler else []
     lost += [f"scheduler {schedule!r}"] if schedule not in _FLOW else []
     has = "have" if len(lost) > 1 else "has"
+    used = "scheduler is" if sampler else "steps are"
     named = " and ".join(lost)
-    return f"{named} {has} no counterpart: the model's own scheduler is used" if lost else ""
+    return f"{named} {has} no counterpart: the model's own {used} used" if lost else ""

@@ -1,8 +1,9 @@
 """
 Schedulers by name, and whether a model can run with one.
 
-The names are those of diffusers' classes, with options behind them. A model's own scheduler lists
-the classes that are compatible with its configuration.
+The names are those of diffusers' classes, with options behind them, and one that is ours. A model's
+own scheduler lists the classes that are compatible with its configuration. For flow-matching models
+diffusers has Euler's rule alone; for them, names stand for rules of `exponential_schedulers`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from nodetool_core.errors import NodeError
+from nodetool_core.models.diffusers.exponential_schedulers import (
+    FLOW,
+    FLOW_OPTIONS,
+    RES,
+    own_scheduler,
+)
 from nodetool_core.models.diffusers.families import FIXED_SCHEDULER
 from nodetool_core.models.libraries import import_libraries
 
@@ -41,6 +48,7 @@ SchedulerName = Literal[
     "LCMScheduler",
     "LMSDiscreteScheduler",
     "PNDMScheduler",
+    "ResMultistepScheduler",
     "TCDScheduler",
     "UniPCMultistepScheduler",
 ]
@@ -70,7 +78,7 @@ _DDIM_COMPATIBLE: Final = frozenset({"LCMScheduler", "TCDScheduler"})
 
 def check_scheduler(name: str) -> None:
     """Raise NodeError where a package is missing that the scheduler needs; load no weights."""
-    if name == "default":
+    if name in ("default", RES):
         return
     try:
         _class_named(name.split()[0])
@@ -104,6 +112,8 @@ def set_scheduler(pipeline: Pipeline, name: str, context: Context) -> None:
         )
         return
     options = {key: value for word in name.split()[1:] for key, value in _OPTIONS[word].items()}
+    if is_flow(own):
+        options |= FLOW_OPTIONS.get(name.split()[0], {})
     pipeline.scheduler = made.from_config(own.config, **options)
 
 
@@ -131,7 +141,16 @@ def set_shift(pipeline: Pipeline, shift: float, context: Context) -> None:
 
 def uses_global_rng(scheduler: Scheduler | None) -> bool:
     """Return whether a scheduler also draws from torch's global random generator."""
+    if scheduler is not None and is_flow(scheduler):
+        # Pipelines for flows hand no generator on.
+        is_ancestral = "Ancestral" in type(scheduler).__name__
+        return is_ancestral or bool(scheduler.config.get("stochastic_sampling"))
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"
+
+
+def is_flow(scheduler: Scheduler) -> bool:
+    """Return whether a scheduler is the one of flow matching, or made of it."""
+    return any(cls.__name__ == FLOW for cls in type(scheduler).__mro__)
 
 
 def supports_schedulers(pipeline_class: type) -> bool:
@@ -144,7 +163,7 @@ def supports_schedulers(pipeline_class: type) -> bool:
         return False
     named = re.findall(r"\w+Schedulers?", str(own.annotation))
     return any(
-        name == "KarrasDiffusionSchedulers"
+        name in ("KarrasDiffusionSchedulers", FLOW)
         or getattr(getattr(diffusers, name, None), "_compatibles", ())
         for name in named
     )
@@ -152,13 +171,23 @@ def supports_schedulers(pipeline_class: type) -> bool:
 
 def scheduler_class(pipeline_class: type, own: Scheduler, name: str) -> SchedulerClass | None:
     """Return a scheduler class by name; None where it is incompatible with the scheduler `own`."""
-    wanted = name.split()[0]
+    wanted, words = name.split()[0], name.split()[1:]
     if (
         FIXED_SCHEDULER.search(pipeline_class.__name__)
         or own.config.get("prediction_type") == "flow_prediction"
     ):
         return None
+    if is_flow(own):
+        if own.config.get("invert_sigmas") or "sde" in words:
+            return None
+        return cast(
+            "SchedulerClass | None",
+            own_scheduler(wanted, cast("type", _class_named(FLOW)), is_flow=True),
+        )
     listed = {type(own).__name__, *getattr(own, "_compatibles", ())}
+    if wanted == RES and "EulerDiscreteScheduler" in listed:
+        base = cast("type", _class_named("EulerDiscreteScheduler"))
+        return cast("SchedulerClass | None", own_scheduler(wanted, base, is_flow=False))
     if wanted not in listed and not (wanted in _DDIM_COMPATIBLE and "DDIMScheduler" in listed):
         return None
     return _class_named(wanted)

@@ -337,8 +337,11 @@ def test_what_the_page_says_of_a_family_is_so(
         if not honoured:
             ignored |= change
             continue
-        result, recorder = run(task, name, **change)
-        assert result.output.image.tobytes() != base, column
+        # In few steps, schedulers of flows hardly differ.
+        beside = {"num_inference_steps": 6} if column == "scheduler" else {}
+        result, recorder = run(task, name, **change, **beside)
+        plain = run(task, name, **beside)[0].output.image.tobytes() if beside else base
+        assert result.output.image.tobytes() != plain, column
         assert [
             warning for warning in unexpected(recorder) if f"{column} is not used" in warning
         ] == []

@@ -181,7 +181,9 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
         and first["controlnet_conditioning_scale"] == 0.6
     )
     assert (
-        first["num_images"] == 2 and first["scheduler"] == "default" and first["seed"] == 2**64 - 1
+        first["num_images"] == 2
+        and first["scheduler"] == "ResMultistepScheduler"
+        and first["seed"] == 2**64 - 1
     )
     node = REGISTRY.get("huggingface.text_to_image.TextToImage")
     assert node is not None
@@ -202,8 +204,8 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
         ),
         "ControlNetApplyAdvanced (7): end_percent has no counterpart: 0.8 is left out.",
         (
-            "KSampler (9): sampler_name 'res_multistep' and scheduler 'beta' have no counterpart:"
-            " the model's own scheduler is used."
+            "KSampler (9): scheduler 'beta' has no counterpart beside ResMultistepScheduler: its"
+            " usual steps are used."
         ),
         (
             f"KSampler (9): num_inference_steps becomes {most['num_inference_steps']}: 150 is out"
