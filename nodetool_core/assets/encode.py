@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from nodetool_core.assets.files import atomic_write, write_problem
 from nodetool_core.assets.infotext import embed_infotext
 from nodetool_core.assets.modes import DEEP_MODES, in_mode
-from nodetool_core.assets.provenance import embed, read_provenance
+from nodetool_core.assets.provenance import INFOTEXT, embed, read_provenance
 from nodetool_core.errors import ImageError, Problem, near_miss
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def encode_image(
         options["dpi"] = (dpi, dpi)
     if provenance:
         options |= embed(file_format, provenance)
+    if provenance and file_format == "PNG":
+        infotext = infotext or str(provenance.get(INFOTEXT, ""))
     if infotext:
         options = embed_infotext(file_format, infotext, options)
     buffer = BytesIO()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CHUNK: Final = "nodetool"
+INFOTEXT: Final = "infotext"
+"""Key of the text that web UIs write, which PNG holds in the chunk of theirs."""
 LEFT_OUT: Final = "left_out"
 """Key that lists what did not fit into the file."""
 
@@ -35,6 +37,7 @@ def embed(file_format: str, provenance: dict[str, object]) -> dict[str, object]:
 
     Raises TypeError where it is no JSON.
     """
+    provenance = {name: value for name, value in provenance.items() if name != INFOTEXT}
     if file_format == "JPEG":
         provenance = _fitted(provenance, _MAX_JPEG_BYTES)
     text = json.dumps(provenance, separators=(",", ":"))

@@ -103,6 +103,10 @@ def run(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Compute everything, also what is known.")
     ] = False,
+    no_infotext: Annotated[
+        bool,
+        typer.Option("--no-infotext", help="Leave out of images the text that web UIs read (PNG)."),
+    ] = False,
     device: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Where models run: cpu, cuda:0, or several with commas."),
@@ -154,7 +158,7 @@ def run(
         settings or [],
         table,
         output_place(out),
-        _options(outputs, on_error, not no_cache, timeout, attempts),
+        _options(outputs, on_error, not no_cache, not no_infotext, timeout, attempts),
         workers,
     )
     models = command_engine.models(device, device_memory, host_memory, models_dir or ())
@@ -234,6 +238,7 @@ def _options(
     outputs: list[str] | None,
     on_error: OnError,
     use_cache: bool,
+    infotext: bool,
     timeout: float | None,
     attempts: int,
 ) -> RunOptions:
@@ -245,7 +250,11 @@ def _options(
         else {}
     )
     return RunOptions(
-        outputs=outputs, on_error=on_error.value, use_cache=use_cache, policies=policies
+        outputs=outputs,
+        on_error=on_error.value,
+        use_cache=use_cache,
+        infotext=infotext,
+        policies=policies,
     )
 
 

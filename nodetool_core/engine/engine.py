@@ -198,7 +198,9 @@ class Engine:
 
             on_event = RunSpans({node.id: node.spec.node_type for node in graph.nodes}, on_event)
         images = ImageLoader(base=base, store=self.assets, confined=options.confined)
-        recorder = ProvenanceRecorder(graph, plan, seeded, result, images)
+        recorder = ProvenanceRecorder(
+            graph, plan, seeded, result, images, infotext=options.infotext
+        )
         models = _RecordedModels(self, recorder)
         device = RunLane(self._device.submit)
         environment = RunEnvironment(

@@ -73,6 +73,10 @@ class RunOptions:
     """
     use_cache: bool = True
     """False: nothing is taken from the result cache (results are still put there)."""
+    infotext: bool = True
+    """
+    Whether images of a run also hold the text that web UIs write, for their readers; PNG alone.
+    """
     previews: bool = False
     """Whether nodes that can show intermediate images do so."""
     confined: bool = False

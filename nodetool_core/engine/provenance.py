@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.assets.image_data import ImageData
+from nodetool_core.assets.provenance import INFOTEXT
+from nodetool_core.engine.generation import generation_text
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.steps import NodeStep
@@ -41,8 +43,11 @@ class ProvenanceRecorder:
         seeded: dict[int, dict[str, Any]],
         result: RunResult,
         images: ImageLoader,
+        *,
+        infotext: bool = True,
     ) -> None:
         self._graph = graph
+        self._infotext = infotext
         self._values = {
             step.node.id: values
             for number, values in seeded.items()
@@ -73,9 +78,20 @@ class ProvenanceRecorder:
             # What stands under a name that is no text can't be found again by it.
             if not isinstance(leaf, ImageData) or not all(isinstance(p, int | str) for p in item):
                 return leaf
-            return leaf.with_provenance(self._provenance(name, item) | {"pixels": leaf.digest})
+            made = self._provenance(name, item) | {"pixels": leaf.digest}
+            return leaf.with_provenance(made | self._text(name, item, leaf.image.size))
 
         return map_places(value, finish)
+
+    def _text(
+        self, name: str, item: tuple[int | str, ...], size: tuple[int, int]
+    ) -> dict[str, object]:
+        """Return the text that web UIs write, where it is wanted and a node generates the image."""
+        if not self._infotext:
+            return {}
+        number = item[0] if item and isinstance(item[0], int) else 0
+        text = generation_text(self._graph, self._values, name, number, size)
+        return {INFOTEXT: text} if text else {}
 
     def _provenance(self, name: str, item: tuple[int | str, ...]) -> dict[str, Any]:
         with self._lock:
