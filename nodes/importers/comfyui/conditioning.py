@@ -9,8 +9,15 @@ from typing import Final
 
 from nodes.importers.comfyui.diffusion import encoders, image_latents, prompt_text
 from nodes.importers.comfyui.reading import Reading
-from nodes.importers.comfyui.values import EmptyLatents, ImageLatents, Pixels, Prompt, Weights
-from nodetool_core.importing.draft import Handle
+from nodes.importers.comfyui.values import (
+    EmptyLatents,
+    ImageLatents,
+    Network,
+    Pixels,
+    Prompt,
+    Weights,
+)
+from nodetool_core.importing.draft import Handle, Unsupported
 
 CONCAT: Final = "nodetool.text.Concat"
 _UNCHANGED: Final = "the model is used without it"
@@ -69,6 +76,34 @@ def differential(reading: Reading) -> tuple[object, ...]:
         level="warning",
     )
     return (reading.take("model"),)
+
+
+def load_patch(reading: Reading) -> tuple[object, ...]:
+    """Load a file that is put onto a model: a ControlNet, or what no rule takes."""
+    name = reading.file_name("name")
+    return (Network({"type": "hf.controlnet", "repo_id": name}),)
+
+
+def control_by_patch(reading: Reading) -> tuple[object, ...]:
+    """Lead a model by a control image, through a network that is put onto it."""
+    weights, network = reading.take_as("model", Weights), reading.take_as("model_patch", Network)
+    reading.skip("vae")
+    if reading.has("mask"):
+        reading.lost("mask has no counterpart: the whole image is led.")
+        reading.skip("mask")
+    if "controlnet" in weights.adapter:
+        raise Unsupported("a second ControlNet has no counterpart")
+    file = str(network.ref["repo_id"])
+    reading.note(f"{file!r} is looked for in the folders of models, as a ControlNet.")
+    if "z-image" not in file.lower().replace("_", "-"):
+        message = f"{file!r} is of a form that is known for Z-Image alone here; it may not fit."
+        reading.note(message, level="warning")
+    led = {
+        "controlnet": network.ref,
+        "control_image": reading.take_as("image", Pixels).handle,
+        "controlnet_conditioning_scale": reading.take("strength", 1.0),
+    }
+    return (replace(weights, adapter={**weights.adapter, **led}),)
 
 
 def reference(reading: Reading) -> tuple[object, ...]:
@@ -155,6 +190,7 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "CFGNorm": SameAnyway(_ITS_PIPELINE),
     "CFGZeroStar": Patch(),
     "CLIPSetLastLayer": Patch("the text encoder is used to its end", "clip"),
+    "ChromaRadianceOptions": Patch(),
     "ConditioningAverage": combine("conditioning_to", "conditioning_from"),
     "ConditioningCombine": combine("conditioning_1", "conditioning_2"),
     "ConditioningConcat": combine("conditioning_to", "conditioning_from"),
@@ -178,13 +214,16 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "ModelSamplingSD3": shift,
     "PatchModelAddDownscale": Patch(),
     "PerturbedAttentionGuidance": Patch(),
+    "ModelPatchLoader": load_patch,
     "QwenImage21Cache": SameAnyway(_FASTER),
+    "QwenImageDiffsynthControlnet": control_by_patch,
     "ReferenceLatent": reference,
     "RescaleCFG": Patch(),
     "SelfAttentionGuidance": Patch(),
     "SkipLayerGuidanceDiT": Patch(),
     "SkipLayerGuidanceDiTSimple": Patch(),
     "T5TokenizerOptions": tokenizer_options,
+    "TemporalScoreRescaling": Patch(),
     "TextEncodeBooguEdit": edit_by_two_texts,
     "TextEncodeJoyImageEdit": edit_text,
     "TextEncodeMageFlowEdit": edit_by_two_texts,
@@ -192,5 +231,6 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "TextEncodeQwenImageEdit": edit_text,
     "TextEncodeQwenImageEditPlus": edit_text,
     "TomePatchModel": Patch(),
+    "USOStyleReference": Patch("no style is taken from the image"),
 }
 """The classes that these rules are for."""

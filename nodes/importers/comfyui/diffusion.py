@@ -232,9 +232,11 @@ def encode_text_of_two(reading: Reading) -> tuple[object, ...]:
 
 
 def encode_text_for_flux(reading: Reading) -> tuple[object, ...]:
+    """Read FLUX's two texts: T5's leads the image, CLIP's is a single vector beside it."""
     text, other = prompt_text(reading, "t5xxl"), reading.take("clip_l", "")
     if other not in ("", text):
-        reading.lost(f"clip_l has no counterpart: {other!r} is left out.")
+        message = f"clip_l {other!r} is not used: both encoders read t5xxl."
+        reading.note(message, level="warning")
     guidance = reading.take("guidance", None)
     return (Prompt(text, guidance=guidance, encoders=encoders(reading)),)
 

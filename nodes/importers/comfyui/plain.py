@@ -7,6 +7,7 @@ the nodes are written all the same, and go where nothing needs them.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -36,6 +37,23 @@ _RATIOS: Final = {
     "5:4": (5, 4),
 }
 
+
+_DIRECTIONS: Final = (
+    *("front view", "front-right quarter view", "right side view", "back-right quarter view"),
+    *("back view", "back-left quarter view", "left side view", "front-left quarter view"),
+)
+"""Every 45 degrees around the subject."""
+_ELEVATIONS: Final[Mapping[float, str]] = {
+    -15: "low-angle shot",
+    15: "eye-level shot",
+    45: "elevated shot",
+    math.inf: "high-angle shot",
+}
+_DISTANCES: Final[Mapping[float, str]] = {2: "wide shot", 6: "medium shot", math.inf: "close-up"}
+"""Words by the greatest value that they stand for."""
+
+_OWN_FLAGS: Final = re.compile(r"\(\?[a-zA-Z]+\)")
+"""Flags in front of a pattern, which have to stay there."""
 
 _BITS: Final = re.compile(r"(\w+)\s*&\s*(?:-(\d+)|~(\d+))")
 """A number without its last bits."""
@@ -179,20 +197,91 @@ def replace_text(reading: Reading) -> tuple[object, ...]:
 
 
 def replace_pattern(reading: Reading) -> tuple[object, ...]:
-    flags = {"case_insensitive": "i", "multiline": "m", "dotall": "s"}
-    set_flags = [
-        flag
-        for name, flag in flags.items()
-        if reading.take(name, name == "case_insensitive") is True
-    ]
+    flags = _flags(reading)
     pattern = reading.take_as("regex_pattern", str)
     properties = {
         "text": reading.take("string", ""),
-        "pattern": f"(?{''.join(set_flags)}){pattern}" if set_flags else pattern,
+        "pattern": f"{flags}{pattern}",
         "replacement": reading.take("replace", ""),
         "count": reading.take("count", 0),
     }
     return (Handle(reading.add("nodetool.text.RegexReplace", properties)),)
+
+
+def camera_angle(reading: Reading) -> tuple[object, ...]:
+    """Say a camera's place in the words that the LoRA of several angles was trained with."""
+    turn, height = reading.number("horizontal_angle", 0), reading.number("vertical_angle", 0)
+    zoom = reading.number("zoom", 5)
+    direction = _DIRECTIONS[round(turn / 45) % len(_DIRECTIONS)]
+    elevation = _at_most(_ELEVATIONS, height)
+    distance = _at_most(_DISTANCES, zoom)
+    text = f"<sks> {direction} {elevation} {distance}"
+    reading.skip(*(name for name, _ in reading.unread()))
+    message = f"is settled: its angles become the words {text!r}, by the card of the LoRA."
+    reading.note(message, level="warning")
+    made = reading.add("nodetool.constant.String", {"value": text})
+    return None, Known(made, value=text)
+
+
+def _at_most(names: Mapping[float, str], value: float) -> str:
+    return next(name for most, name in names.items() if value <= most)
+
+
+def extract_json(reading: Reading) -> tuple[object, ...]:
+    """Take a value out of an object of JSON, as a text."""
+    text, key = reading.take("json_string", ""), reading.take_as("key", str)
+    path = "$['" + key.replace("\\", "\\\\").replace("'", "\\'") + "']"
+    found = Handle(
+        reading.add("nodetool.text.ExtractJSON", {"text": text, "json_path": path}, "value")
+    )
+    made = reading.add("nodetool.text.ToString", {"value": found}, optional=True)
+    try:
+        content = json.loads(known(text)) if isinstance(known(text), str) else None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict) or key not in content:
+        return (Handle(made),)
+    value = content[key]
+    return (Known(made, value=value if isinstance(value, str) else json.dumps(value)),)
+
+
+def extract_pattern(reading: Reading) -> tuple[object, ...]:
+    """Take the first match of a pattern out of a text, or one of its groups."""
+    mode = str(reading.take("mode", "First Match"))
+    if mode not in ("First Match", "First Group"):
+        raise Unsupported(f"its mode {mode!r} has no counterpart")
+    pattern = reading.take_as("regex_pattern", str)
+    group = reading.whole("group_index", 1)
+    if mode == "First Match":
+        own = _OWN_FLAGS.match(pattern)
+        begin = own[0] if own else ""
+        pattern, group = f"{begin}({pattern.removeprefix(begin)})", 1
+    if group < 1:
+        raise Unsupported(f"its group_index {group} has no counterpart")
+    properties = {"text": reading.take("string", ""), "regex": f"{_flags(reading)}{pattern}"}
+    found = Handle(reading.add("nodetool.text.ExtractRegex", properties, "groups"))
+    first = {"values": found, "index": group - 1}
+    reading.note("stops the run where nothing matches, instead of an empty text.")
+    return (Handle(reading.add("nodetool.list.GetElement", first)),)
+
+
+def text_length(reading: Reading) -> tuple[object, ...]:
+    text = reading.take("string", "")
+    made = reading.add("nodetool.text.Length", {"text": text}, optional=True)
+    if isinstance(known(text), str):
+        return (Known(made, value=len(known(text))),)
+    return (Handle(made),)
+
+
+def _flags(reading: Reading) -> str:
+    """Return the flags of a pattern, as they stand in front of it."""
+    flags = {"case_insensitive": "i", "multiline": "m", "dotall": "s"}
+    chosen = [
+        flag
+        for name, flag in flags.items()
+        if reading.take(name, name == "case_insensitive") is True
+    ]
+    return f"(?{''.join(chosen)})" if chosen else ""
 
 
 def preview_anything(reading: Reading) -> tuple[object, ...]:
@@ -207,20 +296,24 @@ def preview_anything(reading: Reading) -> tuple[object, ...]:
 
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
+    "CameraAngle": camera_angle,
     "ComfyMathExpression": calculate,
     "ComfyNumberConvert": convert_number,
     "ComfySwitchNode": switch,
     "CustomCombo": choose,
     "GetImageSize": image_size,
+    "JsonExtractString": extract_json,
     "PreviewAny": preview_anything,
     "PrimitiveBoolean": Constant("nodetool.constant.Bool"),
     "PrimitiveFloat": Constant("nodetool.constant.Float"),
     "PrimitiveInt": Constant("nodetool.constant.Integer"),
     "PrimitiveString": Constant("nodetool.constant.String"),
     "PrimitiveStringMultiline": Constant("nodetool.constant.String"),
+    "RegexExtract": extract_pattern,
     "RegexReplace": replace_pattern,
     "ResolutionSelector": resolution,
     "StringConcatenate": concatenate,
+    "StringLength": text_length,
     "StringReplace": replace_text,
 }
 """The classes that these rules are for."""

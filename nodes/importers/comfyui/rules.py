@@ -17,6 +17,7 @@ from nodes.importers.comfyui import (
     joining,
     packs,
     plain,
+    recognition,
     sampling,
     scaling,
 )
@@ -267,6 +268,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **joining.RULES,
     **packs.RULES,
     **plain.RULES,
+    **recognition.RULES,
     **sampling.RULES,
     **scaling.RULES,
 }

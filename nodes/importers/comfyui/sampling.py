@@ -9,6 +9,7 @@ in other words.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -32,6 +33,8 @@ IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"
 INPAINTING: Final = "huggingface.image_to_image.Inpainting"
 EDITING: Final = "huggingface.image_to_image.EditByInstruction"
 LIST: Final = "nodetool.image.ImagesToList"
+_WITHOUT_GUIDANCE: Final = re.compile("longcat", re.IGNORECASE)
+"""Names of models that look like FLUX and are led by two prompts instead."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,32 @@ def guide_by_three(reading: Reading) -> tuple[object, ...]:
     )
 
 
+def guide_by_two_models(reading: Reading) -> tuple[object, ...]:
+    """Guide by a model for the text, and by another one for no text, which is left out here."""
+    reading.skip("model_negative")
+    negative = reading.take("negative", None) if reading.is_known("negative") else None
+    reading.note("has a second model for what is not wanted: here, one does both.", level="warning")
+    return (
+        Guider(
+            reading.take_as("model", Weights),
+            reading.take_as("positive", Prompt),
+            negative if isinstance(negative, Prompt) else Prompt(""),
+            reading.take("cfg"),
+        ),
+    )
+
+
+def override_scale(reading: Reading) -> tuple[object, ...]:
+    """Another scale for a part of the steps."""
+    weights = reading.take_as("model", Weights)
+    scale, begin, end = (reading.take(name) for name in ("cfg", "start_percent", "end_percent"))
+    message = (
+        f"cfg {scale} from {begin} to {end} of the steps has no counterpart: one scale is used."
+    )
+    reading.note(message, level="warning")
+    return (weights,)
+
+
 def replace_references(prompt: Prompt, other: Prompt) -> Prompt:
     """Return a prompt with the images of another one, where it has none itself."""
     return prompt if prompt.references else replace(prompt, references=other.references)
@@ -172,6 +201,14 @@ def steps_of(schedule: str) -> Callable[[Reading], tuple[object, ...]]:
     return read
 
 
+def ideogram_steps(reading: Reading) -> tuple[object, ...]:
+    """Spread steps by a normal distribution, which the pipeline does with values of its own."""
+    given = ", ".join(f"{name} {known(reading.take(name))}" for name in ("mu", "std"))
+    reading.skip("width", "height")
+    reading.note(f"{given}: the pipeline has its own.", level="warning")
+    return (Steps("simple", reading.take("steps")),)
+
+
 def noise(reading: Reading) -> tuple[object, ...]:
     return (reading.take("noise_seed"),)
 
@@ -191,11 +228,18 @@ def sampler_named(name: str) -> Callable[[Reading], tuple[object, ...]]:
 
 def _guider(reading: Reading) -> Guider:
     positive, negative = reading.take_as("positive", Prompt), reading.take_as("negative", Prompt)
-    if positive.guidance is not None:
+    if positive.guidance is not None and not _ignores_guidance(reading):
         # Models that were distilled to a guidance of their own run with a cfg of 1.
         reading.usual("cfg", 1, 1.0)
         return Guider(reading.take_as("model", Weights), positive, negative, 1.0)
+    positive = replace(positive, guidance=None)
     return Guider(reading.take_as("model", Weights), positive, negative, reading.take("cfg"))
+
+
+def _ignores_guidance(reading: Reading) -> bool:
+    """Return whether a model has no place for a guidance of its own, whatever the prompt says."""
+    model = reading.draft.nodes[reading.take_as("model", Weights).model.node].data
+    return bool(_WITHOUT_GUIDANCE.search(str(model.get("value"))))
 
 
 def _sampler(reading: Reading) -> str:
@@ -320,10 +364,13 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "BasicScheduler": basic_steps,
     "BetaSamplingScheduler": steps_of("beta"),
     "CFGGuider": guide_by_two,
+    "CFGOverride": override_scale,
     "DisableNoise": no_noise,
     "DualCFGGuider": guide_by_three,
+    "DualModelGuider": guide_by_two_models,
     "ExponentialScheduler": steps_of("exponential"),
     "Flux2Scheduler": steps_of("simple"),
+    "Ideogram4Scheduler": ideogram_steps,
     "KSampler": sample,
     "KSamplerAdvanced": sample_advanced,
     "KSamplerSelect": choose_sampler,
