@@ -39,7 +39,11 @@ def node(function: Function, /) -> type[Node]: ...
 
 @overload
 def node(
-    *, lane: Lane = Lane.CPU, cacheable: bool = True, synonyms: tuple[str, ...] = ()
+    *,
+    lane: Lane = Lane.CPU,
+    cacheable: bool = True,
+    synonyms: tuple[str, ...] = (),
+    services: tuple[type, ...] = (),
 ) -> Callable[[Function], type[Node]]: ...
 
 
@@ -50,6 +54,7 @@ def node(
     lane: Lane = Lane.CPU,
     cacheable: bool = True,
     synonyms: tuple[str, ...] = (),
+    services: tuple[type, ...] = (),
 ) -> type[Node] | Callable[[Function], type[Node]]:
     """
     Return the node class of a function; with arguments, a decorator that does.
@@ -58,10 +63,16 @@ def node(
         lane: Where the function runs.
         cacheable: False for one that is never the same twice, such as a clock.
         synonyms: What other programs call it; found by searches.
+        services: Classes of the services that it asks its context for.
 
     Raises DeclarationError where its parameters or its annotations can't be those of a node.
     """
-    settings = {"lane": lane, "cacheable": cacheable, "synonyms": synonyms}
+    settings = {
+        "lane": lane,
+        "cacheable": cacheable,
+        "synonyms": synonyms,
+        "services": services,
+    }
     local_names = sys._getframe(1).f_locals
     if function is not None:
         return _node_class(function, settings, local_names)
