@@ -74,6 +74,8 @@ class BatchRun:
         from nodetool_core.engine.mapping import map_runs
 
         items = list(self._left())
+        if items and not workers.workers():
+            say("There is no worker yet; the items wait for one.")
 
         def ended(number: int, outcome: Outcome) -> None:
             self._ended(items[number], outcome)

@@ -195,6 +195,10 @@ class JobExecutor:
         if self._owns_jobs:
             self._jobs.close()
 
+    def workers(self) -> list[str]:
+        """Return the workers that there are now. Raises JobsError."""
+        return self._jobs.workers.living()
+
     def starter(
         self, workflow: Workflow, *, texts: bool = False
     ) -> Callable[[Mapping[str, object]], JobRun]:

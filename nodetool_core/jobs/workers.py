@@ -100,6 +100,12 @@ class Workers:
             with self._database.write() as connection:
                 connection.execute(delete(schema.workers).where(workers.id.in_(gone)))
 
+    def living(self) -> list[str]:
+        """Return the processes that reported not long ago, those of servers too."""
+        with self._database.read() as connection:
+            seen = workers.seen >= self._database.now(connection) - self._lease
+            return list(connection.execute(select(workers.id).where(seen)).scalars())
+
     def holders(self) -> dict[str, list[str]]:
         """Return the models that living workers hold, and who holds each."""
         found: dict[str, list[str]] = {}

@@ -117,6 +117,14 @@ def test_the_first_failure_cancels_what_waits(make_jobs: MakeJobs, tmp_path: Pat
     assert jobs.counts()[JobState.QUEUED] == jobs.counts()[JobState.RUNNING] == 0
 
 
+def test_workers_are_those_that_are_there(make_jobs: MakeJobs) -> None:
+    jobs = make_jobs()
+    with JobExecutor(jobs) as executor:
+        assert executor.workers() == []
+        jobs.start()
+        assert executor.workers() == [jobs.workers.id]
+
+
 def test_a_full_queue_is_waited_for(make_jobs: MakeJobs, tmp_path: Path) -> None:
     jobs = make_jobs(JobSettings(workers=1, poll=0.02, queue_limit=2))
     jobs.start()
