@@ -11,8 +11,9 @@ and of coding the image. `known, ms over ours` is the difference from our own AP
 same image: the translation. The Hugging Face API knows such an answer by its bytes and codes
 nothing; MCP makes a preview and keeps the whole, which the others do not. ComfyUI's prompts are
 jobs, recorded and run one after another, and their results are kept: they are measured from the
-prompt, by their socket, to the bytes of the file, beside jobs of our own API. Qolaba's API is left
-out, for its requests are jobs and name no steps.
+prompt, by their socket, to the bytes of the file, beside jobs of our own API. So are Replicate's
+predictions, which are answered when they have ended. Qolaba's API is left out, for its requests are
+jobs and name no steps.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from serving_contenders import (
     IMAGE,
@@ -160,6 +161,20 @@ class Queued(Spoken):
         read(connection, f"/v1/files/{done['outputs']['image']['asset_id']}")
 
 
+@dataclass(frozen=True)
+class Predicted(Spoken):
+    """A prediction of Replicate's API that is waited for, with the file that it makes."""
+
+    def ask(self, connection: http.client.HTTPConnection, seed: int, steps: int) -> None:
+        body = json.dumps(self.body(seed, steps)).encode()
+        headers = {"Content-Type": "application/json", "Prefer": "wait"}
+        connection.request("POST", self.path, body, headers)
+        made = json.loads(connection.getresponse().read())
+        if made["status"] != "succeeded":
+            raise RuntimeError(f"{self.path} answers {made}")
+        read(connection, urlsplit(made["output"]).path)
+
+
 def graph(seed: int, steps: int) -> dict[str, object]:
     def node(name: str, **inputs: object) -> dict[str, object]:
         return {"class_type": name, "inputs": inputs}
@@ -252,6 +267,11 @@ SPOKEN: Final[Mapping[str, Spoken]] = {
         is_job=True,
     ),
     "comfyui": Prompted("/prompt", graph, is_job=True),
+    "replicate": Predicted(
+        f"/replicate/v1/models/{MODEL}/predictions",
+        lambda seed, steps: {"input": parameters(seed, steps) | {"image": DATA_URI}},
+        is_job=True,
+    ),
 }
 
 

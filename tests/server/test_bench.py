@@ -79,6 +79,6 @@ def test_every_dialect_has_its_row() -> None:
         env={**os.environ, "PYTHONPATH": str(BENCH.parent)},
     )
     assert done.returncode == 0, done.stderr
-    for name in ("nodetool", "openai", "a1111", "huggingface", "mcp"):
+    for name in ("nodetool", "openai", "a1111", "huggingface", "replicate", "mcp"):
         assert f"| {name} |" in done.stdout
     assert "first partial image" in done.stdout
