@@ -115,7 +115,7 @@ def call(
         "image_format": chosen.name,
         "idempotency_key": secrets.token_hex(16),
     }
-    with RemoteServer(url, token) as server:
+    with RemoteServer(url, token, lambda line: None if quiet else say(line)) as server:
         try:
             result = _called(server, workflow, texts, body, quiet=quiet)
         except NodetoolError as error:

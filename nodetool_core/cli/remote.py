@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote, urlsplit
 
@@ -26,6 +26,10 @@ _SECONDS: Final = 60.0
 """How long nothing may come: a stream of events says every 15 s that it is still there."""
 _TRIES: Final = 5
 """How often a stream that broke off is asked for again, with nothing new between."""
+_PATIENCE: Final = 120.0
+"""How long a server that is busy is asked again, in seconds."""
+_BUSY: Final = frozenset({429, 503})
+"""Statuses that may be over in a moment: `Retry-After` says when."""
 _OURS: Final = "Is it the address of `nodetool serve`?"
 
 
@@ -37,16 +41,22 @@ class RemoteServer:
     """
     A server, and a token for it. A context: its connections end with the block.
 
+    One that is busy is asked again when it says, for two minutes at most. Nothing is done twice by
+    that: files are known by their content, and runs by their key.
+
     Args:
         url: Its address, as people write it.
         token: Empty where it needs none.
+        on_wait: Called with a line for people before each pause.
 
     Raises WrongUseError for what is no address, and its methods RemoteError, or WrongUseError for
     what the server refuses.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, on_wait: Callable[[str], None]) -> None:
         import httpx2
+
+        self._on_wait = on_wait
 
         self.url = _checked(url)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -113,18 +123,25 @@ class RemoteServer:
 
     def _stream(self, job_id: str, after: str) -> Iterator[tuple[str, JsonObject]]:
         """Yield the events of one connection, each with its number. Raises TransportError."""
-        headers = {"Last-Event-ID": after}
-        with self._client.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as response:
-            if response.status_code != 200:
+        headers, path = {"Last-Event-ID": after}, f"/v1/jobs/{job_id}/events"
+        until = time.monotonic() + _PATIENCE
+        while True:
+            with self._client.stream("GET", path, headers=headers) as response:
+                if response.status_code == 200:
+                    yield from self._events_in(response, after)
+                    return
                 response.read()
+            if not self._waits(response, until):
                 raise _refusal(response, self.url)
-            number = after
-            for line in response.iter_lines():
-                field, _, value = line.partition(": ")
-                if field == "id":
-                    number = value
-                elif field == "data":
-                    yield number, _object_in(value, self.url)
+
+    def _events_in(self, response: httpx2.Response, after: str) -> Iterator[tuple[str, JsonObject]]:
+        number = after
+        for line in response.iter_lines():
+            field, _, value = line.partition(": ")
+            if field == "id":
+                number = value
+            elif field == "data":
+                yield number, _object_in(value, self.url)
 
     def _object(
         self,
@@ -144,15 +161,30 @@ class RemoteServer:
     ) -> httpx2.Response:
         import httpx2
 
-        try:
-            response = self._client.request(method, path, json=body, content=content)
-        except httpx2.TransportError as error:
-            message = f"can't be reached: {str(error) or type(error).__name__}."
-            hint = "Start it with `nodetool serve`, or correct the address."
-            raise RemoteError(Problem("server_unreachable", self.url, message, hint)) from error
-        if response.status_code >= 400:
-            raise _refusal(response, self.url)
-        return response
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                response = self._client.request(method, path, json=body, content=content)
+            except httpx2.TransportError as error:
+                message = f"can't be reached: {str(error) or type(error).__name__}."
+                hint = "Start it with `nodetool serve`, or correct the address."
+                raise RemoteError(Problem("server_unreachable", self.url, message, hint)) from error
+            if response.status_code < 400:
+                return response
+            if not self._waits(response, until):
+                raise _refusal(response, self.url)
+
+    def _waits(self, response: httpx2.Response, until: float) -> bool:
+        """Wait as long as a busy server says, and return whether it is to be asked again."""
+        seconds = response.headers.get("retry-after", "")
+        if response.status_code not in _BUSY or not (seconds.isascii() and seconds.isdigit()):
+            return False
+        pause = max(1, int(seconds[:9]))
+        if time.monotonic() + pause > until:
+            return False
+        self._on_wait(f"The server is busy; it is asked again in {pause} s.")
+        time.sleep(pause)
+        return True
 
 
 def _checked(url: str) -> str:

@@ -21,6 +21,7 @@ from nodes.nodetool.text import Concat
 from nodetool_core import Workflow
 from nodetool_core.cli import remote
 from nodetool_core.cli.remote_run import read_inputs
+from nodetool_core.server.security.middleware import RateLimiter
 from nodetool_core.server.v1 import jobs as job_routes
 from tests.cli.conftest import ROOT, Command
 from tests.server import nodes
@@ -220,6 +221,33 @@ def test_a_stream_that_breaks_off_goes_on_where_it_was(
     done = nodetool("call", server.url, "draw", "--set", "prompt=other", "--quiet")
     assert done.code == 0, done.err
     assert len(asked) > 2 and asked == sorted(asked) and asked[1] == 2
+
+
+@pytest.mark.slow
+def test_a_busy_server_is_asked_again(
+    nodetool: Command, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What hands the run in comes too early once, and so does what asks for its events."""
+    asked: list[str] = []
+
+    def wait(self: RateLimiter, client: str) -> float:
+        asked.append(client)
+        return 0.5 if len(asked) in (2, 4) else 0.0
+
+    monkeypatch.setattr(RateLimiter, "wait", wait)
+    done = nodetool("call", server.url, "draw", "--set", "prompt=busy")
+    assert done.code == 0, done.err
+    assert len(asked) == 7
+    assert done.err.count("The server is busy; it is asked again in 1 s.") == 2
+
+
+def test_a_server_that_stays_busy(nodetool: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "_PATIENCE", 0.0)
+    with LiveServer(
+        Path("busy"), {"draw": nodes.draw()}, nodes=nodes.NODES, rate=0.01, burst=1
+    ) as live:
+        done = nodetool("call", live.url, "draw", "--set", "prompt=x")
+    assert done.code == 1 and "error[rate_limited]" in done.err and "asked again" not in done.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs signals")
