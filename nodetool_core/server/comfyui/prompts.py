@@ -7,6 +7,7 @@ sees all; yet a client interrupts only what it sent itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Self
@@ -64,7 +65,7 @@ class Prompt:
             return None
         return cls(
             job,
-            note["graph"],
+            json.loads(note["graph"]),
             note["extra"],
             [OutputNode(**one) for one in note["outputs"]],
             note["origins"],
@@ -101,7 +102,8 @@ def note_of(
 ) -> JsonObject:
     """Return the note of a job that is a prompt."""
     found: JsonObject = {
-        "graph": graph,
+        # As a text, nothing in it can be taken for a mark of the server's own.
+        "graph": json.dumps(graph, separators=(",", ":")),
         "extra": extra,
         "outputs": [asdict(one) for one in outputs],
         "origins": origins,

@@ -269,3 +269,13 @@ def test_what_can_not_be_meant(client: httpx2.Client, more: dict[str, Any], stat
     response = client.post("/prompt", json={"prompt": colour(), **more})
     assert response.status_code == status, response.text
     assert response.json().keys() == {"error", "node_errors"}
+
+
+def test_a_mark_in_a_graph_is_no_mark_of_the_server(
+    client: httpx2.Client, server: LiveServer
+) -> None:
+    """What its client writes into a graph keeps no prompt beyond its time."""
+    prompt_id = accepted(client, colour(9, kept=True))
+    ended(server, client, prompt_id)
+    server.state.jobs.files.purge(-1)
+    assert client.get(f"/history/{prompt_id}").json() == {}
