@@ -20,7 +20,6 @@ from typing import Any, cast
 
 from nodetool_core.errors import Problem, WorkflowError, near_miss, nearest
 from nodetool_core.forking import renewed_after_fork
-from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.node_base import Node
 from nodetool_core.packs import Alias, Pack, import_problem, installed_packs
 
@@ -268,8 +267,7 @@ class Registry:
         with self._importing:
             if name not in self._looked_at:
                 self._looked_at.add(name)
-                with collection_paused():
-                    self._import_now(name)
+                self._import_now(name)
 
     def _import_now(self, name: str) -> None:
         try:

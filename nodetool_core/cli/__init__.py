@@ -16,8 +16,10 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the console script `nodetool`."""
-    from nodetool_core.cli.app import execute
+    from nodetool_core.garbage_collection import collection_paused
 
+    with collection_paused():
+        from nodetool_core.cli.app import execute
     # Torch's threads spin while they wait for one another; where other programs need the cores,
     # that makes a second of work minutes.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

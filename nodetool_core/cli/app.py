@@ -45,6 +45,9 @@ _COMMANDS: Final = {
 }
 """Each command, or group of commands, and the module and object behind it."""
 
+_SHORT: Final = frozenset({"validate", "graph", "examples", "nodes"})
+"""Commands that read, print and end: what the collector could free goes with the process."""
+
 PASS_THROUGH: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Settings of `run`, so that it refuses by itself what it can't place, with the way to say it."""
 
@@ -111,8 +114,15 @@ def execute(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
+    command = arguments[0] if arguments else ""
     with collection_paused():
-        app = make_app(arguments[0] if arguments else "")
+        app = make_app(command)
+        if command in _SHORT:
+            return _code_of(app, arguments)
+    return _code_of(app, arguments)
+
+
+def _code_of(app: typer.Typer, arguments: Sequence[str]) -> int:
     try:
         app(args=list(arguments), prog_name="nodetool")
     except SystemExit as ended:
