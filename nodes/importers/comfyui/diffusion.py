@@ -20,6 +20,7 @@ from nodes.importers.comfyui.values import (
     Prompt,
     Weights,
 )
+from nodes.importers.known_files import known_file
 from nodetool_core import ModelRef
 from nodetool_core.importing.draft import Handle, Unsupported
 
@@ -103,11 +104,17 @@ def _ref(reading: Reading, name: str, kind: str) -> tuple[dict[str, object], str
     """
     path = reading.file_name(name)
     address = reading.node.models.get(PurePosixPath(path).name, "")
-    page = _page(address)
+    page = _page(address) or _known(path)
     if not page:
         return {"type": kind, "repo_id": path}, ""
     options = "".join(f" --{key} {page[key]}" for key in ("path", "revision") if key in page)
     return {"type": kind, **page}, page["repo_id"] + options
+
+
+def _known(name: str) -> dict[str, str]:
+    """Return where the Hub has a file of a name; nothing where that is not known."""
+    found = known_file(name)
+    return {} if found is None else {"repo_id": found[0], "path": found[1]}
 
 
 def _is_file(ref: Mapping[str, object]) -> bool:

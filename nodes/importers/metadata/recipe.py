@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from nodes.importers.known_files import known_file
 from nodes.importers.metadata.fields import Fields
 from nodetool_core.importing.draft import Draft, Handle
 
@@ -127,6 +128,12 @@ class Writer:
         if ref is None:
             message = "the image names no model that can be had: the small one that ships is used."
             self._fields.about(field_name, message, hint)
+        elif (known := known_file(str(_name(ref)))) and "denoiser" not in ref:
+            ref = {**ref, "repo_id": known[0], "path": known[1]}
+            place = f"{known[0]} --path {known[1]}"
+            message = f"is the input 'model'; unless it is set, {place} is fetched from the Hub."
+            fetch = f"Fetch it before: nodetool models pull {place}."
+            self._fields.note(field_name, message, f"{fetch} {hint}")
         else:
             message = (
                 f"is the input 'model'; unless it is set, the file {_name(ref)!r} is looked for in"

@@ -2,18 +2,19 @@
 From a model reference to files on this machine.
 
 In this order: weights that ship with a pack, by their id; a path that exists (a directory in
-diffusers form, a single file, or `path` inside a directory); a file in the folders of models; a Hub
-id. What a reference
-stood for is recorded as a revision: the commit on the Hub, or a digest of the local files.
+diffusers form, a single file, or `path` inside a directory); a file in the folders of models, also
+under the name that a Hub repository has for it; a Hub id. What a reference stood for is recorded as
+a revision: the commit on the Hub, or a digest of the local files.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.errors import ModelError, Problem, nearest_file
 from nodetool_core.models.sources.assembled import assembled
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
 _Key = tuple[object, ...]
 
 _VAE_ALONE = f"{NETWORK}:vae"
+
+_GENERIC: Final = re.compile(
+    r"(?:model|vae|unet|diffusion_pytorch_model|pytorch_lora_weights|adapter_model|weights)"
+    r"(?:[.-].*)?"
+)
+"""Names of files that mean another one in each repository."""
 
 
 class Resolver:
@@ -183,7 +190,7 @@ class Resolver:
             if not path.exists():
                 raise _missing(path, name)
             return self._at(path, name, ref)
-        listed = self.folders.find(name, ref.type)
+        listed = self.folders.find(name, ref.type) or self._of_the_hub(ref)
         if listed is not None:
             return self._at(listed, name, ref)
         if name.lower().startswith(("http://", "https://")):
@@ -199,6 +206,21 @@ class Resolver:
         if _looks_like_path(name) or path.is_symlink():
             raise _missing(path, name)
         return None
+
+    def _of_the_hub(self, ref: ModelRef) -> Path | None:
+        """
+        Return the file of a Hub repository that the folders of models have under its own name.
+
+        Not for one of a revision, nor for names that mean another file in each repository.
+        """
+        name = PurePosixPath(ref.path or "").name
+        if not ref.repo_id or ref.revision or not name or _GENERIC.fullmatch(name):
+            return None
+        try:
+            return self.folders.find(name, ref.type)
+        except ModelError:
+            # Several files of the name, or a pickle: the repository's own is what is named.
+            return None
 
     def revision(self, ref: ModelRef) -> str | None:
         """

@@ -231,3 +231,25 @@ def test_parts_are_looked_for_where_each_belongs(
         "vae": "vae",
         "text_encoder": "text_encoder",
     }
+
+
+def test_a_file_of_the_hub_is_taken_from_the_folders(comfy: Path) -> None:
+    resolver = Resolver(folders=ModelFolders([comfy]))
+    found = resolver.local(ModelRef(repo_id="owner/name", path="split/flux.safetensors"))
+    assert found is not None and found.path.name == "flux.safetensors"
+    pinned = ModelRef(repo_id="owner/name", path="split/flux.safetensors", revision="v2")
+    assert resolver.local(pinned) is None
+    assert resolver.local(ModelRef(repo_id="owner/name", path="split/other.safetensors")) is None
+
+
+def test_of_several_files_of_its_name_none_is_taken(comfy: Path) -> None:
+    resolver = Resolver(folders=ModelFolders([comfy]))
+    named = ModelRef(type="hf.lora", repo_id="owner/name", path="style.safetensors")
+    assert resolver.local(named) is None
+
+
+def test_a_name_that_means_nothing_by_itself_is_not(comfy: Path) -> None:
+    write(comfy / "models" / "vae" / "diffusion_pytorch_model.safetensors")
+    resolver = Resolver(folders=ModelFolders([comfy]))
+    generic = ModelRef(repo_id="owner/name", path="vae/diffusion_pytorch_model.safetensors")
+    assert resolver.local(generic) is None

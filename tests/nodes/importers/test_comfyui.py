@@ -456,7 +456,7 @@ PARTS = {
             "latent_image": ["9", 0],
         },
     },
-    "11": {"class_type": "VAELoader", "inputs": {"vae_name": "ae.safetensors"}},
+    "11": {"class_type": "VAELoader", "inputs": {"vae_name": "mine.safetensors"}},
     "12": {"class_type": "VAEDecode", "inputs": {"samples": ["10", 0], "vae": ["11", 0]}},
     "13": {"class_type": "SaveImage", "inputs": {"images": ["12", 0], "filename_prefix": "flux"}},
 }
@@ -477,7 +477,7 @@ def test_a_sampler_that_is_put_together_from_parts() -> None:
     model = values(result, "1")["value"]
     assert model["denoiser"]["repo_id"] == "flux.safetensors"
     assert [one["repo_id"] for one in model["text_encoders"]] == ["t5.safetensors", "l.safetensors"]
-    assert model["vae"]["repo_id"] == "ae.safetensors" and said(result) == []
+    assert model["vae"]["repo_id"] == "mine.safetensors" and said(result) == []
 
 
 def test_a_guider_of_two_and_a_custom_sampler() -> None:

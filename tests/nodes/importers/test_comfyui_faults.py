@@ -127,11 +127,11 @@ INPUTS = {
 def test_a_part_of_its_own_in_the_place_of_the_models() -> None:
     content = fault("weights")
     content["6"]["inputs"]["text"] = "a fox"
-    content["20"] = {"class_type": "VAELoader", "inputs": {"vae_name": "ae.safetensors"}}
+    content["20"] = {"class_type": "VAELoader", "inputs": {"vae_name": "mine.safetensors"}}
     content["8"]["inputs"]["vae"] = ["20", 0]
     result = from_content(content)
     assert result.grade is Grade.WHOLE
-    assert values(result, "4")["value"]["vae"]["repo_id"] == "ae.safetensors"
+    assert values(result, "4")["value"]["vae"]["repo_id"] == "mine.safetensors"
 
 
 def test_what_a_muted_node_leads_to_is_no_loss() -> None:
