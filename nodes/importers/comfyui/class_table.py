@@ -562,6 +562,69 @@ SAMPLING: Final[Mapping[str, ComfyClass]] = {
     ),
 }
 
+_MATCHED: Final = ("First Match", "First Group")
+
+RECOGNITION: Final[Mapping[str, ComfyClass]] = {
+    "CameraAngle": ComfyClass(
+        "image",
+        {
+            "image": _IMAGE,
+            "horizontal_angle": _int(0, 0, 360),
+            "vertical_angle": _int(0, -30, 60),
+            "zoom": _float(5.0, 0.0, 10.0),
+        },
+        ("LOAD3D_CAMERA", "STRING"),
+    ),
+    "JsonExtractString": ComfyClass(
+        "utils/string", {"json_string": _text(multiline=True), "key": _text()}, ("STRING",)
+    ),
+    "LoadBackgroundRemovalModel": ComfyClass(
+        "loaders",
+        {"bg_removal_name": FileOf("background_removal", is_checked=False)},
+        ("BACKGROUND_REMOVAL",),
+    ),
+    "LoadDA3Model": ComfyClass(
+        "loaders",
+        {
+            "model_name": FileOf("geometry_estimation", is_checked=False),
+            "weight_dtype": _one_of(("default", "fp16", "bf16", "fp32")),
+        },
+        ("DA3_MODEL",),
+    ),
+    "ModelPatchLoader": ComfyClass(
+        "loaders", {"name": FileOf("model_patches", is_checked=False)}, ("MODEL_PATCH",)
+    ),
+    "QwenImageDiffsynthControlnet": ComfyClass(
+        "advanced/loaders/qwen",
+        {
+            "model": _MODEL,
+            "model_patch": _link("MODEL_PATCH"),
+            "vae": _VAE,
+            "image": _IMAGE,
+            "strength": _float(1.0, -10.0, 10.0),
+        },
+        ("MODEL",),
+        {"mask": _MASK},
+    ),
+    "RegexExtract": ComfyClass(
+        "utils/string",
+        {
+            "string": _text(multiline=True),
+            "regex_pattern": _text(multiline=True),
+            "mode": _one_of(_MATCHED),
+            "case_insensitive": _bool(True),
+            "multiline": _bool(False),
+            "dotall": _bool(False),
+            "group_index": _int(1, 0, 100),
+        },
+        ("STRING",),
+    ),
+    "RemoveBackground": ComfyClass(
+        "image", {"image": _IMAGE, "bg_removal_model": _link("BACKGROUND_REMOVAL")}, ("MASK",)
+    ),
+    "StringLength": ComfyClass("utils/string", {"string": _text(multiline=True)}, ("INT",)),
+}
+
 CLASSES: Final[Mapping[str, ComfyClass]] = {
     **IMAGES,
     **VALUES,
@@ -570,4 +633,5 @@ CLASSES: Final[Mapping[str, ComfyClass]] = {
     **PROMPTS,
     **PATCHES,
     **SAMPLING,
+    **RECOGNITION,
 }
