@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from nodes.huggingface.model_kinds import LoraModel, TextToImageModel
+from nodes.huggingface.model_kinds import IPAdapterModel, LoraModel, TextToImageModel
 from nodes.huggingface.text_to_image import TextToImage
-from nodetool_core import NodeError
+from nodetool_core import ImageData, NodeError
 from nodetool_core.errors import NodetoolError
 from nodetool_core.models.diffusers.loras.changes import LayerQuantized, add_layer
 from nodetool_core.models.diffusers.loras.layers import FileLayer
@@ -26,6 +26,8 @@ from tests.nodes.huggingface.lora_shapes import FOR_ALL, FOR_CONVOLUTIONS
 from tests.nodes.huggingface.module_digests import differences, digests
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_conditioning import draw
+from tests.nodes.huggingface.test_image_to_image import scene
+from tests.nodes.huggingface.test_shared_modules import failing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -427,3 +429,50 @@ def test_500_mutated_headers_give_one_clear_message_each(
             assert len(recorder.warnings) <= 2
         file.unlink()
     assert codes >= {"model_unreadable", "model_incomplete", "model_unfit"}, codes
+
+
+@pytest.mark.parametrize("shape", ["lora", "loha", "dora"])
+def test_loras_stay_where_weights_are_kept_in_host_memory(
+    shape: str, model: Callable[[str], str], tmp_path: Path
+) -> None:
+    repo_id = model("stable_diffusion")
+    layers, to = {}, tmp_path / "merged"
+    for component, path in (("unet", LINEAR), ("unet", CONVOLUTION), ("text_encoder", TEXT)):
+        stored = load_file(weights(repo_id, component))
+        name = next(one for one in stored if one.endswith(f"{path}.weight"))
+        made, merged = FOR_ALL[shape](np.random.default_rng(1), stored[name])
+        layer = path.replace(".", "_")
+        layers[f"lora_unet_{layer}" if component == "unet" else f"lora_te_{layer}"] = made
+        merged_copy(repo_id, component, {name: merged}, to)
+    loras = [LoraModel(repo_id=save_lora(tmp_path / "lora.safetensors", layers))]
+    images = []
+    for name, given in ((repo_id, loras), (str(to), [])):
+        models = ModelManager(device="cpu")
+        plain = draw(Recorder(models), name, loras=given)
+        before = digests(models)
+        # The second want of memory has the modules keep their weights in host memory.
+        with failing(models, 2):
+            images.append((plain, draw(Recorder(models), name, loras=given)))
+        assert differences(before, digests(models)) == []
+    (plain, offloaded), (wanted_plain, wanted_offloaded) = images
+    assert distance(plain, wanted_plain) <= 1 and distance(offloaded, wanted_offloaded) <= 1
+
+
+def test_a_lora_and_an_image_prompt_change_one_network(
+    model: Callable[[str], str],
+    adapter: Callable[[str, str], str],
+    recorder: Recorder,
+    tmp_path: Path,
+) -> None:
+    repo_id = model("stable_diffusion")
+    weight = load_file(weights(repo_id, "unet"))[f"{LINEAR}.weight"]
+    tensors, merged = FOR_ALL["loha"](np.random.default_rng(1), weight)
+    file = save_lora(tmp_path / "lora.safetensors", {kohya(LINEAR): tensors})
+    prompt = {
+        "ip_adapter_model": IPAdapterModel(repo_id=adapter("ip_adapter", "stable_diffusion")),
+        "ip_adapter_image": ImageData.of(scene(40, 40)),
+    }
+    got = draw(recorder, repo_id, loras=[LoraModel(repo_id=file)], **prompt)
+    changed = merged_copy(repo_id, "unet", {f"{LINEAR}.weight": merged}, tmp_path / "merged")
+    assert distance(got, draw(recorder, changed, **prompt)) <= 1
+    assert got != draw(recorder, repo_id, **prompt)
