@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from nodes.huggingface.model_kinds import EmbeddingModel
 from nodetool_core import NodeError
+from nodetool_core.models.diffusers.families import call_parameters
 from nodetool_core.models.diffusers.prompt_encoding import (
     EMBEDDING,
     Encoded,
@@ -92,10 +93,19 @@ def encoded_prompts(
         reading.open_embeddings(_files(files), texts.values(), stack, context)
         prompt = reading.encoded("prompt", texts["prompt"], texts["prompt_2"])
         negative = None
-        if texts["negative_prompt"] or not lease.pipeline.config.get(_ZEROS):
+        taken = call_parameters(type(lease.pipeline))
+        takes_negative = "negative_prompt_embeds" in taken
+        is_zero = not texts["negative_prompt"] and lease.pipeline.config.get(_ZEROS)
+        if takes_negative and not is_zero:
             negative = reading.encoded("negative_prompt", texts["negative_prompt"])
-    for name in (*texts, "clip_skip"):
-        left.pop(name, None)
+    # What the pipeline lacks stays, and is reported as not used.
+    done = {
+        "prompt": True,
+        "clip_skip": True,
+        "negative_prompt": takes_negative,
+        "prompt_2": "prompt_2" in taken,
+    }
+    left = {name: value for name, value in left.items() if not done.get(name)}
     return left | _arguments(prompt, negative, encoders)
 
 

@@ -116,6 +116,18 @@ def test_a_chunk_ends_at_a_comma(
         assert [len(one) for one in encoder.chunks(encoder.tokens(section, {}))] == sizes
 
 
+def test_pipelines_without_negative_prompts_take_weights(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    lcm = model("lcm")
+    texts = ("a lake", "a (lake:1.0)", "a (lake:1.5)")
+    made = [weighted(recorder, lcm, text).tobytes() for text in texts]
+    assert made[0] == made[1] == draw(recorder, lcm, guidance_scale=7.5).tobytes() != made[2]
+    assert recorder.warnings == ["prompt is read as 'a (lake:1.5)'."]
+    weighted(recorder, lcm, "a lake", negative_prompt="a tree")
+    assert recorder.warnings[1].startswith("negative_prompt is not used")
+
+
 @BOTH
 def test_clip_skip_leaves_out_layers(
     family: str, model: Callable[[str], str], recorder: Recorder
@@ -138,8 +150,12 @@ def test_the_second_encoder_may_have_a_prompt_of_its_own(
     assert plain.tobytes() != draw(recorder, xl, guidance_scale=7.5).tobytes()
     assert weighted(recorder, xl, "a lake", prompt_2="a hill").tobytes() == plain.tobytes()
     assert weighted(recorder, xl, "a lake", prompt_2="a (hill:1.4)") != plain
-    draw(recorder, model("stable_diffusion"), prompt_2="a hill")
-    assert any(warning.startswith("prompt_2 is not used") for warning in recorder.warnings)
+    recorder.events.clear()
+    for call in (draw, weighted):
+        call(recorder, model("stable_diffusion"), prompt="a lake", prompt_2="a hill")
+    assert [warning.partition(":")[0] for warning in recorder.warnings] == [
+        "prompt_2 is not used"
+    ] * 2
 
 
 def test_a_length_of_sequence_is_passed_on(model: Callable[[str], str], recorder: Recorder) -> None:
