@@ -201,7 +201,18 @@ class ModelRef(Reference):
 
     _text_field = "repo_id"
     _when_set = frozenset(
-        {"revision", "dtype", "quantization", "compile", "denoiser", "text_encoders", "vae"}
+        {
+            "revision",
+            "dtype",
+            "quantization",
+            "encoder_quantization",
+            "compile",
+            "step_cache",
+            "attention",
+            "denoiser",
+            "text_encoders",
+            "vae",
+        }
     )
 
     type: str = "hf.model"
@@ -227,16 +238,43 @@ class ModelRef(Reference):
         default=None,
         description="Number format to compute in; the device's own where none is named.",
     )
-    quantization: Literal["fp8"] | None = Field(
+    quantization: (
+        Literal[
+            "fp8", "torchao_int8", "torchao_float8", "quanto_int8", "quanto_int4", "quanto_float8"
+        ]
+        | None
+    ) = Field(
         default=None,
         description=(
             "`fp8` keeps the denoiser's weights in 8 bits: a quarter of float32, with a small loss"
-            " of detail."
+            " of detail. The others round its linear layers by torchao or quanto."
         ),
     )
+    encoder_quantization: (
+        Literal["torchao_int8", "torchao_float8", "quanto_int8", "quanto_int4", "quanto_float8"]
+        | None
+    ) = Field(default=None, description="The same for the text encoders.")
     compile: bool | None = Field(
         default=None,
         description="Compile the denoiser: slower the first time, faster from then on.",
+    )
+    step_cache: (
+        Literal["first_block", "taylor_seer", "mag", "pyramid_attention", "faster"] | None
+    ) = Field(
+        default=None,
+        description=(
+            "Have the transformer take from earlier steps what changes little: faster, with a"
+            " result near to the plain one."
+        ),
+    )
+    attention: (
+        Literal[
+            "native", "math", "efficient", "cudnn", "flex", "flash", "flash_3", "sage", "xformers"
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Code that computes attention; torch's own choice where none is named.",
     )
     denoiser: ModelRef | None = Field(
         default=None,

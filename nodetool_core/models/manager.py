@@ -168,11 +168,15 @@ class ModelManager(WeightsManager):
         other block; pipeline object and schedulers are the block's own. Raises ModelError with what
         to do where the model can't be had, RunCancelled where the run ends while waiting.
         """
+        from nodetool_core.models.calls.call_options import CallOptions
         from nodetool_core.models.calls.lease import Lease
 
         resolved = self.resolver.resolve(ref, context, task)
         model = self.table.model(ref, resolved, task)
         model.recipe.check(task)
+        options = CallOptions.of(ref)
+        if options != CallOptions():
+            options.check(model.recipe.class_of(task), model.name)
         self.table.begin(model)
         try:
             components, lent = self._borrow(model, task, context)
@@ -188,6 +192,7 @@ class ModelManager(WeightsManager):
                     self.runtime.call,
                     components,
                     model.states(components, self.runtime.replica),
+                    options=options,
                     widen=self.runtime.widen,
                     give_back=partial(self.runtime.give_back, model.device),
                 )

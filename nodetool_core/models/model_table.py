@@ -56,7 +56,8 @@ class ModelTable:
         Raises ModelError where its files are none that can be used.
         """
         from nodetool_core.models.calls.model import Model
-        from nodetool_core.models.components.recipes import Precision, recipe_for
+        from nodetool_core.models.components.component_key import Precision
+        from nodetool_core.models.components.recipes import recipe_for
 
         part = part_of(task)
 

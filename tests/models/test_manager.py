@@ -12,7 +12,8 @@ import torch
 
 from nodetool_core import ImageToImageModel, RunCancelled
 from nodetool_core.errors import ModelError
-from nodetool_core.models.components.recipes import Precision, recipe_for
+from nodetool_core.models.components.component_key import Precision
+from nodetool_core.models.components.recipes import recipe_for
 from nodetool_core.models.diffusers import assembly
 from nodetool_core.models.diffusers.modules import modules_of
 from nodetool_core.models.manager import ModelManager

@@ -87,7 +87,8 @@ class Batcher:
 
         Raises what it raises, and RunCancelled where the member's run is cancelled meanwhile.
         """
-        member.key = key_of(member.pipeline, member.arguments)
+        key = key_of(member.pipeline, member.arguments)
+        member.key = None if key is None else (key, member.lease.options)
         with self._changed:
             self._waiting.append(member)
         while not member.is_done:

@@ -9,9 +9,10 @@ their modules is put back, and all of them make room where memory runs out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from nodetool_core.models.calls.call_options import CallOptions
 from nodetool_core.models.components.networks import ModelPart
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Lease:
     """Leases whose modules its pipeline has as well."""
     low_memory: ExitStack | None = None
     """What ends the saving of memory, where it was begun."""
+    options: CallOptions = field(default_factory=CallOptions)
+    """How calls are computed."""
     widen: Callable[[Lease], int] = lambda lease: 0
     """Has it compute in float32; gives the bytes which that takes, 0 where it can't be."""
     give_back: Callable[[int], None] = lambda size: None

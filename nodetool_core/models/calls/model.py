@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import torch
 
     from nodetool_core.context import Pipeline
+    from nodetool_core.models.components.component_key import ComponentKey
     from nodetool_core.models.components.encoder_cache import EncoderCache
-    from nodetool_core.models.components.recipes import ComponentKey, Recipe
+    from nodetool_core.models.components.recipes import Recipe
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.residency.component import Component
     from nodetool_core.models.residency.devices import Device

@@ -18,7 +18,7 @@ were lent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from nodetool_core.context import Pipeline
     from nodetool_core.models.calls.lease import Lease
     from nodetool_core.models.residency.activation_memory import ActivationMemory, Meter
-    from nodetool_core.models.residency.module_state import ModuleState
     from nodetool_core.models.residency.weight_store import WeightStore
 
 _OUT_OF_MEMORY = re.compile(
@@ -58,7 +57,7 @@ class OomRecovery:
         pipeline raises.
         """
         pixels = pixels_of(lease.pipeline, arguments)
-        attempt = _Attempt(lease.pipeline, arguments, lease.all_states)
+        attempt = _Attempt(lease, arguments)
         name, device, context = lease.name, lease.device, lease.context
         with self._reserved(lease, pixels):
             if lease.low_memory is None:
@@ -144,11 +143,10 @@ class OomRecovery:
 class _Attempt:
     """A call that can be done again."""
 
-    def __init__(
-        self, pipeline: Pipeline, arguments: Mapping[str, object], states: Sequence[ModuleState]
-    ) -> None:
-        self.pipeline = pipeline
-        self._states = states
+    def __init__(self, lease: Lease, arguments: Mapping[str, object]) -> None:
+        self._lease = lease
+        self.pipeline = pipeline = lease.pipeline
+        self._states = lease.all_states
         self._arguments = arguments
         given: Any = arguments.get("generator")
         self._generators: list[torch.Generator] = (
@@ -163,7 +161,10 @@ class _Attempt:
 
     def run(self) -> object:
         try:
-            return self.pipeline(**self._arguments)
+            with self._lease.options.applied(
+                self.pipeline, self._arguments, self._lease.context.warn
+            ):
+                return self.pipeline(**self._arguments)
         except Exception:
             for state in self._states:
                 state.put_back()

@@ -26,7 +26,7 @@ from nodetool_core.models.diffusers.method_wrapper import MethodWrapper
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.models.components.recipes import ComponentKey
+    from nodetool_core.models.components.component_key import ComponentKey
 
 BOUND = 256 * 2**20
 """Bytes that are kept unless somebody says otherwise."""

@@ -15,11 +15,11 @@ import importlib
 import importlib.util
 import threading
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
+from nodetool_core.models.components.component_key import ComponentKey, Precision
 from nodetool_core.models.components.estimates import tensor_bytes, weight_files
 from nodetool_core.models.components.networks import (
     ModelPart,
@@ -51,42 +51,9 @@ if TYPE_CHECKING:
     from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.sources.repository_layout import Layout
     from nodetool_core.models.sources.resolved import ResolvedModel, ResolvedPart
-    from nodetool_core.references import ModelRef
 
 _HASH_LETTERS = 64
 """Length of a SHA-256 in hexadecimal, which is how the Hub's cache names large files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Precision:
-    """In which form weights are wanted: properties of a model reference."""
-
-    dtype: torch.dtype
-    quantization: str | None = None
-    compile: bool = False
-
-    @classmethod
-    def of(cls, ref: ModelRef, default: torch.dtype) -> Precision:
-        """Return what a reference asks for, on a device whose number format is `default`."""
-        import torch
-
-        return cls(
-            getattr(torch, ref.dtype) if ref.dtype else default, ref.quantization, bool(ref.compile)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class ComponentKey:
-    """Which weights. Two components with one key are one."""
-
-    source: str
-    """
-    The class, and the content of the files where the Hub's cache has it, else their directory.
-    """
-    part: str
-    """The subfolder, such as `unet`; empty where the content says all."""
-    variant: str | None
-    precision: Precision
 
 
 class Recipe(ABC):
@@ -137,7 +104,10 @@ class Recipe(ABC):
         content = _content(folder, files)
         source = content or f"{of.path}@{of.own_revision}"
         key = ComponentKey(
-            f"{source} {cls.__name__}", "" if content else part, used, self.precision
+            f"{source} {cls.__name__}",
+            "" if content else part,
+            used,
+            self.precision.of_part(name) if name else self.precision,
         )
         self.keys[name] = key
         self.estimates[key] = sum(
@@ -154,7 +124,7 @@ class Recipe(ABC):
             f"{content or f'{of.path}@{of.own_revision}'} {cls.__name__}",
             f"{part.prefix} {settings}",
             None,
-            self.precision,
+            self.precision.of_part(name),
         )
         self.keys[name] = key
         self.estimates[key] = tensor_bytes(of.path, self.precision.dtype.itemsize, part.prefix)
@@ -333,7 +303,11 @@ class PartRecipe(Recipe):
         super().__init__(resolved, precision)
         self._task = task
         self._class: type | None = None
-        ignored = {"quantization": precision.quantization, "compile": precision.compile}
+        ignored = {
+            "quantization": precision.quantization,
+            "encoder_quantization": precision.encoder_quantization,
+            "compile": precision.compile,
+        }
         self.remarks += [
             f"{prop} is not used: {resolved.name} is no whole model."
             for prop, value in ignored.items()

@@ -4,7 +4,8 @@ What is done to a component once, after it is read and before it goes to its dev
 The fast path of the library.
 
 Convolutions want their channels last on a card. `fp8` keeps a denoiser's weights in 8 bits and
-casts each layer to the number format of the computation as it runs (layerwise casting). Compiling
+casts each layer to the number format of the computation as it runs (layerwise casting). Other forms
+round linear layers by a library (`quantize.py`). Compiling
 is done for the blocks that repeat, which gives the speed of compiling all in a tenth of the time.
 Attention is torch's `scaled_dot_product_attention` without our doing.
 """
@@ -15,19 +16,14 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
+from nodetool_core.models.components.component_key import is_denoiser, is_text_encoder
+from nodetool_core.models.diffusers.quantize import quantize
 
 if TYPE_CHECKING:
     import torch
 
-    from nodetool_core.models.components.recipes import Precision
+    from nodetool_core.models.components.component_key import Precision
     from nodetool_core.models.residency.devices import Device
-
-_DENOISERS = ("unet", "transformer", "prior", "decoder")
-
-
-def is_denoiser(part: str) -> bool:
-    """Return whether a component is the network that runs at each step."""
-    return part.rpartition("_")[2].rstrip("0123456789") in _DENOISERS
 
 
 def optimize(module: torch.nn.Module, part: str, precision: Precision, device: Device) -> None:
@@ -43,8 +39,12 @@ def optimize(module: torch.nn.Module, part: str, precision: Precision, device: D
         isinstance(inner, torch.nn.Conv2d) for inner in module.modules()
     ):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if is_text_encoder(part) and precision.encoder_quantization:
+        quantize(module, precision.encoder_quantization)
     if not is_denoiser(part):
         return
+    if precision.quantization not in (None, "fp8"):
+        quantize(module, precision.quantization)
     if precision.quantization == "fp8":
         cast = getattr(module, "enable_layerwise_casting", None)
         if cast is None:
