@@ -165,6 +165,13 @@ GUESS_MODE = Field(
         " alone; Stable Diffusion and SDXL."
     ),
 )
+KEEP_SIZE = Field(
+    default="no",
+    description=(
+        "Whether the result has the size of `image` where a model can't take that: `resize` makes"
+        " it smaller and resizes it, `tiles` makes it in overlapping tiles of the model's size."
+    ),
+)
 COUNT = Field(
     default=1,
     ge=1,

@@ -172,8 +172,13 @@ _NOTES: Final = """\
   second encoder, and `max_sequence_length` for encoders whose length can be chosen.
 - `latents` is an output: what the image was decoded from, for families that expose it.
 - Images keep their size where it is between half and 2.25 times the area that the model was trained
-  at; others are resized to about that area, and the run warns. Inpainting, refinement and upscaling
+  at; others are resized to about that area, and the run warns before the first step. With
+  `keep_size` the result is resized back, or made in tiles. Inpainting, refinement and upscaling
   with a network keep the image's own size.
+- Models that were distilled to few steps (Turbo, Lightning, LCM, schnell, Hyper, DMD, Sana-Sprint),
+  by the names of the model, its denoiser or its LoRAs, run with the steps and the guidance that
+  they were made for, where those are the nodes' defaults. A number of steps in the name counts. The
+  run says what it sets.
 - Decoders that are published without their prior (Kandinsky 2.1 and 2.2, Stable Cascade,
   Wuerstchen) use the prior that the card of their repository names (`prior` in the front matter of
   its README.md): a Hub id or a directory, downloaded, checked and loaded like any other model. A

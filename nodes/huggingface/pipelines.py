@@ -115,9 +115,7 @@ def generate(
         else {"image": _image_argument(pipeline, model_input, reference_images)}
     )
     aligned: dict[str, object] = {
-        name: other
-        if model_size is None
-        else map_aligned(other, partial(_resized, size=model_size))
+        name: other if model_size is None else map_aligned(other, partial(resized, size=model_size))
         for name, other in (aligned_images or {}).items()
     }
     if isinstance(masks := aligned.pop("ip_adapter_masks", None), list):
@@ -176,7 +174,8 @@ def _ignore(message: str) -> None:
     return None
 
 
-def _resized(image: Image.Image, size: Size) -> Image.Image:
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image in a size."""
     return image if image.size == size else image.resize(size, _lanczos())
 
 
@@ -212,11 +211,31 @@ def _fit_to_model(
         return image
     if warns:
         context.warn(
-            f"image was resized from {given} to {fitting}, which the model can take.",
+            f"image was resized from {given} to {fitting}, which the model can take. The result has"
+            " that size.",
             given=tuple(given),
             used=tuple(fitting),
         )
     return image.resize(fitting, _lanczos())
+
+
+def say_that_size_is_kept(pipeline: Pipeline, image: Image.Image, context: Context) -> None:
+    """Warn, before a call, of a result that is made in another size and resized back."""
+    given = Size(*image.size)
+    any_area = any(quirk.any_area for quirk in quirks_of(type(pipeline).__name__))
+    fitting = supported_size(pipeline, given, any_area=any_area)
+    if fitting != given:
+        context.warn(
+            f"the result is made at {fitting}, which the model can take, and resized to {given}:"
+            " what is finer is lost.",
+            given=tuple(given),
+            used=tuple(fitting),
+        )
+
+
+def kept_in_size(made: Generated, source: Image.Image) -> Generated:
+    """Return what was made, with all images in the size of another one."""
+    return Generated([resized(image, source.size) for image in made.images], made.latents)
 
 
 def _stretch_to_square(pipeline: Pipeline, image: Image.Image, context: Context) -> Image.Image:

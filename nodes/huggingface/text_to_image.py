@@ -16,6 +16,7 @@ from nodes.huggingface.diffusion import (
     Images,
     image_outputs,
 )
+from nodes.huggingface.few_steps import with_few_steps
 from nodes.huggingface.model_kinds import (
     ControlNetModel,
     EmbeddingModel,
@@ -91,6 +92,7 @@ class TextToImage(DiffusionNode):
             "guidance_scale",
             *PROMPT_PROPERTIES,
         )
+        wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "text-to-image", conditioning, context
         ) as lease:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.conditioning import Conditioning, conditioned_pipeline
@@ -13,8 +13,14 @@ from nodes.huggingface.diffusion import (
     model_image,
     source_image,
 )
+from nodes.huggingface.few_steps import with_few_steps
 from nodes.huggingface.model_kinds import LoraModel, ReduxModel
-from nodes.huggingface.pipelines import Generated, generate
+from nodes.huggingface.pipelines import (
+    Generated,
+    generate,
+    kept_in_size,
+    say_that_size_is_kept,
+)
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -65,6 +71,13 @@ class EditByInstruction(DiffusionNode):
     shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     num_images: int = shared.COUNT
+    keep_size: Literal["no", "resize"] = Field(
+        default="no",
+        description=(
+            "Whether the result has the size of `image` where a model can't take that: `resize`"
+            " makes it smaller and resizes it."
+        ),
+    )
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
@@ -82,7 +95,12 @@ class EditByInstruction(DiffusionNode):
                     f"reference_images is not used: {type(pipeline).__name__} looks at one image."
                 )
                 references = []
-            wanted = self.property_values(*names)
+            wanted = with_few_steps(
+                self, self.property_values(*names), self.model, self.loras, context
+            )
+            keeps = self.keep_size == "resize"
+            if keeps:
+                say_that_size_is_kept(pipeline, source, context)
             made = generate(
                 lease,
                 wanted,
@@ -90,8 +108,11 @@ class EditByInstruction(DiffusionNode):
                 image=source,
                 reference_images=references,
                 count=self.num_images,
+                restore_size=keeps,
                 context=context,
             )
+            if keeps:
+                made = kept_in_size(made, source)
         return image_outputs(made, context, source)
 
 

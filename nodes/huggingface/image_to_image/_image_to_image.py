@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes.huggingface import diffusion as shared
+from nodes.huggingface.calls import seed_at
 from nodes.huggingface.conditioning import (
     Conditioning,
     conditioned_pipeline,
@@ -17,17 +19,31 @@ from nodes.huggingface.diffusion import (
     image_outputs,
     source_image,
 )
+from nodes.huggingface.few_steps import with_few_steps
 from nodes.huggingface.model_kinds import (
     ControlNetModel,
     EmbeddingModel,
     IPAdapterModel,
     LoraModel,
 )
-from nodes.huggingface.pipelines import generate
+from nodes.huggingface.pipelines import (
+    Aligned,
+    Generated,
+    generate,
+    kept_in_size,
+    resized,
+    say_that_size_is_kept,
+)
 from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
+from nodes.huggingface.tiled import generate_in_tiles
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from nodetool_core.context import Lease
 
 
 class ImageToImage(DiffusionNode):
@@ -86,6 +102,7 @@ class ImageToImage(DiffusionNode):
     clip_skip: int = shared.CLIP_SKIP
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     num_images: int = shared.COUNT
+    keep_size: Literal["no", "resize", "tiles"] = shared.KEEP_SIZE
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
@@ -98,20 +115,55 @@ class ImageToImage(DiffusionNode):
             "guidance_scale",
             *PROMPT_PROPERTIES,
         )
+        wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context
         ) as lease:
-            pipeline = lease.pipeline
-            made = generate(
-                lease,
-                wanted | conditioning_arguments(pipeline, conditioning, context),
-                seed=self.seed,
-                image=source,
-                aligned_images=conditioning.aligned_images(context),
-                count=self.num_images,
-                context=context,
-            )
+            wanted |= conditioning_arguments(lease.pipeline, conditioning, context)
+            made = self._made(lease, wanted, source, conditioning.aligned_images(context), context)
         return image_outputs(made, context, source)
+
+    def _made(
+        self,
+        lease: Lease,
+        wanted: Mapping[str, object],
+        source: Image.Image,
+        aligned: Mapping[str, Aligned],
+        context: Context,
+    ) -> Generated:
+        if self.keep_size == "tiles":
+            return Generated(
+                [
+                    resized(
+                        generate_in_tiles(
+                            lease,
+                            wanted,
+                            image=source,
+                            size=source.size,
+                            aligned_images=aligned,
+                            seed=seed_at(self.seed, index),
+                            progress_slice=(index, self.num_images),
+                            context=context,
+                        ),
+                        source.size,
+                    )
+                    for index in range(self.num_images)
+                ]
+            )
+        keeps = self.keep_size == "resize"
+        if keeps:
+            say_that_size_is_kept(lease.pipeline, source, context)
+        made = generate(
+            lease,
+            wanted,
+            seed=self.seed,
+            image=source,
+            aligned_images=aligned,
+            count=self.num_images,
+            restore_size=keeps,
+            context=context,
+        )
+        return kept_in_size(made, source) if keeps else made
 
 
 class LoadImageToImageModel(Node):

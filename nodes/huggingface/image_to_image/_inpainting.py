@@ -18,6 +18,7 @@ from nodes.huggingface.diffusion import (
     image_outputs,
     source_image,
 )
+from nodes.huggingface.few_steps import with_few_steps
 from nodes.huggingface.masks import Mask
 from nodes.huggingface.model_kinds import (
     ControlNetModel,
@@ -143,6 +144,7 @@ class Inpainting(DiffusionNode):
             "guidance_scale",
             *PROMPT_PROPERTIES,
         )
+        wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "inpainting", conditioning, context
         ) as lease:

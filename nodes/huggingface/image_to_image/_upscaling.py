@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from nodes._geometry import MAX_SIDE, Size, check_size, fitted_size, longest_side_of
 from nodes._pixels import with_profile
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.calls import seed_at
 from nodes.huggingface.conditioning import (
     Conditioning,
     conditioned_pipeline,
@@ -22,15 +21,16 @@ from nodes.huggingface.diffusion import (
     image_outputs,
     source_image,
 )
+from nodes.huggingface.few_steps import with_few_steps
 from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.realesrgan import check_installed
-from nodes.huggingface.tiles import TileBlender, grid_tiles, overlapping_tiles, with_margin
+from nodes.huggingface.tiled import generate_in_tiles
+from nodes.huggingface.tiles import grid_tiles, with_margin
 from nodes.huggingface.upscalers import Upscaler, load_upscaler
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 from nodetool_core.models.diffusers.families import call_parameters
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
-from nodetool_core.models.diffusers.sizes import native_size, side_multiple
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -242,37 +242,22 @@ class TiledRefinement(DiffusionNode):
         wanted = self.property_values(
             "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
         )
+        wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context
         ) as lease:
-            pipeline = lease.pipeline
-            multiple = side_multiple(pipeline)
-            size = _rounded(
-                (round(source.width * self.scale), round(source.height * self.scale)), multiple
+            aligned = {} if conditioning.controlnet.is_empty() else {"control_image": source}
+            image = generate_in_tiles(
+                lease,
+                wanted | conditioning_arguments(lease.pipeline, conditioning, context),
+                image=source,
+                size=(round(source.width * self.scale), round(source.height * self.scale)),
+                aligned_images=aligned,
+                overlap=self.tile_overlap,
+                seed=self.seed,
+                context=context,
             )
-            large = _resized(source, size)
-            native = native_size(pipeline) or size
-            tile = (min(native[0], size[0]), min(native[1], size[1]))
-            overlap = round(min(tile) * self.tile_overlap)
-            boxes = overlapping_tiles(size, tile, overlap)
-            blender = TileBlender(size, overlap)
-            for index, box in enumerate(boxes):
-                part = large.crop(box)
-                aligned_images = (
-                    {} if conditioning.controlnet.is_empty() else {"control_image": part}
-                )
-                output = generate(
-                    lease,
-                    wanted | conditioning_arguments(pipeline, conditioning, context),
-                    seed=seed_at(self.seed, index),
-                    image=part,
-                    aligned_images=aligned_images,
-                    progress_slice=(index, len(boxes)),
-                    restore_size=True,
-                    context=context,
-                )
-                blender.add(box, _resized(output.image, part.size))
-        return context.image_from_pil(with_profile(blender.image(), source))
+        return context.image_from_pil(with_profile(image, source))
 
 
 def with_transparency(enlarged: Image.Image, source: Image.Image) -> Image.Image:
