@@ -187,6 +187,16 @@ class FontRef(Reference):
 PartRole = Literal["denoiser", "text_encoder", "vae"]
 """What a part of a model is."""
 
+NumberFormat = Literal["float32", "float16", "bfloat16"]
+EncoderQuantization = Literal[
+    "torchao_int8", "torchao_float8", "quanto_int8", "quanto_int4", "quanto_float8"
+]
+Quantization = Literal["fp8", EncoderQuantization]
+StepCache = Literal["first_block", "taylor_seer", "mag", "pyramid_attention", "faster"]
+Attention = Literal[
+    "native", "math", "efficient", "cudnn", "flex", "flash", "flash_3", "sage", "xformers"
+]
+
 _LOCAL_PROVIDERS = frozenset({"", "empty", "huggingface", "hf", "local"})
 """Who runs a model of the Hub on this machine, in `image_model`."""
 
@@ -234,45 +244,32 @@ class ModelRef(Reference):
     revision: str | None = Field(
         default=None, description="Branch, tag or commit; the commit used is recorded."
     )
-    dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
+    dtype: NumberFormat | None = Field(
         default=None,
         description="Number format to compute in; the device's own where none is named.",
     )
-    quantization: (
-        Literal[
-            "fp8", "torchao_int8", "torchao_float8", "quanto_int8", "quanto_int4", "quanto_float8"
-        ]
-        | None
-    ) = Field(
+    quantization: Quantization | None = Field(
         default=None,
         description=(
             "`fp8` keeps the denoiser's weights in 8 bits: a quarter of float32, with a small loss"
             " of detail. The others round its linear layers by torchao or quanto."
         ),
     )
-    encoder_quantization: (
-        Literal["torchao_int8", "torchao_float8", "quanto_int8", "quanto_int4", "quanto_float8"]
-        | None
-    ) = Field(default=None, description="The same for the text encoders.")
+    encoder_quantization: EncoderQuantization | None = Field(
+        default=None, description="The same for the text encoders."
+    )
     compile: bool | None = Field(
         default=None,
         description="Compile the denoiser: slower the first time, faster from then on.",
     )
-    step_cache: (
-        Literal["first_block", "taylor_seer", "mag", "pyramid_attention", "faster"] | None
-    ) = Field(
+    step_cache: StepCache | None = Field(
         default=None,
         description=(
             "Have the transformer take from earlier steps what changes little: faster, with a"
             " result near to the plain one."
         ),
     )
-    attention: (
-        Literal[
-            "native", "math", "efficient", "cudnn", "flex", "flash", "flash_3", "sage", "xformers"
-        ]
-        | None
-    ) = Field(
+    attention: Attention | None = Field(
         default=None,
         description="Code that computes attention; torch's own choice where none is named.",
     )
@@ -403,14 +400,19 @@ def reference_types() -> dict[str, type[Reference]]:
 
 __all__ = [
     "AssetRef",
+    "Attention",
     "ColorRef",
+    "EncoderQuantization",
     "FolderRef",
     "FontRef",
     "ImageRef",
     "ImageSizeRef",
     "ImageToImageModel",
     "ModelRef",
+    "NumberFormat",
     "PartRole",
+    "Quantization",
     "Reference",
+    "StepCache",
     "reference_types",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.model_kinds import (
@@ -17,6 +17,16 @@ from nodes.huggingface.model_kinds import (
 )
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Field, ImageRef, Lane, ModelRef, Node
+from nodetool_core.references import (
+    Attention,
+    EncoderQuantization,
+    NumberFormat,
+    Quantization,
+    StepCache,
+)
+
+_UNSET = ("none", "default")
+"""Choices that leave a property of a model as it is."""
 
 _REPO = "Hub id such as `owner/name`, or a path on this machine."
 _FILE = "The safetensors file in it; empty where there is one alone."
@@ -240,6 +250,58 @@ class AssembleModel(Node):
                 "vae": _plain(self.vae) or self.base.vae,
             }
         )
+
+
+class ModelOptions(Node):
+    """
+    Says how a model is loaded and computed: number format, quantization, step cache, attention.
+    huggingface, model, dtype, fp16, fp8, int8, int4, quantization, cache, attention, compile, speed
+
+    What a family can't take, or is not installed, is refused by name before anything is loaded.
+
+    Use cases:
+    - Fit a large model into a small card
+    - Trade a little fidelity for speed
+    - Compute a model in float32 whose numbers overflow
+    """
+
+    lane = Lane.INLINE
+
+    model: TextToImageModel = Field(description="The model.")
+    dtype: Literal["default", NumberFormat] = Field(
+        default="default", description="Number format to compute in; the device's own by default."
+    )
+    variant: str = Field(default="", description="Weight variant such as `fp16`.")
+    quantization: Literal["none", Quantization] = Field(
+        default="none",
+        description=(
+            "What the denoiser's weights are kept in: `fp8`, or rounded by torchao or quanto."
+        ),
+    )
+    encoder_quantization: Literal["none", EncoderQuantization] = Field(
+        default="none", description="What the text encoders' weights are rounded to."
+    )
+    step_cache: Literal["none", StepCache] = Field(
+        default="none",
+        description="How the transformer takes from earlier steps what changes little.",
+    )
+    attention: Literal["default", Attention] = Field(
+        default="default", description="Code that computes attention in a transformer."
+    )
+    compile: bool = Field(
+        default=False,
+        description="Whether the denoiser is compiled: slower the first time, faster from then on.",
+    )
+
+    def process(self) -> Annotated[TextToImageModel, "The model, for any node that takes one."]:
+        names = ("dtype", "quantization", "encoder_quantization", "step_cache", "attention")
+        chosen: dict[str, object] = {name: getattr(self, name) for name in names}
+        set_here = {name: value for name, value in chosen.items() if value not in _UNSET}
+        if self.variant:
+            set_here["variant"] = self.variant
+        if self.compile:
+            set_here["compile"] = True
+        return self.model.model_copy(update=set_here)
 
 
 def _plain(part: ModelRef) -> ModelRef | None:

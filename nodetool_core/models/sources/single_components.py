@@ -7,6 +7,7 @@ base that a reference names, or from the repository of its family, whose texts a
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.errors import ModelError, Problem
@@ -35,6 +36,10 @@ _VAES: Final = {
 """Whose latents an autoencoder makes, to the family that has it."""
 
 
+_OF_XL: Final = re.compile(r"(?<![a-z])(sd[-_ ]?)?xl(?![a-z])", re.IGNORECASE)
+"""In the names of files for Stable Diffusion XL."""
+
+
 def configured(
     file: ResolvedModel, task: str, configuration: Configuration, base: str = ""
 ) -> ResolvedModel | None:
@@ -56,7 +61,7 @@ def configured(
     if component is None:
         raise _without_configuration(file.name, described)
     family = FAMILIES.get(base)
-    repo_id = family.base if family else base or _repository(described, kind)
+    repo_id = family.base if family else base or _repository(described, kind, file.path.name)
     if not repo_id:
         raise _without_configuration(file.name, described)
     texts = configuration(repo_id)
@@ -80,12 +85,15 @@ def _without_configuration(name: str, described: FileDescription) -> ModelError:
     )
 
 
-def _repository(described: FileDescription, kind: Kind) -> str:
+def _repository(described: FileDescription, kind: Kind, name: str) -> str:
     """Return the Hub id whose configuration a component in a file fits; empty for none."""
     if kind == "controlnet":
         return _CONTROLNETS.get(described.family or "", "")
     component = described.component(kind)
     made_for = described.family if described.kind == "checkpoint" else None
-    known = made_for or described.stated or _VAES.get((component and component.family) or "", "")
+    latents = (component and component.family) or ""
+    # By its tensors, an autoencoder of XL is one of Stable Diffusion 1; the name tells them apart.
+    named = "sdxl" if latents == "sd" and _OF_XL.search(name) else None
+    known = made_for or described.stated or named or _VAES.get(latents, "")
     family = FAMILIES.get(known)
     return family.base if family else ""
