@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nodetool_core.context import Pipeline
     from nodetool_core.models.components.component_key import ComponentKey
     from nodetool_core.models.components.encoder_cache import EncoderCache
-    from nodetool_core.models.components.recipes import Recipe
+    from nodetool_core.models.components.recipe import Recipe
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.models.residency.component import Component
     from nodetool_core.models.residency.devices import Device

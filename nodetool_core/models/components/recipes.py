@@ -11,16 +11,12 @@ prior are components of the decoder's recipe, under names of their own.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import threading
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from blake3 import blake3
-
-from nodetool_core.models.components.component_key import ComponentKey, Precision
-from nodetool_core.models.components.estimates import tensor_bytes, weight_files
+from nodetool_core.models.components.component_class import component_class, has_weights
+from nodetool_core.models.components.component_key import Precision
+from nodetool_core.models.components.estimates import weight_files
 from nodetool_core.models.components.networks import (
     ModelPart,
     load_part,
@@ -28,6 +24,7 @@ from nodetool_core.models.components.networks import (
     processor_in,
     tokenizer_in,
 )
+from nodetool_core.models.components.recipe import Recipe
 from nodetool_core.models.components.tokenizers import check_vocabularies, lock_tokenizers
 from nodetool_core.models.diffusers import assembly
 from nodetool_core.models.diffusers.families import SHARES_SUBMODULES
@@ -51,83 +48,6 @@ if TYPE_CHECKING:
     from nodetool_core.models.sources.hub import Hub
     from nodetool_core.models.sources.repository_layout import Layout
     from nodetool_core.models.sources.resolved import ResolvedModel, ResolvedPart
-
-_HASH_LETTERS = 64
-"""Length of a SHA-256 in hexadecimal, which is how the Hub's cache names large files."""
-
-
-class Recipe(ABC):
-    """How to make one model from its components. Safe to use from many threads."""
-
-    def __init__(self, resolved: ResolvedModel, precision: Precision) -> None:
-        self.resolved = resolved
-        self.precision = precision
-        self.keys: dict[str, ComponentKey] = {}
-        """Component to key."""
-        self.estimates: dict[ComponentKey, int] = {}
-        """Bytes that each component will take, by the headers of its files."""
-        self.remarks: list[str] = []
-        """What is reported each time the model is used."""
-
-    def check(self, task: str) -> None:  # noqa: B027 - most recipes have nothing to refuse
-        """Refuse a task that the model can't do, before anything is read. Raises ModelError."""
-
-    def class_of(self, task: str) -> type | None:
-        """
-        Return the class that does a task; None where only the weights can say.
-
-        Raises ModelError where the model can't do it.
-        """
-        return None
-
-    @abstractmethod
-    def read(self, part: str, waiting: Cancellable) -> torch.nn.Module:
-        """
-        Return a component with its weights, in host memory.
-
-        Takes seconds. Raises ModelError, RunCancelled.
-        """
-
-    @abstractmethod
-    def assemble(self, modules: Mapping[str, torch.nn.Module]) -> Pipeline | ModelPart:
-        """Return a pipeline (or a ModelPart) over components that were read. Raises ModelError."""
-
-    def _add(
-        self, name: str, of: ResolvedModel, part: str, folder: Path, files: list[Path], cls: type
-    ) -> None:
-        """
-        Add a component by its name here, and by what it is.
-
-        It is a part of a model, in files of a folder, of a class.
-        """
-        used = of.variant if of.variant and any(of.variant in file.name for file in files) else None
-        content = _content(folder, files)
-        source = content or f"{of.path}@{of.own_revision}"
-        key = ComponentKey(
-            f"{source} {cls.__name__}",
-            "" if content else part,
-            used,
-            self.precision.of_part(name) if name else self.precision,
-        )
-        self.keys[name] = key
-        self.estimates[key] = sum(
-            tensor_bytes(file, self.precision.dtype.itemsize) for file in files
-        )
-
-    def _add_file(self, name: str, part: ResolvedPart, config: Path, cls: type) -> None:
-        """Add a component whose weights are in a file, and its configuration in a folder."""
-        of = part.model
-        # Bases whose configurations differ make different modules of one file.
-        settings = blake3((config / "config.json").read_bytes()).hexdigest()[:16]
-        content = _content(of.path.parent, [of.path])
-        key = ComponentKey(
-            f"{content or f'{of.path}@{of.own_revision}'} {cls.__name__}",
-            f"{part.prefix} {settings}",
-            None,
-            self.precision.of_part(name),
-        )
-        self.keys[name] = key
-        self.estimates[key] = tensor_bytes(of.path, self.precision.dtype.itemsize, part.prefix)
 
 
 def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hub) -> Recipe:
@@ -180,7 +100,7 @@ class DirectoryRecipe(Recipe):
                 continue
             files = weight_files(folder, of.variant)
             cls = component_class(library, name) if files else None
-            if cls is not None and _has_weights(cls):
+            if cls is not None and has_weights(cls):
                 self._sources[prefix + part] = (of, layout, part, cls)
                 self._add(prefix + part, of, part, folder, files, cls)
         return layout
@@ -378,56 +298,3 @@ def part_folder(part: ResolvedPart) -> Path:
     """Return where the weights of a part lie in a folder: of a component, or of a whole model."""
     inside = part.model.path / part.component
     return inside if (inside / "config.json").is_file() else part.model.path
-
-
-def component_class(library: str, name: str) -> type | None:
-    """
-    Return the class of a component as `model_index.json` names it.
-
-    None where neither diffusers nor transformers has it.
-    """
-    if library in ("diffusers", "transformers"):
-        home: Any = importlib.import_module(library)
-    else:
-        home = _pipeline_module(library)
-    found = getattr(home, name, None)
-    return found if isinstance(found, type) else None
-
-
-def _pipeline_module(name: str) -> Any:
-    """
-    Return the module of a pipeline, by which it names classes of its own.
-
-    None where diffusers has none of that name.
-
-    diffusers 0.41 moved some to a place of their own, and no longer finds what repositories name by
-    them (its issue 14008), such as the decoder of Stable Cascade. So they are put back where it
-    looks.
-    """
-    pipelines = importlib.import_module("diffusers.pipelines")
-    moved = f"diffusers.pipelines.deprecated.{name}"
-    if not hasattr(pipelines, name) and name.isidentifier() and importlib.util.find_spec(moved):
-        setattr(pipelines, name, importlib.import_module(moved))
-    return getattr(pipelines, name, None)
-
-
-def _has_weights(cls: type) -> bool:
-    from diffusers import ModelMixin
-    from transformers import PreTrainedModel
-
-    return issubclass(cls, (ModelMixin, PreTrainedModel))
-
-
-def _content(folder: Path, files: list[Path]) -> str | None:
-    """
-    Return what the files hold, where that is known without reading them.
-
-    Links into the Hub's cache, named by SHA-256.
-    """
-    hashes = [file.readlink().name if file.is_symlink() else "" for file in files]
-    if not hashes or not all(len(name) == _HASH_LETTERS for name in hashes):
-        return None
-    config = folder / "config.json"
-    return blake3(
-        " ".join([*hashes, config.read_text(encoding="utf-8") if config.is_file() else ""]).encode()
-    ).hexdigest()

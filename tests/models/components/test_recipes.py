@@ -20,7 +20,7 @@ from PIL import Image
 from nodetool_core import Context, ImageToImageModel, RunCancelled
 from nodetool_core.context import Reporter
 from nodetool_core.errors import ModelError
-from nodetool_core.models.components.recipes import component_class
+from nodetool_core.models.components.component_class import component_class
 from nodetool_core.models.diffusers.deserialize import read_module
 from nodetool_core.models.manager import ModelManager
 from tests.nodes.huggingface.recorder import Recorder

@@ -33,7 +33,7 @@ from diffusers.pipelines.stable_diffusion.stable_unclip_image_normalizer import 
 )
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from nodetool_core.models.components.recipes import component_class
+from nodetool_core.models.components.component_class import component_class
 from tests.nodes.huggingface import tiny_controlnets as nets
 from tests.nodes.huggingface.tiny_kandinsky import kandinsky22_inpainting, kandinsky_inpainting
 from tests.nodes.huggingface.tiny_parts import (

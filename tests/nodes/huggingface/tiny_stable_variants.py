@@ -35,7 +35,7 @@ from transformers import (
     DPTImageProcessor,
 )
 
-from nodetool_core.models.components.recipes import component_class
+from nodetool_core.models.components.component_class import component_class
 from tests.nodes.huggingface.tiny_kandinsky import prior, prior_scheduler
 from tests.nodes.huggingface.tiny_language_models import bert, bert_tokenizer
 from tests.nodes.huggingface.tiny_parts import (

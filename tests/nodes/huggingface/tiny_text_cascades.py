@@ -17,7 +17,7 @@ from diffusers import (
 )
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from nodetool_core.models.components.recipes import component_class
+from nodetool_core.models.components.component_class import component_class
 from tests.nodes.huggingface.tiny_controlnets import outspoken
 from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenizer
 

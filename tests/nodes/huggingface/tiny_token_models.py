@@ -17,7 +17,7 @@ from diffusers import (
 )
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from nodetool_core.models.components.recipes import component_class
+from nodetool_core.models.components.component_class import component_class
 from tests.nodes.huggingface.tiny_image_models import karlo_decoder, karlo_enlargers
 from tests.nodes.huggingface.tiny_kandinsky import prior, prior_scheduler
 from tests.nodes.huggingface.tiny_parts import WIDTH, clip_config, clip_tokenizer
