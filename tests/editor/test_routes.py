@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from PIL import Image
 
+from nodetool_core.assets.encode import encode_image
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur, document
 
@@ -290,6 +291,12 @@ def test_files_that_are_dropped_are_told_apart(editor: LiveEditor, owner: httpx2
     comfy = {"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}
     assert read(json.dumps(comfy).encode(), "c.json")["kind"] in ("comfyui", "unknown")
     assert read(b"nothing", "x.bin")["kind"] == "unknown"
+    text = "a lake\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Model: small"
+    theirs = encode_image(Image.new("RGB", (8, 8)), "PNG", infotext=text)
+    other = read(theirs, "theirs.png")
+    assert (
+        other["upload"]["width"] == 8 and other["document"]["graph"]["nodes"] and other["notes"]
+    ), "both can be taken"
 
 
 def test_the_stream_tells_of_a_job_from_its_beginning(owner: httpx2.Client) -> None:
