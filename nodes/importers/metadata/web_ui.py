@@ -230,7 +230,7 @@ def _start(fields: Fields, recipe: Recipe) -> None:
     if recipe.second is None and (masked or fields.has("Denoising strength")):
         strength = fields.number("Denoising strength", IMAGE)
         recipe.strength = 0.75 if strength is None else strength
-        recipe.start_field = "Denoising strength" if strength is not None else masked[0]
+        recipe.start_field = masked[0] if masked else "Denoising strength"
     recipe.is_masked = bool(masked) and recipe.strength is not None
     if not recipe.is_masked:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from nodes.importers.metadata import fooocus, invokeai, novelai, web_ui
 from nodes.importers.metadata.fields import Fields
 from nodes.importers.metadata.importer import Reader
 from nodes.importers.metadata.recipe import Writer
-from nodetool_core import Workflow
+from nodetool_core import Workflow, WorkflowError
 from nodetool_core.assets.infotext import comment_text
 from nodetool_core.importing import NotRecognizedError, import_file
 from nodetool_core.importing.draft import Draft, Grade, Imported, Unsupported
@@ -348,3 +349,46 @@ def test_texts_that_were_cut_or_mixed(more: str, text: str, at: int) -> None:
     Writer(web_ui.recipe_of(fields), fields, draft).write()
     fields.close()
     draft.imported("photo", "photo.png")
+
+
+def damaged(content: bytes, drawn: random.Random) -> bytes:
+    """Return bytes with a few changed, taken out, put in or cut off."""
+    made = bytearray(content)
+    for _ in range(drawn.randint(1, 6)):
+        at = drawn.randrange(len(made) or 1)
+        how = drawn.random()
+        if how < 0.5:
+            made[at : at + 1] = bytes([drawn.randrange(256)])
+        elif how < 0.7:
+            del made[at : at + drawn.randint(1, 30)]
+        elif how < 0.95:
+            made[at:at] = bytes(drawn.randrange(32, 127) for _ in range(drawn.randint(1, 8)))
+        else:
+            del made[at:]
+    return bytes(made)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_thousand_damaged_files_leave_no_traceback_and_no_silent_loss(
+    tmp_path: Path, seed: int
+) -> None:
+    drawn, read = random.Random(seed), 0
+    path = tmp_path / "photo.txt"
+    for number in range(500):
+        path.write_bytes(damaged(ALL[number % len(ALL)].encode(), drawn))
+        try:
+            result = import_file(path, REGISTRY)
+        except WorkflowError:
+            continue
+        read += 1
+        json.dumps(result.document.to_json(), allow_nan=False)
+        for entry in report(result):
+            assert entry.nodes or entry.messages, entry
+    assert read > 50
+
+
+def test_a_strength_that_is_no_number(tmp_path: Path) -> None:
+    text = "a lake\nSteps: 20, Seed: 1, Size: 64x64, Denoising strength: much"
+    result = of_text(tmp_path, text)
+    assert values(result, "image")["strength"] == 0.75
+    assert fates(result)["Denoising strength"] == "lost"
