@@ -62,6 +62,16 @@ class SourceNode:
     """Its values, where the node as a whole is left out."""
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What the editor draws around some nodes."""
+
+    id: str
+    title: str
+    color: str
+    """As CSS has it; empty where it says none."""
+
+
 _LOST = frozenset({"left_out_node", "left_out_property"})
 
 
@@ -113,6 +123,21 @@ class Draft:
     """Nodes that are only kept where another node needs them."""
     missing: set[str] = field(default_factory=set)
     """Nodes of the other tool that have no outputs here, as notes name them."""
+    _members: dict[str, list[str]] = field(default_factory=dict)
+    """Ids of nodes by the frame that they are in."""
+    _frames: list[Frame] = field(default_factory=list)
+
+    def put_into(self, frame: str, node_id: str) -> None:
+        """Put a node into a frame, which may be written later; into none where it has no id."""
+        if frame:
+            self._members.setdefault(frame, []).append(node_id)
+
+    def frame(self, frame_id: str, title: str, color: str) -> bool:
+        """Write a frame around the nodes that are in it. False where there are none."""
+        is_needed = frame_id in self._members
+        if is_needed:
+            self._frames.append(Frame(frame_id, title, color))
+        return is_needed
 
     def add(
         self,
@@ -236,9 +261,15 @@ class Draft:
                 node_id: node for node_id, node in self.nodes.items() if node_id not in unused
             }
             self.edges = [edge for edge in self.edges if edge.target not in unused]
-        return WorkflowDocument(
-            name=name, graph=GraphRecord(nodes=list(self.nodes.values()), edges=self.edges)
-        )
+        graph = GraphRecord(nodes=list(self.nodes.values()), edges=self.edges)
+        frames = [
+            {"id": frame.id, "title": frame.title, "color": frame.color, "nodes": inside}
+            for frame in self._frames
+            if (inside := [name for name in self._members[frame.id] if name in self.nodes])
+        ]
+        document = WorkflowDocument(name=name, graph=graph)
+        more = {"editor": {"frames": frames, "version": 1}}
+        return document.model_copy(update=more) if frames else document
 
     def _fitting(self, prop: Property, value: Any, where: str) -> object:
         value = float(value) if prop.annotation is float and type(value) is int else value

@@ -3,7 +3,7 @@ The format that ComfyUI's editor saves, as plain nodes.
 
 The canvases of a file (`canvas`) become one list: a node's id has the ids of the instances in
 front of it (`57:3`), as in ComfyUI's own API format, and messages name the subgraphs. Nodes that
-only lead links are gone, groups are notes, and no canvas lies on another.
+only lead links are gone, groups are nodes of a class of their own, and no canvas lies on another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nodes.importers.comfyui.canvas import (
     tree_of,
 )
 from nodes.importers.comfyui.exposed import exposed
-from nodes.importers.comfyui.graph import ComfyNode, Form, form, forms
+from nodes.importers.comfyui.graph import GROUP, ComfyNode, Form, form, forms
 from nodes.importers.comfyui.widgets import named
 
 NOTES: Final = frozenset({"Note", "MarkdownNote"})
@@ -47,8 +47,9 @@ def read(content: Form) -> list[ComfyNode]:
     for node in nodes:
         # Of the instances of subgraphs, those that do not run are left.
         node.class_type = called.get(node.class_type, node.class_type)
-    top = [_group(number, group) for number, group in enumerate(forms(content, "groups"))]
-    return [*nodes, *top]
+    groups = forms(content, "groups")
+    _put_into_groups(nodes, [_box(group) for group in groups])
+    return [*nodes, *(_group(number, group) for number, group in enumerate(groups))]
 
 
 def _nodes(top: Canvas) -> list[ComfyNode]:
@@ -106,12 +107,39 @@ def _look(node: Form) -> dict[str, object]:
     return look | ({"width": size[0], "height": size[1]} if size else {})
 
 
+def _box(group: Form) -> tuple[float, float, float, float] | None:
+    """Return the corners of a group: left, upper, right, lower."""
+    found = group.get("bounding")
+    sides = [*found.values()] if isinstance(found, Mapping) else found
+    if not isinstance(sides, list) or len(sides) != 4:
+        return None
+    at, size = _pair(sides), _pair(sides[2:])
+    return None if at is None or size is None else (*at, at[0] + size[0], at[1] + size[1])
+
+
+def _put_into_groups(
+    nodes: list[ComfyNode], boxes: list[tuple[float, float, float, float] | None]
+) -> None:
+    """Note of each node the smallest group that its middle lies in."""
+    found = [(box, number) for number, box in enumerate(boxes) if box is not None]
+    found.sort(key=lambda one: (one[0][2] - one[0][0]) * (one[0][3] - one[0][1]))
+    for node in nodes:
+        if node.position is None or node.subgraph:
+            continue
+        size = _pair([node.look.get("width"), node.look.get("height")]) or (0.0, 0.0)
+        x, y = (at + side / 2 for at, side in zip(node.position, size, strict=True))
+        for (left, upper, right, lower), number in found:
+            if left <= x <= right and upper <= y <= lower:
+                node.group = f"group_{number}"
+                break
+
+
 def _group(number: int, group: Form) -> ComfyNode:
-    """Return a group of nodes as a note with its title."""
+    """Return a group of nodes, with its title and colour."""
     at = _pair(group.get("bounding"))
     look = {"color": group["color"]} if isinstance(group.get("color"), str) else {}
     title = str(group.get("title") or "")
-    return ComfyNode(f"group_{number}", "Note", {"text": ""}, title, at, look=look)
+    return ComfyNode(f"group_{number}", GROUP, {}, title, at, look=look)
 
 
 def _places(top: Canvas) -> dict[str, tuple[float, float]]:

@@ -20,7 +20,7 @@ from typing import Final
 
 from nodes.importers.comfyui import editor
 from nodes.importers.comfyui.canvas import DamagedError
-from nodes.importers.comfyui.graph import ComfyNode, Form, Link
+from nodes.importers.comfyui.graph import GROUP, ComfyNode, Form, Link
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing import NotRecognizedError
 
@@ -208,17 +208,24 @@ def _in_image(path: Path) -> dict[str, str]:
 
 
 def _dressed(nodes: list[ComfyNode], drawn: str) -> list[ComfyNode]:
-    """Return the nodes with the titles, places and colours that the editor's file has."""
+    """Return the nodes with the titles, places, colours and groups that the editor's file has."""
     try:
         shown = {node.id: node for node in read(json.loads(drawn))}
     except (ValueError, RecursionError, WorkflowError):
         return nodes
-    return [
-        replace(node, title=like.title or node.title, position=like.position, look=like.look)
+    dressed = [
+        replace(
+            node,
+            title=like.title or node.title,
+            position=like.position,
+            look=like.look,
+            group=like.group,
+        )
         if (like := shown.get(node.id)) and like.class_type == node.class_type
         else node
         for node in nodes
     ]
+    return [*dressed, *(node for node in shown.values() if node.class_type == GROUP)]
 
 
 def _refused(where: str, message: str, hint: str = _WANTED) -> NotRecognizedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Form: TypeAlias = Mapping[str, object]
 """An object of a file, whose fields may hold anything."""
@@ -44,6 +44,10 @@ class Inactive:
     """The node, as messages name it."""
 
 
+GROUP: Final = "LGraphGroup"
+"""The class of a group of nodes on the canvas, as if it were a node."""
+
+
 @dataclass
 class ComfyNode:
     """One node of a ComfyUI workflow."""
@@ -67,6 +71,8 @@ class ComfyNode:
     """Addresses of the files that it names."""
     unnamed: list[object] = field(default_factory=list)
     """Values of its form whose inputs are not known."""
+    group: str = ""
+    """The id of the group that is drawn around it: a node of the class GROUP."""
 
     @property
     def label(self) -> str:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodes.importers.comfyui import file
-from nodes.importers.comfyui.graph import ComfyNode, Inactive, Link
+from nodes.importers.comfyui.graph import GROUP, ComfyNode, Inactive, Link
 from nodes.importers.comfyui.reading import InactiveError, Reading
-from nodes.importers.comfyui.rules import OUTPUTS, RULES
+from nodes.importers.comfyui.rules import OUTPUTS, RULES, comment
 from nodes.importers.comfyui.values import Missing
 from nodetool_core.importing.draft import Draft, Imported, Unsupported
 
@@ -50,15 +50,22 @@ def import_nodes(
     draft = Draft(registry)
     outputs: dict[str, tuple[object, ...] | Missing] = {}
     needs: dict[str, set[str]] = {}
+    groups: list[Reading] = []
     for node in nodes:
         inputs = {key: _resolved(value, outputs) for key, value in node.inputs.items()}
         reading = Reading(node, inputs, draft)
-        outputs[node.id] = _followed(reading)
+        if node.class_type == GROUP:
+            groups.append(reading)
+        outputs[node.id] = () if node.class_type == GROUP else _followed(reading)
         needs[node.id] = {
             value.node
             for key, value in node.inputs.items()
             if isinstance(value, Link) and key not in reading.unneeded
         }
+    for group in groups:
+        color = group.node.look.get("color")
+        if not draft.frame(group.node.id, group.node.title, str(color or "")):
+            comment(group)
     _set_aside(nodes, needs, draft)
     _keep_stranded(nodes, needs, outputs, draft)
     return draft.imported(name, where)

@@ -171,6 +171,7 @@ class Reading:
         }
         self.draft.add(node_id, node_type, properties, where=self.node.label, ui=ui)
         self.source.nodes.append(node_id)
+        self.draft.put_into(self.node.group, node_id)
         if optional:
             self.draft.optional.add(node_id)
         return node_id

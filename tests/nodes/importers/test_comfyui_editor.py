@@ -265,6 +265,26 @@ def test_places_sizes_titles_colours_and_groups_are_kept() -> None:
     assert made["group_0"].ui_properties["position"] == {"x": 1.0, "y": 2.0}
 
 
+def test_groups_become_frames_around_their_nodes() -> None:
+    """A node is in the smallest group around its middle; a group without nodes is a note."""
+    content = content_of("faults/base")
+    by_id = {item["id"]: item for item in content["nodes"]}
+    by_id[5] |= {"pos": [100, 100], "size": [200, 100]}
+    by_id[7] |= {"pos": [-150, 300], "size": [200, 100]}
+    content["groups"] = [
+        {"title": "All", "bounding": [-500, -500, 5000, 5000], "color": "#3f789e"},
+        {"title": "Sample", "bounding": [90, 60, 220, 150]},
+        {"title": "Far", "bounding": {"0": 9000, "1": 9000, "2": 10, "3": 10}},
+    ]
+    document = from_content(content).document.to_json()
+    ids = {item["id"] for item in document["graph"]["nodes"]}
+    first, second = document["editor"]["frames"]
+    assert (first["title"], first["color"]) == ("All", "#3f789e")
+    assert (second["title"], second["nodes"]) == ("Sample", ["5"])
+    assert "5" not in first["nodes"] and set(first["nodes"]) <= ids
+    assert "group_2" in ids and not {"group_0", "group_1"} & ids
+
+
 def test_addresses_of_files_become_references_to_the_hub() -> None:
     content = content_of("faults/base")
     loader = next(item for item in content["nodes"] if item["id"] == 1)
