@@ -57,7 +57,7 @@ class Fake {
   }
 }
 
-const JOB: Job = { id: "j", workflow: "", label: "", state: "queued", priority: 0, kept: false, created: 0, started: null, ended: null, cancel_requested: false, problems: [], report: {}, outputs: {} };
+const JOB: Job = { id: "j", workflow: "", label: "", state: "queued", priority: 0, kept: false, prompts: [], created: 0, started: null, ended: null, cancel_requested: false, problems: [], report: {}, outputs: {} };
 
 let fake: Fake;
 

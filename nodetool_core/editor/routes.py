@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -33,6 +34,7 @@ from nodetool_core.editor.known_results import KnownResults
 from nodetool_core.editor.layout import positions
 from nodetool_core.editor.model_routes import ModelRoutes
 from nodetool_core.editor.ports import ports_of
+from nodetool_core.editor.prompts import prompts_of
 from nodetool_core.editor.reading import read_file
 from nodetool_core.editor.routing import (
     BrowserRoute,
@@ -246,7 +248,8 @@ class EditorRoutes:
 
     def run(self, wanted: EditorRunRequest) -> JobAnswer:
         """Run a workflow as a job, with the rights of the owner."""
-        base, _ = self.files.place(wanted.name)
+        base, inside = self.files.place(wanted.name)
+        document = WorkflowDocument.from_json(wanted.workflow)
         job = self._state.jobs.submit(
             JobRequest(
                 workflow=wanted.workflow,
@@ -262,18 +265,23 @@ class EditorRoutes:
                     previews=wanted.previews,
                     note={
                         "label": wanted.label or "",
-                        "needed": self._needed(wanted),
+                        "needed": self._needed(document, wanted, base, inside),
                         "anew": not wanted.use_cache,
+                        "prompts": prompts_of(document, wanted.inputs),
                     },
                 ),
             )
         )
         return self.jobs.answer(job)
 
-    def _needed(self, wanted: EditorRunRequest) -> list[Json]:
+    def _needed(
+        self,
+        document: WorkflowDocument,
+        wanted: EditorRunRequest,
+        base: Path,
+        inside: tuple[str, ...],
+    ) -> list[Json]:
         """Return the ids of the nodes that a run would compute, as far as is known."""
-        base, inside = self.files.place(wanted.name)
-        document = WorkflowDocument.from_json(wanted.workflow)
         found = check_document(
             self._state.engine, document, base=base, inside=inside, targets=wanted.targets
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
@@ -10,7 +11,7 @@ from PIL import Image
 from tests.editor.acting import RADIUS, run, set_radius, shown_radius
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
-from tests.editor.documents import blur
+from tests.editor.documents import blur, document
 
 
 def test_what_is_saved_is_in_the_file(page: EditorBrowser, editor: LiveEditor) -> None:
@@ -74,6 +75,36 @@ def test_the_gallery_keeps_a_result_and_opens_its_workflow(
     page.click_text("Open its workflow")
     page.wait_for(f"document.querySelector('{RADIUS}')?.value === '1.25'")
     assert page.evaluate("document.querySelector('.save-state').textContent") == "Read only"
+
+
+def test_the_gallery_finds_what_is_older_than_what_it_shows(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """By the words of a prompt; what lies between is read page by page."""
+    with editor.owner() as client:
+        for number in range(60):
+            told = {"name": "prompt", "value": f"{number} boats" if number else "an old lighthouse"}
+            words = document(
+                {
+                    "text": ("nodetool.input.StringInput", told),
+                    "out": ("nodetool.output.Output", {"name": "said"}),
+                },
+                ["text.output > out.value"],
+            )
+            job = client.post("/v1/runs", json={"workflow": words.to_json(), "name": "words"})
+        assert client.get(f"/v1/jobs/{job.json()['id']}?wait=60").json()["state"] == "done"
+    page = opened("blur", blur())
+    page.go(f"{editor.url}/editor/#/gallery")
+    page.wait_for("document.querySelectorAll('.gallery .job').length === 40")
+    page.set_field(".gallery .filter", "lighthouse old")
+    page.wait_for("document.querySelectorAll('.gallery .job').length === 1")
+    assert (
+        page.evaluate("document.querySelector('.job .prompt').textContent") == "an old lighthouse"
+    )
+    page.set_field(".gallery .filter", "boats")
+    page.wait_for("document.querySelectorAll('.gallery .job').length > 40")
+    page.set_field(".gallery .filter", "no such words")
+    page.wait_for("document.querySelector('.gallery .empty')")
 
 
 def test_an_image_that_a_workflow_made_is_dropped(

@@ -215,6 +215,7 @@ export interface Job {
   state: JobState;
   priority: number;
   kept: boolean;
+  prompts: string[];
   created: number;
   started: number | null;
   ended: number | null;

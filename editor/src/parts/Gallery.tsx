@@ -27,7 +27,10 @@ export default function Gallery() {
   useEffect(() => void loadHistory(), [keptOnly.value]);
   runTick.value;
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  const jobs = history.value.filter((job) => words.every((word) => `${job.workflow} ${job.label} ${JSON.stringify(job.report.seeds ?? "")}`.toLowerCase().includes(word)));
+  const jobs = history.value.filter((job) => {
+    const text = [job.workflow, job.label, ...job.prompts, JSON.stringify(job.report.seeds ?? "")].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
   // What is looked for may be older than what is here.
   const isShort = words.length > 0 && jobs.length < FEW && historyNext.value !== null && history.value.length < MOST_LOOKED_AT;
   useEffect(() => {
@@ -81,6 +84,7 @@ function JobRow({ job }: { job: Job }) {
           <Icon name="more" />
         </Menu>
       </header>
+      {job.prompts.length > 0 && <p class="prompt small muted" title={job.prompts.join("\n")}>{job.prompts.join(" · ")}</p>}
       {problem && <p class="problem bad">{problem.message} {problem.hint}</p>}
       <div class="thumbs">
         {images.slice(0, shown).map((image, index) => (

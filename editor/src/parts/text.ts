@@ -98,7 +98,7 @@ export const t = {
   useAsInput: "Use as input",
   openWorkflow: "Open its workflow",
   compare: "Compare",
-  filterGallery: "Workflow, seed",
+  filterGallery: "Prompt, workflow, seed",
   loadMore: "Show more",
   computedOf: (computed: number, cached: number) => `${computed} of ${computed + cached} computed`,
 

@@ -140,6 +140,9 @@ class JobAnswer(BaseModel):
     idempotency_key: str | None
     label: str = Field(default="", description="What the owner of the server calls it.")
     kept: bool = Field(default=False, description="Whether it stays however old it is.")
+    prompts: list[str] = Field(
+        default=[], description="The prompts of a workflow that the owner of the server has run."
+    )
     problems: list[ProblemAnswer] = Field(description="Why it did not end well.")
     report: dict[str, Any] = Field(description="How the run went: seeds, warnings, seconds.")
     outputs: dict[str, Any] = Field(description="Results by output name, once it has ended.")
@@ -150,7 +153,7 @@ class JobAnswer(BaseModel):
         fields = {
             name: getattr(job, name)
             for name in cls.model_fields
-            if name not in ("state", "problems", "report", "outputs", "label", "kept")
+            if name not in ("state", "problems", "report", "outputs", "label", "kept", "prompts")
         }
         report = {name: value for name, value in job.report.items() if name != "models"}
         return cls(
@@ -158,6 +161,7 @@ class JobAnswer(BaseModel):
             state=job.state.value,
             label=str(job.note.get("label", "")),
             kept=job.note.get("kept") is True,
+            prompts=prompts if isinstance(prompts := job.note.get("prompts"), list) else [],
             problems=problems,
             report=report,
             outputs=outputs,
