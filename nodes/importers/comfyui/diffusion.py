@@ -176,15 +176,18 @@ def load_network(name: str, kind: str) -> Callable[[Reading], tuple[object, ...]
 def lora(reading: Reading) -> tuple[object, ...]:
     weights = reading.take_as("model", Weights)
     strength = reading.number("strength_model", 1.0)
-    if reading.has("clip") and (other := reading.number("strength_clip", strength)) != strength:
-        reading.note(
-            f"strength_clip {other} has no counterpart: {strength} counts for both.",
-            level="warning",
-        )
     ref, _ = _ref(reading, "lora_name", "hf.lora")
-    ref["scale"] = strength
+    has_text = reading.has("clip")
+    ref |= lora_scales(strength, reading.number("strength_clip", strength) if has_text else None)
     reading.skip("clip")
     return replace(weights, loras=(*weights.loras, ref)), Part()
+
+
+def lora_scales(scale: float, text_encoder_scale: float | None) -> dict[str, float]:
+    """Return how much of a LoRA is applied, and of its text encoders' part where that differs."""
+    if text_encoder_scale is None or text_encoder_scale == scale:
+        return {"scale": scale}
+    return {"scale": scale, "text_encoder_scale": text_encoder_scale}
 
 
 def prompt_text(reading: Reading, name: str) -> Any:

@@ -74,11 +74,11 @@ def loras(reading: Reading) -> tuple[object, ...]:
         if entry.get("on") is not True:
             reading.note(f"{entry['lora']!r} is switched off, and left out.")
             continue
-        strength = entry.get("strength", 1.0)
-        if entry.get("strengthTwo") not in (None, strength):
-            message = f"strength {strength} counts for both, not {entry['strengthTwo']}."
-            reading.note(message, level="warning")
-        found.append({"type": "hf.lora", "repo_id": str(entry["lora"]), "scale": float(strength)})
+        second = entry.get("strengthTwo")
+        scales = diffusion.lora_scales(
+            float(entry.get("strength", 1.0)), None if second is None else float(second)
+        )
+        found.append({"type": "hf.lora", "repo_id": str(entry["lora"]), **scales})
     return replace(weights, loras=(*weights.loras, *found)), Part()
 
 
@@ -213,8 +213,8 @@ def load_all(reading: Reading) -> tuple[object, ...]:
     reading.usual("clip_skip", -1, 0)
     if (lora := reading.take("lora_name", "None")) != "None":
         strength = reading.number("lora_model_strength", 1.0)
-        reading.skip("lora_clip_strength")
-        ref: dict[str, object] = {"type": "hf.lora", "repo_id": str(lora), "scale": strength}
+        scales = diffusion.lora_scales(strength, reading.number("lora_clip_strength", strength))
+        ref: dict[str, object] = {"type": "hf.lora", "repo_id": str(lora), **scales}
         weights = replace(weights, loras=(*weights.loras, ref))
     else:
         reading.skip("lora_model_strength", "lora_clip_strength")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from nodes.importers.metadata.fields import Fields
@@ -22,9 +23,17 @@ _SYNTAX: Final = {
 _SHOWN: Final = 5
 
 
-def lora(name: str, scale: float) -> dict[str, object]:
+def lora(name: str, scale: float, text_encoder_scale: float | None = None) -> dict[str, object]:
     """Return the reference to a LoRA that a web UI calls by the name of its file."""
-    return {"type": "hf.lora", "repo_id": weights_file(name), "scale": scale}
+    ref: dict[str, object] = {"type": "hf.lora", "repo_id": weights_file(name), "scale": scale}
+    return ref if text_encoder_scale is None else ref | {"text_encoder_scale": text_encoder_scale}
+
+
+def _shown(ref: Mapping[str, object]) -> str:
+    """Return the scales of a LoRA in a line."""
+    scales = f"{ref['scale']:g}"
+    other = ref.get("text_encoder_scale")
+    return scales if other is None else f"{scales}, text encoders {other:g}"
 
 
 def weights_file(name: str) -> str:
@@ -57,13 +66,13 @@ def prompt_of(
     """
     loras: list[dict[str, object]] = []
     for kind, network, rest in _NETWORK.findall(text):
-        scale = _scale(fields, name, network, rest)
+        scales = _scales(fields, name, network, rest)
         if kind == "hypernet":
             fields.lost(name, f"the hypernetwork {network!r} has no counterpart, and is left out.")
         else:
-            loras.append(lora(network, scale))
+            loras.append(lora(network, *scales))
     if loras:
-        named = ", ".join(f"{one['repo_id']} ({one['scale']:g})" for one in loras)
+        named = ", ".join(f"{one['repo_id']} ({_shown(one)})" for one in loras)
         fields.note(name, f"names LoRAs, which are the property loras: {named}.")
     text = _NETWORK.sub("", text).strip() if _NETWORK.search(text) else text
     for what, pattern in _SYNTAX.items() if has_syntax else ():
@@ -74,18 +83,28 @@ def prompt_of(
     return text, loras
 
 
-def _scale(fields: Fields, name: str, network: str, rest: str) -> float:
-    """Return the scale behind the name of a network: one, or of the text encoder and the model."""
-    given = [part for part in rest.split(":")[1:] if part]
-    numbers: list[float] = []
-    for part in given:
-        number = finite(part.partition("=")[2] or part)
-        if number is None:
+def _scales(fields: Fields, name: str, network: str, rest: str) -> list[float]:
+    """
+    Return the scales behind the name of a network: of the model, and of the text encoders.
+
+    Texts have them the other way round, by their places or as `te=` and `unet=`.
+    """
+    places: list[float] = []
+    named: dict[str, float] = {}
+    for part in filter(None, rest.split(":")[1:]):
+        key, _, value = part.rpartition("=")
+        number = finite(value)
+        is_read = number is not None and (key in _SCALES if key else len(places) < len(_SCALES))
+        if number is None or not is_read:
             fields.lost(name, f"{part!r} of {network!r} has no counterpart, and is left out.")
+        elif key:
+            named[key] = number
         else:
-            numbers.append(number)
-    if len(numbers) > 1 and numbers[0] != numbers[1]:
-        message = f"{network!r} has the scales {numbers[:2]}: the second counts for both parts."
-        fields.about(name, message)
-        return numbers[1]
-    return numbers[0] if numbers else 1.0
+            places.append(number)
+    of_text = named.get("te", places[0] if places else 1.0)
+    of_model = named.get("unet", places[1] if len(places) > 1 else of_text)
+    return [of_model] if of_model == of_text else [of_model, of_text]
+
+
+_SCALES: Final = ("te", "unet")
+"""What the numbers behind the name of a network are, in their order."""

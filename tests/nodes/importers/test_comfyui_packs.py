@@ -44,7 +44,7 @@ def test_lists_of_loras_and_seeds() -> None:
         "Power Lora Loader (rgthree)",
         model=["1", 0],
         clip=["1", 1],
-        lora_1={"on": True, "lora": "snow.safetensors", "strength": 0.5},
+        lora_1={"on": True, "lora": "snow.safetensors", "strength": 0.5, "strengthTwo": 0.25},
         lora_2={"on": False, "lora": "rain.safetensors", "strength": 1},
         **{"Add Lora": ""},
     )
@@ -52,7 +52,12 @@ def test_lists_of_loras_and_seeds() -> None:
     content["5"]["inputs"] |= {"model": ["20", 0], "seed": ["21", 0]}
     result = from_content(content)
     assert values(result, "5")["loras"] == [
-        {"type": "hf.lora", "repo_id": "snow.safetensors", "scale": 0.5}
+        {
+            "type": "hf.lora",
+            "repo_id": "snow.safetensors",
+            "scale": 0.5,
+            "text_encoder_scale": 0.25,
+        }
     ]
     assert values(result, "21") == {"value": -1} and said(result) == []
 
@@ -64,7 +69,7 @@ def test_loading_and_sampling_at_once() -> None:
         "1",
         "Efficient Loader",
         **{"ckpt_name": "a.safetensors", "vae_name": "Baked VAE", "clip_skip": -1},
-        **{"lora_name": "None", "lora_model_strength": 1, "lora_clip_strength": 1},
+        **{"lora_name": "a.pt", "lora_model_strength": 1, "lora_clip_strength": 0.5},
         **{"positive": "a lake", "negative": "blurry", "token_normalization": "none"},
         **{"weight_interpretation": "comfy", "empty_latent_width": 512},
         **{"empty_latent_height": 256, "batch_size": 1},
@@ -81,6 +86,8 @@ def test_loading_and_sampling_at_once() -> None:
     result = from_content(content)
     wanted = {"prompt": "a lake", "negative_prompt": "blurry", "width": 512, "seed": 7}
     assert values(result, "2") | wanted == values(result, "2") and said(result) == []
+    (lora,) = values(result, "2")["loras"]
+    assert (lora["repo_id"], lora["scale"], lora["text_encoder_scale"]) == ("a.pt", 1.0, 0.5)
 
 
 def test_tiles_texts_and_networks_of_their_own() -> None:

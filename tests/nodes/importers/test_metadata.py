@@ -169,6 +169,26 @@ def test_a_text_of_the_web_ui(tmp_path: Path) -> None:
     assert found["Seed"] == "same" and found["Model hash"] == "other form"
 
 
+@pytest.mark.parametrize(
+    ("written", "scales"),
+    [
+        ("0.8", (0.8, None)),
+        ("0.8:0.5", (0.5, 0.8)),
+        ("0.5:0.5", (0.5, None)),
+        ("te=0.2:unet=0.6", (0.6, 0.2)),
+        ("te=0.2", (0.2, None)),
+        ("1:unet=0.6", (0.6, 1.0)),
+    ],
+)
+def test_the_two_scales_of_a_lora(
+    tmp_path: Path, written: str, scales: tuple[float, float | None]
+) -> None:
+    result = of_text(tmp_path, A1111.replace("stars_v2:0.8>", f"stars_v2:{written}>"))
+    (lora,) = values(result, "image")["loras"]
+    assert (lora["scale"], lora.get("text_encoder_scale")) == scales
+    assert result.grade is Grade.WHOLE
+
+
 def test_a_second_pass_over_an_enlarged_image(tmp_path: Path) -> None:
     result = of_text(tmp_path, HIRES)
     assert values(result, "upscaled")["model"]["repo_id"] == "4x-UltraSharp.safetensors"
