@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from nodes.importers.comfyui.diffusion import encoders, image_latents, prompt_text
+from nodes.importers.comfyui.diffusion import encoders, image_latents
+from nodes.importers.comfyui.prompts import prompt_text
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import (
     EmptyLatents,
@@ -167,6 +168,10 @@ def combine(one: str, other: str) -> Callable[[Reading], tuple[object, ...]]:
         first, second = (reading.take_as(name, Prompt) for name in (one, other))
         texts = (first.text, second.text)
         reading.note("two prompts become one text, with a comma between.", level="warning")
+        for prompt in (first, second):
+            if prompt.other is not None:
+                reading.lost(f"the text {prompt.other!r} for CLIP-L alone is left out.")
+        first = replace(first, other=None)
         if not all(isinstance(text, str) for text in texts):
             begun = Handle(reading.add(CONCAT, {"a": texts[0], "b": ", "}, "begun"))
             text = Handle(reading.add(CONCAT, {"a": begun, "b": texts[1]}))
@@ -189,7 +194,6 @@ _FASTER = "is about speed alone, which makes no other image."
 RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "CFGNorm": SameAnyway(_ITS_PIPELINE),
     "CFGZeroStar": Patch(),
-    "CLIPSetLastLayer": Patch("the text encoder is used to its end", "clip"),
     "ChromaRadianceOptions": Patch(),
     "ConditioningAverage": combine("conditioning_to", "conditioning_from"),
     "ConditioningCombine": combine("conditioning_1", "conditioning_2"),

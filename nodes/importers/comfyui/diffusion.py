@@ -4,13 +4,13 @@ The rules for models, prompts and latents: all that leads to a sampler.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 
-from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.prompts import prompt_text
+from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.values import (
     EmptyLatents,
     ImageLatents,
@@ -29,13 +29,6 @@ MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
 
 _WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
 """How files of weights end."""
-
-_SYNTAX: Final = {
-    "weights": re.compile(r"(?<!\\)\([^()]+:\s*-?[\d.]+\s*\)"),
-    "embeddings": re.compile(r"embedding:[^\s,()]+"),
-    "choices at random": re.compile(r"(?<!\\)\{[^{}|]*\|[^{}]*\}"),
-}
-"""What ComfyUI finds in a text before a model sees it."""
 
 _UNION: Final = {
     "openpose": 0,
@@ -179,8 +172,7 @@ def lora(reading: Reading) -> tuple[object, ...]:
     ref, _ = _ref(reading, "lora_name", "hf.lora")
     has_text = reading.has("clip")
     ref |= lora_scales(strength, reading.number("strength_clip", strength) if has_text else None)
-    reading.skip("clip")
-    return replace(weights, loras=(*weights.loras, ref)), Part()
+    return replace(weights, loras=(*weights.loras, ref)), encoders(reading)
 
 
 def lora_scales(scale: float, text_encoder_scale: float | None) -> dict[str, float]:
@@ -188,20 +180,6 @@ def lora_scales(scale: float, text_encoder_scale: float | None) -> dict[str, flo
     if text_encoder_scale is None or text_encoder_scale == scale:
         return {"scale": scale}
     return {"scale": scale, "text_encoder_scale": text_encoder_scale}
-
-
-def prompt_text(reading: Reading, name: str) -> Any:
-    """Return a text for a model; note the syntax in it that only ComfyUI understands."""
-    text = reading.take(name, "")
-    if isinstance(text, str):
-        for what, pattern in _SYNTAX.items():
-            if found := pattern.findall(text):
-                reading.note(
-                    f"{what} in {name} ({', '.join(map(str, found[:5]))}) have no counterpart: the"
-                    " model reads them as they stand.",
-                    level="warning",
-                )
-    return text
 
 
 def encoders(reading: Reading) -> Part:
@@ -233,22 +211,28 @@ def encode_text(reading: Reading) -> tuple[object, ...]:
 
 
 def encode_text_of_two(reading: Reading) -> tuple[object, ...]:
-    """SDXL's two texts and sizes: the first text counts."""
-    text, other = prompt_text(reading, "text_g"), reading.take("text_l", "")
-    if other not in ("", text):
-        reading.lost(f"text_l has no counterpart: {other!r} is left out.")
+    """Read SDXL's two texts; its sizes are the pipeline's."""
     reading.skip("width", "height", "crop_w", "crop_h", "target_width", "target_height")
-    return (Prompt(text, encoders=encoders(reading)),)
+    return (_text_of_two(reading, "text_g", "text_l"),)
+
+
+def _text_of_two(reading: Reading, name: str, other_name: str) -> Prompt:
+    """Read a text, and the one that CLIP-L reads in its place where that is another."""
+    text, other = prompt_text(reading, name), prompt_text(reading, other_name)
+    is_same = known(other) in ("", known(text))
+    return Prompt(text, encoders=encoders(reading), other=None if is_same else other)
 
 
 def encode_text_for_flux(reading: Reading) -> tuple[object, ...]:
     """Read FLUX's two texts: T5's leads the image, CLIP's is a single vector beside it."""
-    text, other = prompt_text(reading, "t5xxl"), reading.take("clip_l", "")
-    if other not in ("", text):
-        message = f"clip_l {other!r} is not used: both encoders read t5xxl."
-        reading.note(message, level="warning")
-    guidance = reading.take("guidance", None)
-    return (Prompt(text, guidance=guidance, encoders=encoders(reading)),)
+    prompt = _text_of_two(reading, "t5xxl", "clip_l")
+    return (replace(prompt, guidance=reading.take("guidance", None)),)
+
+
+def last_layer(reading: Reading) -> tuple[object, ...]:
+    """Read texts with an encoder that is not used to its end."""
+    layer = -reading.whole("stop_at_clip_layer", -1)
+    return (replace(encoders(reading), layer=max(1, layer)),)
 
 
 def encode_text_of_refiner(reading: Reading) -> tuple[object, ...]:
@@ -362,6 +346,7 @@ def upscale(reading: Reading) -> tuple[object, ...]:
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "CLIPLoader": load_part("clip_name"),
+    "CLIPSetLastLayer": last_layer,
     "CLIPTextEncode": encode_text,
     "CLIPTextEncodeFlux": encode_text_for_flux,
     "CLIPTextEncodeSDXL": encode_text_of_two,

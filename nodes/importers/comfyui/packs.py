@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from nodes.importers.comfyui import diffusion, joining, plain, sampling, scaling
+from nodes.importers.comfyui.prompts import prompt_properties, prompt_text
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.comfyui.values import (
@@ -79,7 +80,7 @@ def loras(reading: Reading) -> tuple[object, ...]:
             float(entry.get("strength", 1.0)), None if second is None else float(second)
         )
         found.append({"type": "hf.lora", "repo_id": str(entry["lora"]), **scales})
-    return replace(weights, loras=(*weights.loras, *found)), Part()
+    return replace(weights, loras=(*weights.loras, *found)), diffusion.encoders(reading)
 
 
 def seed(reading: Reading) -> tuple[object, ...]:
@@ -185,8 +186,7 @@ def refine_in_tiles(reading: Reading) -> tuple[object, ...]:
         reading.note(f"{difference}.", level="warning")
     properties: dict[str, object] = {
         "model": weights.model,
-        "prompt": positive.text,
-        "negative_prompt": negative.text,
+        **prompt_properties(reading, REFINEMENT, weights, (positive, negative)),
         "image": image,
         "scale": reading.take("upscale_by", 1.0),
         "strength": reading.take("denoise"),
@@ -210,7 +210,8 @@ def load_all(reading: Reading) -> tuple[object, ...]:
     vae: object = own
     if reading.take("vae_name", "Baked VAE") != "Baked VAE":
         (vae,) = diffusion.load_part("vae_name")(reading)
-    reading.usual("clip_skip", -1, 0)
+    layer = -reading.whole("clip_skip", -1)
+    encoders = Part(layer=layer if layer > 1 else None)
     if (lora := reading.take("lora_name", "None")) != "None":
         strength = reading.number("lora_model_strength", 1.0)
         scales = diffusion.lora_scales(strength, reading.number("lora_clip_strength", strength))
@@ -220,7 +221,9 @@ def load_all(reading: Reading) -> tuple[object, ...]:
         reading.skip("lora_model_strength", "lora_clip_strength")
     reading.usual("token_normalization", "none")
     reading.usual("weight_interpretation", "comfy")
-    prompts = [Prompt(diffusion.prompt_text(reading, name)) for name in ("positive", "negative")]
+    prompts = [
+        Prompt(prompt_text(reading, name), encoders=encoders) for name in ("positive", "negative")
+    ]
     size = [reading.take(f"empty_latent_{side}", 512) for side in ("width", "height")]
     latents = EmptyLatents(size[0], size[1], reading.take("batch_size", 1))
     return weights, *prompts, latents, vae, own

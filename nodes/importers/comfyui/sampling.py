@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nodes.importers.comfyui.diffusion import use_part
+from nodes.importers.comfyui.prompts import prompt_properties
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.comfyui.values import (
@@ -257,8 +258,6 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     }
     properties: dict[str, object] = {
         "model": weights.model,
-        "prompt": positive.text,
-        "negative_prompt": guider.negative.text,
         "seed": sampling.seed,
         "num_inference_steps": steps.count,
         "guidance_scale": guider.scale if positive.guidance is None else positive.guidance,
@@ -287,6 +286,8 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     count = latents.count if isinstance(latents, (EmptyLatents, ImageLatents)) else 1
     several = count != 1
     properties |= more | ({"num_images": count} if several else {})
+    prompts = (positive, guider.negative)
+    properties |= prompt_properties(reading, node_type, weights, prompts, latents)
     is_flow = weights.is_flow or (isinstance(latents, EmptyLatents) and latents.is_flow)
     properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule), is_flow)
     use_part(reading, weights.model, "text_encoders", positive.encoders)

@@ -50,6 +50,8 @@ class Part:
 
     files: tuple[dict[str, object], ...] = ()
     """References to them."""
+    layer: int | None = None
+    """Which layer of a text encoder counts, from the last one, which is 1; None for the usual."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Prompt:
     """Images that the text speaks of."""
     encoders: Part = Part()
     """What reads the text."""
+    other: str | Handle | None = None
+    """What the first of two encoders, CLIP-L, reads in its place."""
 
 
 @dataclass(frozen=True)

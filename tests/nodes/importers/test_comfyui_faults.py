@@ -62,13 +62,12 @@ def test_what_only_comfyui_understands_in_a_prompt_is_said() -> None:
     result = from_content(fault("weights"))
     assert result.grade is Grade.NOTES
     assert [note.split(" have no")[0] for note in said(result)] == [
-        "CLIPTextEncode (6): weights in text ((a fox:1.4))",
-        "CLIPTextEncode (6): embeddings in text (embedding:EasyNegative)",
         "CLIPTextEncode (6): choices at random in text ({red|blue})",
     ]
     content = fault("weights")
     content["6"]["inputs"]["text"] = r"a fox \(animal: 3\), snow (deep)"
-    assert said(from_content(content)) == []
+    result = from_content(content)
+    assert said(result) == [] and values(result, "3")["prompt_syntax"] == "weighted"
 
 
 def test_requests_and_answers_that_hold_a_workflow() -> None:
@@ -165,7 +164,7 @@ def test_the_report_has_what_became_of_each_node() -> None:
     content["3"]["inputs"]["negative"] = ["6", 0]
     entries = {entry.node: entry for entry in report(from_content(content))}
     assert {node: str(entry.fate) for node, entry in entries.items()} == {
-        "KSampler (3)": "same",
+        "KSampler (3)": "other form",
         "CheckpointLoaderSimple (4)": "other form",
         "EmptyLatentImage (5)": "other form",
         "CLIPTextEncode (6)": "approximated",

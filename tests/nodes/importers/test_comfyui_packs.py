@@ -142,3 +142,72 @@ def test_union_networks_are_told_the_kind_of_the_image() -> None:
     content["5"]["inputs"] |= {"positive": ["23", 0], "negative": ["23", 1]}
     made = values(from_content(content), "5")
     assert made["control_mode"] == 1 and made["controlnet_conditioning_scale"] == 0.8
+
+
+def test_prompts_with_weights_and_embeddings() -> None:
+    content = content_of("text_to_image")
+    content["2"]["inputs"]["text"] = r"a [red] fox \(animal\), (snow:1.2), (deep)"
+    content["3"]["inputs"]["text"] = r"(embedding:bad\hands:1.1), embedding:worse.pt, [x]"
+    result = from_content(content)
+    made = values(result, "5")
+    assert made["prompt"] == r"a \[red\] fox \(animal\), (snow:1.2), (deep)"
+    assert made["negative_prompt"] == r"(embedding:hands:1.1), embedding:worse.pt, \[x\]"
+    assert made["prompt_syntax"] == "weighted"
+    assert [one["repo_id"] for one in made["embeddings"]] == ["bad/hands.safetensors", "worse.pt"]
+    assert result.grade is Grade.WHOLE
+
+
+@pytest.mark.parametrize("text", ["a lake", "a [red] fox", "a lake, BREAK", "a: b"])
+def test_prompts_without_syntax_stay_plain(text: str) -> None:
+    content = content_of("text_to_image")
+    content["2"]["inputs"]["text"] = text
+    result = from_content(content)
+    made = values(result, "5")
+    assert made["prompt"] == text and "prompt_syntax" not in made and said(result) == []
+
+
+def test_weights_for_other_families_are_said() -> None:
+    content = content_of("text_to_image")
+    content["2"]["inputs"]["text"] = "a (lake:1.2)"
+    content["1"]["inputs"]["ckpt_name"] = "flux1-dev-fp8.safetensors"
+    result = from_content(content)
+    assert "prompt_syntax" not in values(result, "5")
+    assert any("weights in prompt ((lake:1.2)) have no counterpart" in one for one in said(result))
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "skipped"),
+    [
+        ("dreamshaper_8", -2, 1),
+        ("dreamshaper_8", -1, None),
+        ("ponyDiffusionV6XL", -2, None),
+        ("ponyDiffusionV6XL", -3, 1),
+    ],
+)
+def test_layers_of_text_encoders(model: str, layer: int, skipped: int | None) -> None:
+    content = content_of("text_to_image")
+    content["1"]["inputs"]["ckpt_name"] = f"{model}.safetensors"
+    add(content, "20", "CLIPSetLastLayer", clip=["1", 1], stop_at_clip_layer=layer)
+    content["2"]["inputs"]["clip"] = content["3"]["inputs"]["clip"] = ["20", 0]
+    result = from_content(content)
+    assert values(result, "5").get("clip_skip") == skipped and said(result) == []
+
+
+def test_two_texts_of_xl_and_flux() -> None:
+    content = content_of("text_to_image")
+    sizes = {"width": 1024, "height": 1024, "crop_w": 0, "crop_h": 0}
+    sizes |= {"target_width": 1024, "target_height": 1024}
+    content["2"] = {
+        "class_type": "CLIPTextEncodeSDXL",
+        "inputs": {"clip": ["1", 1], "text_g": "a lake", "text_l": "(oil:1.2)", **sizes},
+    }
+    made = values(from_content(content), "5")
+    assert (made["prompt"], made["prompt_2"]) == ("(oil:1.2)", "a lake")
+    assert made["prompt_syntax"] == "weighted"
+    texts = {"clip_l": "oil", "t5xxl": "a lake", "guidance": 3.5}
+    content["2"] = {
+        "class_type": "CLIPTextEncodeFlux",
+        "inputs": {"clip": ["1", 1], **texts},
+    }
+    made = values(from_content(content), "5")
+    assert (made["prompt"], made["prompt_2"]) == ("oil", "a lake")
