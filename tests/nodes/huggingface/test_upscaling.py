@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
+import nodes.huggingface
 from nodes._geometry import check_size, longest_side_of
 from nodes.huggingface.image_to_image import (
     DiffusionUpscale,
@@ -208,6 +211,20 @@ def test_a_compact_network_adds_to_the_image(tmp_path: Path, recorder: Recorder)
         recorder,
     )
     assert result.tobytes() == image.resize((84, 68), Image.Resampling.NEAREST).tobytes()
+
+
+FLAT = [*itertools.product((0, 255), repeat=3), (200, 30, 90), (90, 10, 250), (128, 128, 128)]
+
+
+@pytest.mark.parametrize("colour", FLAT)
+def test_m20_the_network_that_ships_keeps_flat_colours_flat(
+    colour: tuple[int, int, int], recorder: Recorder
+) -> None:
+    flat = ImageData.of(Image.new("RGB", (24, 24), colour))
+    shipped = str(Path(nodes.huggingface.__file__).parent / "weights" / "tiny-upscaler")
+    enlarged = np.asarray(made_by(Upscale(image=flat, model=shipped), recorder), int)
+    away = np.abs(enlarged - np.array(colour))
+    assert away[16:-16, 16:-16].max() <= 2 and away.max() <= 6
 
 
 @pytest.mark.parametrize("channels", [1, 3])
