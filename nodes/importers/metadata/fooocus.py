@@ -9,9 +9,10 @@ from typing import Final
 
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.metadata.fields import Fields
-from nodes.importers.metadata.prompts import finite, lora, prompt_of, weights_file
+from nodes.importers.metadata.prompts import finite, lora, prompt_of, read_syntax, weights_file
 from nodes.importers.metadata.recipe import IMAGE, MODEL, Recipe
 from nodes.importers.metadata.recipe import TEXT_TO_IMAGE as GENERATING
+from nodes.importers.prompt_syntax import clip_skip
 
 _SAYS_NOTHING: Final = (
     *("version", "metadata_scheme", "base_model_hash", "refiner_model_hash", "created_by"),
@@ -31,7 +32,9 @@ def recipe_of(fields: Fields) -> Recipe:
     prompt, negative = _sent(fields, "prompt"), _sent(fields, "negative_prompt")
     prompt, loras = prompt_of(fields, "prompt", prompt)
     negative, _ = prompt_of(fields, "negative_prompt", negative)
-    recipe = Recipe(prompt, negative, model_field="base_model")
+    prompts = {"prompt": prompt, "negative_prompt": negative}
+    texts, syntax = read_syntax(fields, prompts, is_clip=True)
+    recipe = Recipe(texts["prompt"], texts["negative_prompt"], model_field="base_model")
     fields.skip(*_SAYS_NOTHING)
     if name := fields.text("base_model", MODEL):
         recipe.model = {"type": "hf.model", "repo_id": weights_file(name)}
@@ -45,6 +48,8 @@ def recipe_of(fields: Fields) -> Recipe:
         "guidance_scale": fields.number("guidance_scale", IMAGE),
         "seed": fields.whole("seed", IMAGE),
         "scheduler": _scheduler(fields),
+        "clip_skip": _clip_skip(fields),
+        **syntax,
     }
     _known_losses(fields)
     return recipe
@@ -94,6 +99,13 @@ def _scheduler(fields: Fields) -> str:
     return name
 
 
+def _clip_skip(fields: Fields) -> int | None:
+    """Return the layers that are left out besides the one that XL leaves out anyway."""
+    fields.usual("clip_skip", 1, 2)
+    skip = fields.whole("clip_skip", IMAGE)
+    return clip_skip(skip, for_xl=True) or None if skip else None
+
+
 def _known_losses(fields: Fields) -> None:
     fields.usual("sharpness", 0, 0.0)
     sampling = {"sharpness": "sharpening in the sampler", "adm_guidance": "guidance by the size"}
@@ -108,10 +120,5 @@ def _known_losses(fields: Fields) -> None:
         if named:
             shown = ", ".join(map(str, named))
             fields.note("styles", f"{shown}: their words stand in the prompts.")
-    fields.usual("clip_skip", 1, 2)
-    skip = fields.whole("clip_skip")
-    if skip and skip > 2:
-        message = f"{skip} has no counterpart: the text encoders are used as usual."
-        fields.lost("clip_skip", message)
     if not fields.has("refiner_model"):
         fields.skip("refiner_model", "refiner_switch", "refiner_swap_method")

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nodes.importers.metadata.fields import Fields
+from nodes.importers.prompt_syntax import embeddings_of, has_syntax
+from nodetool_core.models.diffusers.prompt_syntax import PromptError
 
 _NETWORK: Final = re.compile(r"<(lora|lyco|hypernet):([^<>:]{1,200})((?::[^<>:]{0,40})*)>")
 """How a prompt names a network that changes the model."""
 
-_SYNTAX: Final = {
-    "weights": re.compile(r"(?<!\\)\([^()]+?(?<!\\)\)|(?<!\\)\({2,}"),
-    "weakened words": re.compile(r"(?<!\\)\[[^\[\]:|]+\]"),
+_UNREAD: Final = {
     "words by steps": re.compile(r"(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]"),
-    "parts": re.compile(r"\b(?:BREAK|AND)\b"),
+    "parts": re.compile(r"\bAND\b"),
     "choices at random": re.compile(r"(?<!\\)\{[^{}|]*\|[^{}]*\}"),
 }
-"""What a web UI finds in a prompt before a model sees it."""
+"""What a web UI finds in a prompt before a model sees it, and our nodes do not."""
+_WEIGHTED: Final = {
+    "weights": re.compile(r"(?<!\\)\([^()]+?(?<!\\)\)|(?<!\\)\({2,}"),
+    "weakened words": re.compile(r"(?<!\\)\[[^\[\]:|]+\]"),
+    "parts": re.compile(r"\bBREAK\b"),
+    "embeddings": re.compile(r"embedding:[\w.-]+"),
+}
+"""What our nodes read where the model is one of Stable Diffusion 1, 2 or XL."""
 _SHOWN: Final = 5
 
 
@@ -54,15 +61,12 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def prompt_of(
-    fields: Fields, name: str, text: str, *, has_syntax: bool = True
-) -> tuple[str, list[dict[str, object]]]:
+def prompt_of(fields: Fields, name: str, text: str) -> tuple[str, list[dict[str, object]]]:
     """
     Return a prompt without the networks that it names, and these as LoRAs.
 
     Args:
         name: The field that notes are on.
-        has_syntax: Whether the tool reads weights and the like in it.
     """
     loras: list[dict[str, object]] = []
     for kind, network, rest in _NETWORK.findall(text):
@@ -75,12 +79,54 @@ def prompt_of(
         named = ", ".join(f"{one['repo_id']} ({_shown(one)})" for one in loras)
         fields.note(name, f"names LoRAs, which are the property loras: {named}.")
     text = _NETWORK.sub("", text).strip() if _NETWORK.search(text) else text
-    for what, pattern in _SYNTAX.items() if has_syntax else ():
-        if found := pattern.findall(text):
-            shown = ", ".join(found[:_SHOWN])
-            message = f"{what} ({shown}) have no counterpart: the model reads them as they stand."
-            fields.about(name, message)
     return text, loras
+
+
+def read_syntax(
+    fields: Fields, prompts: Mapping[str, str], embeddings: Sequence[str] = (), *, is_clip: bool
+) -> tuple[dict[str, str], dict[str, object]]:
+    """
+    Return prompts as our nodes read them, and the properties that say how.
+
+    Args:
+        prompts: By the fields that they stand in.
+        embeddings: Those that prompts name by a word alone.
+        is_clip: Whether the model is one of Stable Diffusion 1, 2 or XL.
+    """
+    for name, text in prompts.items():
+        for what, pattern in (_UNREAD if is_clip else _UNREAD | _WEIGHTED).items():
+            if found := pattern.findall(text):
+                shown = ", ".join(found[:_SHOWN])
+                message = f"{what} ({shown}) have no counterpart: the model reads them as they"
+                fields.about(name, f"{message} stand.")
+    if not is_clip:
+        return dict(prompts), {}
+    named = {name: _with_embeddings(text, embeddings) for name, text in prompts.items()}
+    refs: dict[str, dict[str, object]] = {}
+    for name, text in named.items():
+        try:
+            if not has_syntax(text):
+                continue
+        except PromptError as error:
+            fields.about(name, f"{error}: the model reads the prompts as they stand.")
+            return dict(prompts), {}
+        named[name], found_here = embeddings_of(text)
+        refs |= {str(ref["repo_id"]): ref for ref in found_here}
+    if not any(map(has_syntax, named.values())):
+        return named, {}
+    if refs:
+        fields.note(next(iter(prompts)), f"{', '.join(refs)}: looked for in the folders of models.")
+    return named, {"prompt_syntax": "weighted", "embeddings": list(refs.values()) or None}
+
+
+def _with_embeddings(text: str, embeddings: Sequence[str]) -> str:
+    """Return a prompt whose embeddings have the form that our nodes read."""
+    for name in embeddings:
+        word = rf"(?<![\w:]){re.escape(name)}(?!\w)"
+        # A name may have points in it: one behind it would count as part of it.
+        text = re.sub(rf"{word}(?=[.-])", f"embedding:{name} ", text, flags=re.IGNORECASE)
+        text = re.sub(word, f"embedding:{name}", text, flags=re.IGNORECASE)
+    return text
 
 
 def _scales(fields: Fields, name: str, network: str, rest: str) -> list[float]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from nodes.importers.metadata.fields import Fields
-from nodes.importers.metadata.prompts import finite, lora, prompt_of, weights_file
+from nodes.importers.metadata.prompts import finite, lora, prompt_of, read_syntax, weights_file
 from nodes.importers.metadata.recipe import (
     ENLARGED,
     IMAGE,
@@ -22,6 +22,7 @@ from nodes.importers.metadata.recipe import (
     Recipe,
     SecondPass,
 )
+from nodes.importers.prompt_syntax import FLOW, clip_skip, is_xl
 from nodetool_core.importing.infotext import read, size_of
 from nodetool_core.importing.samplers import scheduler_named
 
@@ -42,12 +43,6 @@ _MORE_SAMPLERS: Final[Mapping[str, str]] = {
 
 _USUAL_SCHEDULES: Final = frozenset({"", "simple", "normal", "sgm uniform", "automatic", "uniform"})
 """Schedules that mean about what our schedulers do by themselves."""
-
-_FLOW: Final = re.compile(
-    r"(?<![a-z])(?:flux|chroma(?![a-z])|sd3|stable-?diffusion-?3|qwen[-_ ]?image|z[-_ ]?image)",
-    re.IGNORECASE,
-)
-"""Names of flow-matching models, which step by Euler's rule."""
 
 _SAYS_NOTHING: Final = (
     *("Version", "App", "User", "Backend", "Pipeline", "Operations", "Created Date", "RNG"),
@@ -72,10 +67,11 @@ def recipe_of(fields: Fields) -> Recipe:
     is_flow = bool(
         fields.has("Distilled CFG Scale")
         or fields.has("Shift")
-        or (recipe.model and _FLOW.search(json.dumps(recipe.model)))
+        or (recipe.model and FLOW.search(json.dumps(recipe.model)))
     )
     recipe.properties = _properties(fields, is_flow)
     _hires(fields, recipe)
+    _prompts(fields, recipe, is_flow)
     _start(fields, recipe)
     _controls(fields, recipe)
     _known_losses(fields)
@@ -212,7 +208,7 @@ def _hires(fields: Fields, recipe: Recipe) -> None:
     if isinstance(steps, int) and 0 < second.strength < 1:
         # The web UI runs all steps of its second pass; here, `strength` of them are run.
         second.properties["num_inference_steps"] = min(100, max(1, round(steps / second.strength)))
-    for name, prop in (("Hires prompt", "prompt"), ("Hires negative prompt", "negative_prompt")):
+    for prop, name in _PROMPTS_OF_PASS.items():
         if fields.has(name):
             text, more = prompt_of(fields, name, fields.text(name, REFINED))
             second.properties[prop] = text
@@ -222,6 +218,50 @@ def _hires(fields: Fields, recipe: Recipe) -> None:
     for name in fields.names("Hires Module"):
         fields.usual(name, "Use same choices")
     recipe.second = second
+
+
+_PROMPTS_OF_PASS: Final = {"prompt": "Hires prompt", "negative_prompt": "Hires negative prompt"}
+"""The fields of the prompts of the second pass, by the properties that they become."""
+
+
+def _prompts(fields: Fields, recipe: Recipe, is_flow: bool) -> None:
+    """Read the syntax of the prompts, and how the text encoders read them."""
+    second = recipe.second.properties if recipe.second is not None else {}
+    prompts = {PROMPT: recipe.prompt, NEGATIVE: recipe.negative_prompt}
+    prompts |= {name: str(second[key]) for key, name in _PROMPTS_OF_PASS.items() if key in second}
+    embeddings = _embeddings(fields, " ".join(prompts.values()), is_flow)
+    texts, properties = read_syntax(fields, prompts, embeddings, is_clip=not is_flow)
+    recipe.prompt, recipe.negative_prompt = texts[PROMPT], texts[NEGATIVE]
+    second |= {key: texts[name] for key, name in _PROMPTS_OF_PASS.items() if name in texts}
+    recipe.properties |= properties
+    fields.usual("Clip skip", 1, 0)
+    skip = fields.whole("Clip skip", IMAGE)
+    if skip is None or skip < 2:
+        return
+    if is_flow:
+        fields.lost("Clip skip", f"{skip} has no counterpart for models of this kind.")
+        return
+    for_xl = is_xl(json.dumps(recipe.model), recipe.size)
+    recipe.properties["clip_skip"] = made = clip_skip(skip, for_xl=for_xl)
+    family = "XL, which leaves a layer out itself" if for_xl else "1"
+    message = (
+        f"{skip} is clip_skip {made}: the model is taken for one of Stable Diffusion {family}."
+    )
+    fields.note("Clip skip", message)
+
+
+def _embeddings(fields: Fields, text: str, is_flow: bool) -> list[str]:
+    """Return the embeddings that prompts name by a word alone."""
+    listed = fields.text("TI hashes", IMAGE)
+    names = [one.rpartition(":")[0].strip() for one in listed.split(",") if ":" in one]
+    if names and is_flow:
+        message = f"embeddings have no counterpart: {listed!r} are read as words."
+        fields.lost("TI hashes", message)
+        return []
+    for name in names:
+        if not re.fullmatch(r"[\w.-]+", name) or name.lower() not in text.lower():
+            fields.lost("TI hashes", f"the embedding {name!r} stands in no prompt as one word.")
+    return [name for name in names if re.fullmatch(r"[\w.-]+", name)]
 
 
 def _start(fields: Fields, recipe: Recipe) -> None:
@@ -294,10 +334,6 @@ def _number(text: str | None, default: float) -> float:
 
 def _known_losses(fields: Fields) -> None:
     """Note what has no counterpart, in words that say what the image lacks."""
-    fields.usual("Clip skip", 1, 0)
-    if skip := fields.whole("Clip skip"):
-        message = f"{skip} has no counterpart: the text encoders are used as they are made for."
-        fields.lost("Clip skip", message)
     fields.usual("Variation seed strength", 0, 0.0)
     if fields.has("Variation seed"):
         seed, share = fields.take("Variation seed"), fields.take("Variation seed strength")
@@ -310,7 +346,3 @@ def _known_losses(fields: Fields) -> None:
             value = fields.take(name)
             fields.lost(name, f"{value!r} is left out: faces and hands are not repainted here.")
     fields.skip(*(name for name in detailers if name == "ADetailer version"))
-    if fields.has("TI hashes"):
-        named = fields.text("TI hashes")
-        message = f"embeddings have no counterpart: {named!r} are read as words."
-        fields.lost("TI hashes", message)

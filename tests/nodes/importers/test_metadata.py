@@ -189,6 +189,47 @@ def test_the_two_scales_of_a_lora(
     assert result.grade is Grade.WHOLE
 
 
+PROMPTS = """a (fox:1.2), [snow] BREAK night, MyStyle.
+Negative prompt: easynegative, (bad_hands:1.1)
+Steps: 2, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, Model: {model}, Clip skip: 2, \
+TI hashes: "EasyNegative: c74b4e81, bad_hands: 12ab, mystyle: 34cd", Version: v1.10.1"""
+
+
+def test_weights_sections_and_embeddings(tmp_path: Path) -> None:
+    result = of_text(tmp_path, PROMPTS.format(model="dreamshaper_8"))
+    image = values(result, "image")
+    assert image["prompt"] == "a (fox:1.2), [snow] BREAK night, embedding:mystyle ."
+    assert image["negative_prompt"] == "embedding:EasyNegative, (embedding:bad_hands:1.1)"
+    assert (image["prompt_syntax"], image["clip_skip"]) == ("weighted", 1)
+    assert {one["repo_id"] for one in image["embeddings"]} == {
+        "EasyNegative.safetensors",
+        "bad_hands.safetensors",
+        "mystyle.safetensors",
+    }
+    assert result.grade is Grade.WHOLE
+    found = of_text(tmp_path, PROMPTS.format(model="animagineXL40_v4"))
+    assert values(found, "image")["clip_skip"] == 0
+
+
+def test_prompts_of_models_that_read_no_weights(tmp_path: Path) -> None:
+    result = of_text(tmp_path, PROMPTS.format(model="flux1-dev-Q8_0"))
+    image = values(result, "image")
+    assert not {"prompt_syntax", "embeddings", "clip_skip"} & set(image)
+    assert image["prompt"] == "a (fox:1.2), [snow] BREAK night, MyStyle."
+    found = fates(result)
+    assert found["Prompt"] == "approximated"
+    assert (found["Clip skip"], found["TI hashes"]) == ("lost", "lost")
+
+
+def test_a_weight_changes_the_image(tmp_path: Path) -> None:
+    text = "a lake, (snow:{}), night\nSteps: 2, Sampler: Euler, CFG scale: 5, Seed: 1, Size: 64x64"
+    made = []
+    for weight in (1.1, 1.9, 1.1):
+        document = of_text(tmp_path, text.format(weight)).document
+        made.append(Workflow.from_document(document, REGISTRY).run()["image"])
+    assert made[0] == made[2] and made[0] != made[1]
+
+
 def test_a_second_pass_over_an_enlarged_image(tmp_path: Path) -> None:
     result = of_text(tmp_path, HIRES)
     assert values(result, "upscaled")["model"]["repo_id"] == "4x-UltraSharp.safetensors"
@@ -209,7 +250,8 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     assert {"source.output > image.image", "mask.output > image.mask_image"} <= edges(result)
     found = fates(result)
     lost = {name for name, fate in found.items() if fate == "lost"}
-    assert lost == {"Clip skip", "Variation seed", "ADetailer model", "Token merging ratio"}
+    assert image["clip_skip"] == 1
+    assert lost == {"Variation seed", "ADetailer model", "Token merging ratio"}
 
 
 def test_a_flow_model_in_parts(tmp_path: Path) -> None:
@@ -240,7 +282,7 @@ def test_control_networks(tmp_path: Path) -> None:
     assert values(result, "edges") == {"low_threshold": 50, "high_threshold": 150}
     messages = " ".join(str(note) for note in result.notes)
     assert "guidance end '0.8'" in messages and "control_v11f1p_sd15_depth" in messages
-    assert fates(result)["TI hashes"] == "lost"
+    assert fates(result)["TI hashes"] == "lost"  # It stands in no prompt.
 
 
 def test_fooocus(tmp_path: Path) -> None:
