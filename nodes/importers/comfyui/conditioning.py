@@ -11,6 +11,7 @@ from nodes.importers.comfyui.diffusion import encoders, image_latents
 from nodes.importers.comfyui.prompts import prompt_text
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import (
+    Control,
     EmptyLatents,
     ImageLatents,
     Network,
@@ -18,7 +19,7 @@ from nodes.importers.comfyui.values import (
     Prompt,
     Weights,
 )
-from nodetool_core.importing.draft import Handle, Unsupported
+from nodetool_core.importing.draft import Handle
 
 CONCAT: Final = "nodetool.text.Concat"
 _UNCHANGED: Final = "the model is used without it"
@@ -92,19 +93,14 @@ def control_by_patch(reading: Reading) -> tuple[object, ...]:
     if reading.has("mask"):
         reading.lost("mask has no counterpart: the whole image is led.")
         reading.skip("mask")
-    if "controlnet" in weights.adapter:
-        raise Unsupported("a second ControlNet has no counterpart")
     file = str(network.ref["repo_id"])
     reading.note(f"{file!r} is looked for in the folders of models, as a ControlNet.")
     if "z-image" not in file.lower().replace("_", "-"):
         message = f"{file!r} is of a form that is known for Z-Image alone here; it may not fit."
         reading.note(message, level="warning")
-    led = {
-        "controlnet": network.ref,
-        "control_image": reading.take_as("image", Pixels).handle,
-        "controlnet_conditioning_scale": reading.take("strength", 1.0),
-    }
-    return (replace(weights, adapter={**weights.adapter, **led}),)
+    image = reading.take_as("image", Pixels).handle
+    led = Control(network, image, reading.take("strength", 1.0))
+    return (replace(weights, controls=(*weights.controls, led)),)
 
 
 def reference(reading: Reading) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import Final
 from nodes.importers.comfyui.prompts import prompt_text
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.values import (
+    Control,
     EmptyLatents,
     ImageLatents,
     Network,
@@ -266,19 +267,17 @@ def control(reading: Reading) -> tuple[object, ...]:
     """Both forms: of one conditioning, and of a positive and a negative one."""
     names = ("positive", "negative") if reading.has("positive") else ("conditioning",)
     prompts = [reading.take_as(name, Prompt) for name in names]
-    if any(prompt.control for prompt in prompts):
-        raise Unsupported("a second ControlNet has no counterpart")
-    reading.usual("start_percent", 0.0, 0)
-    reading.usual("end_percent", 1.0, 1)
     reading.skip("vae")
-    network = reading.take_as("control_net", Network)
-    properties = {
-        "controlnet": network.ref,
-        **({} if network.mode is None else {"control_mode": network.mode}),
-        "control_image": reading.take_as("image", Pixels).handle,
-        "controlnet_conditioning_scale": reading.take("strength", 1.0),
-    }
-    return tuple(replace(prompt, control=properties) for prompt in prompts)
+    led = Control(
+        reading.take_as("control_net", Network),
+        reading.take_as("image", Pixels).handle,
+        reading.take("strength", 1.0),
+        reading.take("start_percent", 0.0),
+        reading.take("end_percent", 1.0),
+    )
+    if (known(led.start), known(led.end)) != (0, 1):
+        reading.note("start and end are shares of the steps here, of the model's times there.")
+    return tuple(replace(prompt, controls=(*prompt.controls, led)) for prompt in prompts)
 
 
 def empty_latents(*, is_flow: bool = False) -> Callable[[Reading], tuple[object, ...]]:

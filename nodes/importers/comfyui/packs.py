@@ -16,6 +16,7 @@ from nodes.importers.comfyui.prompts import prompt_properties, prompt_text
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.comfyui.values import (
+    Adapter,
     EmptyLatents,
     ImageLatents,
     Known,
@@ -42,13 +43,13 @@ def image_encoder(reading: Reading) -> tuple[object, ...]:
 def adapt(reading: Reading) -> tuple[object, ...]:
     """Let a model follow an image; the weight of all layers is one here."""
     weights = reading.take_as("model", Weights)
-    if weights.adapter:
-        raise Unsupported("a second IP adapter has no counterpart")
-    adapter = {
-        "ip_adapter_model": reading.take_as("ipadapter", Network).ref,
-        "ip_adapter_image": reading.first(reading.take_as("image", Pixels)),
-        "ip_adapter_scale": reading.take("weight", 1.0),
-    }
+    mask = reading.take("attn_mask", None)
+    adapter = Adapter(
+        reading.take_as("ipadapter", Network).ref,
+        reading.first(reading.take_as("image", Pixels)),
+        reading.take("weight", 1.0),
+        mask.handle if isinstance(mask, Pixels) else None,
+    )
     reading.skip("clip_vision")
     usual = {
         "weight_type": ("linear", "original", "standard"),
@@ -61,7 +62,7 @@ def adapt(reading: Reading) -> tuple[object, ...]:
     }
     for name, values in usual.items():
         reading.usual(name, *values)
-    return (replace(weights, adapter=adapter),)
+    return (replace(weights, adapters=(*weights.adapters, adapter)),)
 
 
 def loras(reading: Reading) -> tuple[object, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nodes.importers.comfyui.diffusion import use_part
+from nodes.importers.comfyui.leading import leading_properties
 from nodes.importers.comfyui.prompts import prompt_properties
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
@@ -261,8 +262,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
         "seed": sampling.seed,
         "num_inference_steps": steps.count,
         "guidance_scale": guider.scale if positive.guidance is None else positive.guidance,
-        **(positive.control or {}),
-        **weights.adapter,
+        **leading_properties(reading, weights, positive),
         **{name: value for name, value in optional.items() if value is not None},
     }
     is_masked = isinstance(latents, ImageLatents) and latents.mask is not None

@@ -8,7 +8,7 @@ read as the images that they stand for, because one node of ours goes from image
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from nodetool_core.importing.draft import Handle
@@ -31,6 +31,36 @@ class Pixels:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A model of another kind, as the JSON of a reference."""
+
+    ref: dict[str, Any]
+    mode: int | None = None
+    """Which kind of image a ControlNet for several is given."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A ControlNet with the image that it follows, how closely, and in which of the steps."""
+
+    network: Network
+    image: Handle
+    scale: object = 1.0
+    start: object = 0.0
+    end: object = 1.0
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An IP adapter with the image that serves as a prompt, and where it counts."""
+
+    ref: Mapping[str, object]
+    image: Handle
+    scale: object = 1.0
+    mask: Handle | None = None
+
+
+@dataclass(frozen=True)
 class Weights:
     """A diffusion model, and what was put onto it."""
 
@@ -38,8 +68,10 @@ class Weights:
     loras: tuple[dict[str, Any], ...] = ()
     is_flow: bool = False
     """Whether it is known to be a flow-matching model, whose usual sampler is Euler's."""
-    adapter: Mapping[str, object] = field(default_factory=dict)
-    """Properties that lead it by an image."""
+    controls: tuple[Control, ...] = ()
+    """ControlNets that were put onto it."""
+    adapters: tuple[Adapter, ...] = ()
+    """Images that lead it as prompts do."""
     shift: object = None
     """By how much its noise schedule is shifted."""
 
@@ -55,22 +87,13 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Network:
-    """A model of another kind, as the JSON of a reference."""
-
-    ref: dict[str, Any]
-    mode: int | None = None
-    """Which kind of image a ControlNet for several is given."""
-
-
-@dataclass(frozen=True)
 class Prompt:
     """A text that conditions a model, with what else does."""
 
     text: str | Handle
     guidance: float | Handle | None = None
-    control: dict[str, Any] | None = None
-    """Properties that lead the model by a ControlNet."""
+    controls: tuple[Control, ...] = ()
+    """ControlNets that lead the model."""
     references: tuple[Pixels, ...] = ()
     """Images that the text speaks of."""
     encoders: Part = Part()

@@ -175,16 +175,16 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
     ).items()
     assert {
         "2.output > 9.prompt",
-        "6.output > 9.control_image",
+        "6.output > 9_controlnet_1.image",
+        "9_controlnet_1.output > 9.controlnets",
         "9.output > 10.image",
         "10.output > 12.image",
     } <= edges(result)
     assert "9.images > 16.value" in edges(result), "the whole batch is saved"
     first, second = values(result, "9"), values(result, "12")
-    assert (
-        first["controlnet"]["repo_id"] == "edges.safetensors"
-        and first["controlnet_conditioning_scale"] == 0.6
-    )
+    control = values(result, "9_controlnet_1")
+    assert (control["controlnet"]["repo_id"], control["scale"]) == ("edges.safetensors", 0.6)
+    assert (control["start"], control["end"]) == (0.0, 0.8)
     assert (
         first["num_images"] == 2
         and first["scheduler"] == "ResMultistepScheduler"
@@ -200,14 +200,13 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
     assert (
         second["strength"] == 0.5
         and second["num_inference_steps"] == 20
-        and "controlnet" not in second
+        and "12_controlnet_1" not in steps(result)
     )
     assert said(result) == [
         (
             "FreeU_V2 (11): has no counterpart: the model is used without it (b1 1.3, b2 1.4, s1"
             " 0.9, s2 0.2)."
         ),
-        "ControlNetApplyAdvanced (7): end_percent has no counterpart: 0.8 is left out.",
         (
             "KSampler (9): scheduler 'beta' has no counterpart beside ResMultistepScheduler: its"
             " usual steps are used."

@@ -211,3 +211,50 @@ def test_two_texts_of_xl_and_flux() -> None:
     }
     made = values(from_content(content), "5")
     assert (made["prompt"], made["prompt_2"]) == ("oil", "a lake")
+
+
+def test_several_controlnets_for_parts_of_the_steps() -> None:
+    content = content_of("text_to_image")
+    for number, (end, strength) in enumerate([(0.5, 0.8), (1.0, 0.4)], 1):
+        add(content, f"2{number}", "ControlNetLoader", control_net_name=f"net_{number}.safetensors")
+        add(content, f"3{number}", "LoadImage", image=f"led_{number}.png")
+        before = ["2", 0, "3", 0] if number == 1 else ["41", 0, "41", 1]
+        add(
+            content,
+            f"4{number}",
+            "ControlNetApplyAdvanced",
+            **{"positive": before[:2], "negative": before[2:], "control_net": [f"2{number}", 0]},
+            **{"image": [f"3{number}", 0], "strength": strength},
+            **{"start_percent": 0.0, "end_percent": end},
+        )
+    content["5"]["inputs"] |= {"positive": ["42", 0], "negative": ["42", 1]}
+    result = from_content(content)
+    first, second = (values(result, f"5_controlnet_{number}") for number in (1, 2))
+    assert (first["scale"], first["start"], first["end"]) == (0.8, 0.0, 0.5)
+    assert first["controlnet"]["repo_id"] == "net_1.safetensors"
+    assert (second["scale"], second["start"], second["end"]) == (0.4, 0.0, 1.0)
+    assert {
+        "31.output > 5_controlnet_1.image",
+        "32.output > 5_controlnet_2.image",
+        "5_controlnet_1.output > 5_controlnet_2.controlnets",
+        "5_controlnet_2.output > 5.controlnets",
+    } <= edges(result)
+    assert "controlnet" not in values(result, "5") and said(result) == []
+
+
+def test_several_image_adapters_with_masks() -> None:
+    content = content_of("text_to_image")
+    add(content, "20", "IPAdapterModelLoader", ipadapter_file="ip-adapter_sd15.safetensors")
+    add(content, "21", "LoadImageMask", image="left.png", channel="red")
+    add(content, "22", "LoadImage", image="style.png")
+    inputs = {"ipadapter": ["20", 0], "image": ["22", 0], "attn_mask": ["21", 0]}
+    add(content, "23", "IPAdapterAdvanced", model=["1", 0], weight=0.6, **inputs)
+    del inputs["attn_mask"]
+    add(content, "24", "IPAdapterAdvanced", model=["23", 0], weight=0.3, **inputs)
+    content["5"]["inputs"]["model"] = ["24", 0]
+    result = from_content(content)
+    assert [values(result, f"5_ip_adapter_{one}")["scale"] for one in (1, 2)] == [0.6, 0.3]
+    found = edges(result)
+    assert "5_ip_adapter_2.output > 5.ip_adapters" in found and said(result) == []
+    assert [one for one in found if one.endswith("> 5_ip_adapter_1.mask")]
+    assert not [one for one in found if one.endswith("> 5_ip_adapter_2.mask")]
