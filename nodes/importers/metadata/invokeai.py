@@ -169,13 +169,12 @@ def _controls(fields: Fields, recipe: Recipe) -> None:
     for one in fields.entries("controlnets", IMAGE):
         given = one if isinstance(one, dict) else {}
         name, _ = _named(given.get("control_model"))
-        if not name or recipe.control is not None:
+        if not name:
             fields.lost("controlnets", f"{one!r} has no counterpart, and is left out.")
             continue
         scale = finite(given.get("control_weight", 1.0))
         network: dict[str, object] = {"type": "hf.controlnet", "repo_id": weights_file(name)}
-        recipe.control = Control(network, "controlnets", 1.0 if scale is None else scale)
-        begin, end = given.get("begin_step_percent", 0), given.get("end_step_percent", 1)
-        if (begin, end) != (0, 1):
-            message = f"its part of the steps ({begin} to {end}) has no counterpart."
-            fields.lost("controlnets", message)
+        begin, end = (finite(given.get(f"{one}_step_percent")) for one in ("begin", "end"))
+        control = Control(network, "controlnets", 1.0 if scale is None else scale)
+        control.start, control.end = begin or 0.0, 1.0 if end is None else end
+        recipe.controls.append(control)

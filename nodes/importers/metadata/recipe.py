@@ -7,7 +7,7 @@ generating node, between the model and the output, and for a second pass two mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ from nodetool_core.importing.draft import Draft, Handle
 TEXT_TO_IMAGE: Final = "huggingface.text_to_image.TextToImage"
 IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"
 INPAINTING: Final = "huggingface.image_to_image.Inpainting"
+CONTROLNET: Final = "huggingface.loaders.ApplyControlNet"
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 
 MODEL: Final = "model"
@@ -30,6 +31,7 @@ _PLACES: Final = (
     "mask",
     "control",
     "edges",
+    "controlnet",
     IMAGE,
     "upscaled",
     ENLARGED,
@@ -38,6 +40,7 @@ _PLACES: Final = (
 )
 """The nodes, from the left to the right."""
 _WIDTH: Final = 320
+_HEIGHT: Final = 240
 
 
 @dataclass
@@ -63,6 +66,10 @@ class Control:
     scale: float = 1.0
     canny: tuple[int, int] | None = None
     """Thresholds, where its image is made of edges."""
+    start: float = 0.0
+    """The share of the steps after which it begins."""
+    end: float = 1.0
+    """The share of the steps after which it ends."""
 
 
 @dataclass
@@ -83,7 +90,7 @@ class Recipe:
     start_field: str = ""
     """The field that says so."""
     is_masked: bool = False
-    control: Control | None = None
+    controls: list[Control] = field(default_factory=list)
     second: SecondPass | None = None
 
 
@@ -105,8 +112,7 @@ class Writer:
             **recipe.properties,
             "loras": recipe.loras or None,
         }
-        if recipe.control is not None:
-            common |= self._control(recipe.control)
+        common |= self._controls(recipe.controls)
         if recipe.strength is None:
             width, height = recipe.size or (None, None)
             made = self._add(IMAGE, TEXT_TO_IMAGE, common | {"width": width, "height": height})
@@ -118,7 +124,10 @@ class Writer:
 
     def _add(self, name: str, node_type: str, properties: Mapping[str, object]) -> Handle:
         given = {key: value for key, value in properties.items() if value is not None}
-        ui = {"position": {"x": _WIDTH * _PLACES.index(name), "y": 0}}
+        # Further nodes of a kind have a number, and are below the first.
+        place, _, number = name.partition("_")
+        below = _HEIGHT * (int(number) - 1) if number else 0
+        ui = {"position": {"x": _WIDTH * _PLACES.index(place), "y": below}}
         return Handle(self._draft.add(name, node_type, given, where=name, ui=ui))
 
     def _model(self) -> Handle:
@@ -161,17 +170,32 @@ class Writer:
             return self._add(IMAGE, INPAINTING, given | {"mask_image": mask})
         return self._add(IMAGE, IMAGE_TO_IMAGE, given)
 
-    def _control(self, control: Control) -> dict[str, object]:
-        image = self._image("control", "control_image", control.field)
-        if control.canny is not None:
-            low, high = control.canny
-            thresholds = {"image": image, "low_threshold": low, "high_threshold": high}
-            image = self._add("edges", "lib.pillow.filter.Canny", thresholds)
-        return {
-            "controlnet": control.network,
-            "control_image": image,
-            "controlnet_conditioning_scale": control.scale,
-        }
+    def _controls(self, controls: Sequence[Control]) -> dict[str, object]:
+        """Write one ControlNet for all steps as properties, and others as a list of nodes."""
+        made: Handle | None = None
+        for number, one in enumerate(controls, 1):
+            more = f"_{number}" if number > 1 else ""
+            image = self._control_image(one, more)
+            if len(controls) == 1 and (one.start, one.end) == (0, 1):
+                return {
+                    "controlnet": one.network,
+                    "control_image": image,
+                    "controlnet_conditioning_scale": one.scale,
+                }
+            properties = {
+                **{"controlnet": one.network, "image": image, "scale": one.scale},
+                **{"start": one.start, "end": one.end, "controlnets": made},
+            }
+            made = self._add(f"controlnet{more}", CONTROLNET, properties)
+        return {"controlnets": made}
+
+    def _control_image(self, control: Control, more: str) -> Handle:
+        image = self._image(f"control{more}", f"control_image{more}", control.field)
+        if control.canny is None:
+            return image
+        low, high = control.canny
+        thresholds = {"image": image, "low_threshold": low, "high_threshold": high}
+        return self._add(f"edges{more}", "lib.pillow.filter.Canny", thresholds)
 
     def _second(self, second: SecondPass, common: Mapping[str, object], made: Handle) -> Handle:
         width, height = second.size or (None, None)

@@ -294,12 +294,12 @@ def _controls(fields: Fields, recipe: Recipe) -> None:
         pairs = zip(parts[::2], parts[1::2], strict=True)
         given = {key.lower(): value.strip() for key, value in pairs}
         model = re.sub(r"\s*\[[0-9a-f]+\]$", "", given.get("model", ""))
-        if not model or model == "None" or recipe.control is not None:
-            why = "names no network" if recipe.control is None else "is a second one"
-            fields.lost(name, f"{why}, and has no counterpart: {text!r} is left out.")
+        if not model or model == "None":
+            message = f"names no network, and has no counterpart: {text!r} is left out."
+            fields.lost(name, message)
             continue
         fields.take(name, IMAGE)
-        recipe.control = _control(fields, name, model, given)
+        recipe.controls.append(_control(fields, name, model, given))
 
 
 def _control(fields: Fields, name: str, model: str, given: Mapping[str, str]) -> Control:
@@ -313,17 +313,12 @@ def _control(fields: Fields, name: str, model: str, given: Mapping[str, str]) ->
         control.canny = (round(low), round(high)) if 0 <= low <= high <= 255 else (100, 200)
     elif module != "none":
         fields.about(name, f"{module!r} is not run here: give an image that was prepared by it.")
-    rest = {
-        "guidance start": "0",
-        "guidance end": "1",
-        "starting step": "0",
-        "ending step": "1",
-        "control mode": "balanced",
-    }
-    for key, usual in rest.items():
-        value = given.get(key, usual)
-        if value.lower() != usual and _number(value, -1.0) != _number(usual, -2.0):
-            fields.lost(name, f"{key} {value!r} has no counterpart, and is left out.")
+    start = given.get("guidance start", given.get("starting step"))
+    end = given.get("guidance end", given.get("ending step"))
+    control.start = min(1.0, max(0.0, _number(start, 0.0)))
+    control.end = min(1.0, max(0.0, _number(end, 1.0)))
+    if (mode := given.get("control mode", "Balanced")).lower() != "balanced":
+        fields.lost(name, f"control mode {mode!r} has no counterpart, and is left out.")
     return control
 
 

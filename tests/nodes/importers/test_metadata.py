@@ -276,13 +276,28 @@ def test_files_that_civitai_knows(tmp_path: Path) -> None:
 
 def test_control_networks(tmp_path: Path) -> None:
     result = of_text(tmp_path, CONTROL)
+    first, second = values(result, "controlnet"), values(result, "controlnet_2")
+    assert first["controlnet"]["repo_id"] == "control_v11p_sd15_canny.safetensors"
+    assert (first["scale"], first["start"], first["end"]) == (0.9, 0.0, 0.8)
+    assert second["controlnet"]["repo_id"] == "control_v11f1p_sd15_depth.safetensors"
+    assert (second["scale"], second["start"], second["end"]) == (1.0, 0.0, 1.0)
+    assert values(result, "edges") == {"low_threshold": 50, "high_threshold": 150}
+    assert {
+        "edges.output > controlnet.image",
+        "control_2.output > controlnet_2.image",
+        "controlnet.output > controlnet_2.controlnets",
+        "controlnet_2.output > image.controlnets",
+    } <= edges(result)
+    assert fates(result)["TI hashes"] == "lost"  # It stands in no prompt.
+
+
+def test_one_control_network_for_all_steps(tmp_path: Path) -> None:
+    text = CONTROL.replace("Guidance End: 0.8", "Guidance End: 1").partition(", ControlNet 1")[0]
+    result = of_text(tmp_path, text)
     image = values(result, "image")
     assert image["controlnet"]["repo_id"] == "control_v11p_sd15_canny.safetensors"
     assert image["controlnet_conditioning_scale"] == 0.9
-    assert values(result, "edges") == {"low_threshold": 50, "high_threshold": 150}
-    messages = " ".join(str(note) for note in result.notes)
-    assert "guidance end '0.8'" in messages and "control_v11f1p_sd15_depth" in messages
-    assert fates(result)["TI hashes"] == "lost"  # It stands in no prompt.
+    assert "edges.output > image.control_image" in edges(result)
 
 
 def test_fooocus(tmp_path: Path) -> None:
