@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from nodetool_core import Workflow
-from tests.nodes.huggingface import tiny_pipelines
+from tests.nodes.huggingface import tiny_adapters, tiny_pipelines
 from tests.nodes.importers.conftest import REGISTRY, content_of, from_content, said
 from tests.nodes.importers.test_comfyui_classes import EDIT, refined
 
@@ -73,3 +75,48 @@ def test_a_chain_of_samplers(tmp_path: Path) -> None:
     given = {"model": "nodetool/tiny-landscapes"}
     first = drawn(content, tmp_path, "sunset", **given)
     assert drawn(changed(content, "5b", noise_seed=99), tmp_path, "sunset", **given) != first
+
+
+def test_weights_embeddings_and_a_chain_of_controlnets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a file says of texts and networks has its effect, each by itself."""
+    monkeypatch.chdir(tmp_path)
+    family = "stable_diffusion"
+    model = tiny_pipelines.BUILDERS[family]
+    given = {"model": str(tiny_pipelines.save(model, tmp_path / family))}
+    given |= {"image": LAKE, "image_2": LAKE}
+    tiny_adapters.save_controlnet(family, tmp_path / "net")
+    encoder = model().text_encoder
+    vectors = torch.randn(2, encoder.config.hidden_size, generator=torch.manual_seed(1))
+    save_file({"emb_params": vectors}, tmp_path / "bad.safetensors")
+    content = content_of("text_to_image")
+    content["2"]["inputs"]["text"] = "a (lake:1.3), embedding:bad"
+    content["4"]["inputs"] |= {"width": 64, "height": 64}
+    content["5"]["inputs"] |= {"steps": 3, "positive": ["42", 0], "negative": ["42", 1]}
+    content["9"] = node("CLIPSetLastLayer", clip=["1", 1], stop_at_clip_layer=-1)
+    content["2"]["inputs"]["clip"] = content["3"]["inputs"]["clip"] = ["9", 0]
+    content["20"] = node("ControlNetLoader", control_net_name="net")
+    before = {"positive": ["2", 0], "negative": ["3", 0]}
+    for number, strength in enumerate((0.7, 0.4), 1):
+        content[f"3{number}"] = node("LoadImage", image=f"led_{number}.png")
+        led = {"control_net": ["20", 0], "image": [f"3{number}", 0], "strength": strength}
+        steps = {"start_percent": 0.0, "end_percent": 1.0}
+        content[f"4{number}"] = node("ControlNetApplyAdvanced", **before, **led, **steps)
+        before = {"positive": [f"4{number}", 0], "negative": [f"4{number}", 1]}
+    assert said(from_content(content)) == []
+    first = drawn(content, tmp_path, "sunset", **given)
+    assert drawn(content, tmp_path, "sunset", **given) == first
+    for name, inputs in (
+        ("2", {"text": "a (lake:1.9), embedding:bad"}),
+        ("2", {"text": "a (lake:1.3), bad"}),
+        ("9", {"stop_at_clip_layer": -2}),
+        ("41", {"strength": 1.0}),
+        ("42", {"strength": 1.0}),
+        ("42", {"end_percent": 0.5}),
+    ):
+        assert drawn(changed(content, name, **inputs), tmp_path, "sunset", **given) != first, inputs
+
+
+def node(kind: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": kind, "inputs": inputs}
