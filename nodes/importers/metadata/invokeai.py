@@ -85,6 +85,8 @@ def recipe_of(fields: Fields) -> Recipe:
         "guidance_scale": scale if guidance is None else guidance,
         "seed": fields.whole("seed", IMAGE),
         "scheduler": _scheduler(fields, base),
+        "prompt_2": _second_prompt(fields, recipe),
+        "clip_skip": _clip_skip(fields, base),
     }
     if mode.rpartition("_")[2] in ("img2img", "inpaint", "outpaint"):
         recipe.strength = fields.number("strength", IMAGE)
@@ -98,14 +100,27 @@ def recipe_of(fields: Fields) -> Recipe:
     return recipe
 
 
-def _prompt(fields: Fields, kind: str) -> str:
-    """Return a prompt; SDXL's second one, where it says something else, is lost."""
-    text, style = fields.text(f"{kind}_prompt", IMAGE), f"{kind}_style_prompt"
-    second = fields.text(style)
-    if second and second != text:
-        fields.lost(style, f"has no counterpart: {second!r} is left out.")
+def _second_prompt(fields: Fields, recipe: Recipe) -> str | None:
+    """Return what the second text encoder of SDXL reads; None where that is the same."""
+    second, unwanted = (fields.text(f"{kind}_style_prompt") for kind in ("positive", "negative"))
+    if unwanted and unwanted != recipe.negative_prompt:
+        message = f"has no counterpart: {unwanted!r} is left out."
+        fields.lost("negative_style_prompt", message)
     else:
-        fields.skip(style)
+        fields.skip("negative_style_prompt")
+    if not second or second == recipe.prompt:
+        fields.skip("positive_style_prompt")
+        return None
+    return fields.text("positive_style_prompt", IMAGE)
+
+
+def _clip_skip(fields: Fields, base: str) -> int | None:
+    """Return how many layers are left out; only Stable Diffusion 1 and 2 leave any out there."""
+    return fields.whole("clip_skip", IMAGE) if base in ("sd-1", "sd-2") else None
+
+
+def _prompt(fields: Fields, kind: str) -> str:
+    text = fields.text(f"{kind}_prompt", IMAGE)
     if re.search(r"\)[+-]|\w[+-]{1,5}(?:\s|,|$)|\([^()]+\)\d", text):
         message = "weights have no counterpart: the model reads them as they stand."
         fields.about(f"{kind}_prompt", message)

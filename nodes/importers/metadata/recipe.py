@@ -19,6 +19,7 @@ TEXT_TO_IMAGE: Final = "huggingface.text_to_image.TextToImage"
 IMAGE_TO_IMAGE: Final = "huggingface.image_to_image.ImageToImage"
 INPAINTING: Final = "huggingface.image_to_image.Inpainting"
 CONTROLNET: Final = "huggingface.loaders.ApplyControlNet"
+IP_ADAPTER: Final = "huggingface.loaders.ApplyIPAdapter"
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 
 MODEL: Final = "model"
@@ -32,6 +33,8 @@ _PLACES: Final = (
     "control",
     "edges",
     "controlnet",
+    "style",
+    "adapter",
     IMAGE,
     "upscaled",
     ENLARGED,
@@ -73,6 +76,16 @@ class Control:
 
 
 @dataclass
+class ImagePrompt:
+    """An IP adapter, whose image serves as a prompt."""
+
+    network: dict[str, object]
+    field: str
+    """The field that names it."""
+    scale: float = 1.0
+
+
+@dataclass
 class Recipe:
     """What an image is made with; a property that is None keeps its default."""
 
@@ -91,6 +104,7 @@ class Recipe:
     """The field that says so."""
     is_masked: bool = False
     controls: list[Control] = field(default_factory=list)
+    image_prompts: list[ImagePrompt] = field(default_factory=list)
     second: SecondPass | None = None
 
 
@@ -113,6 +127,7 @@ class Writer:
             "loras": recipe.loras or None,
         }
         common |= self._controls(recipe.controls)
+        common |= self._image_prompts(recipe.image_prompts)
         if recipe.strength is None:
             width, height = recipe.size or (None, None)
             made = self._add(IMAGE, TEXT_TO_IMAGE, common | {"width": width, "height": height})
@@ -188,6 +203,22 @@ class Writer:
             }
             made = self._add(f"controlnet{more}", CONTROLNET, properties)
         return {"controlnets": made}
+
+    def _image_prompts(self, prompts: Sequence[ImagePrompt]) -> dict[str, object]:
+        """Write one IP adapter as properties, and several as a list of nodes."""
+        made: Handle | None = None
+        for number, one in enumerate(prompts, 1):
+            more = f"_{number}" if number > 1 else ""
+            image = self._image(f"style{more}", f"image_prompt{more}", one.field)
+            if len(prompts) == 1:
+                return {
+                    "ip_adapter_model": one.network,
+                    "ip_adapter_image": image,
+                    "ip_adapter_scale": one.scale,
+                }
+            unit = {"ip_adapter": one.network, "image": image, "scale": one.scale}
+            made = self._add(f"adapter{more}", IP_ADAPTER, unit | {"ip_adapters": made})
+        return {"ip_adapters": made}
 
     def _control_image(self, control: Control, more: str) -> Handle:
         image = self._image(f"control{more}", f"control_image{more}", control.field)

@@ -19,6 +19,7 @@ from nodes.importers.metadata.recipe import (
     MODEL,
     REFINED,
     Control,
+    ImagePrompt,
     Recipe,
     SecondPass,
 )
@@ -299,7 +300,31 @@ def _controls(fields: Fields, recipe: Recipe) -> None:
             fields.lost(name, message)
             continue
         fields.take(name, IMAGE)
-        recipe.controls.append(_control(fields, name, model, given))
+        if _IP_ADAPTER.search(model):
+            recipe.image_prompts.append(_image_prompt(fields, name, model, given))
+        else:
+            recipe.controls.append(_control(fields, name, model, given))
+
+
+_IP_ADAPTER: Final = re.compile("ip[-_]?adapter", re.IGNORECASE)
+"""Networks that the web UI's extension for ControlNets takes as well."""
+
+
+def _image_prompt(fields: Fields, name: str, model: str, given: Mapping[str, str]) -> ImagePrompt:
+    network: dict[str, object] = {"type": "hf.ip_adapter", "repo_id": weights_file(model)}
+    fields.note(name, f"{network['repo_id']!r} is looked for in the folders of models.")
+    start, end = _steps(given)
+    if (start, end) != (0, 1):
+        message = f"its part of the steps ({start:g} to {end:g}) has no counterpart."
+        fields.lost(name, message)
+    return ImagePrompt(network, name, _number(given.get("weight"), 1.0))
+
+
+def _steps(given: Mapping[str, str]) -> tuple[float, float]:
+    """Return the shares of the steps after which a network begins and ends."""
+    start = given.get("guidance start", given.get("starting step"))
+    end = given.get("guidance end", given.get("ending step"))
+    return min(1.0, max(0.0, _number(start, 0.0))), min(1.0, max(0.0, _number(end, 1.0)))
 
 
 def _control(fields: Fields, name: str, model: str, given: Mapping[str, str]) -> Control:
@@ -313,10 +338,7 @@ def _control(fields: Fields, name: str, model: str, given: Mapping[str, str]) ->
         control.canny = (round(low), round(high)) if 0 <= low <= high <= 255 else (100, 200)
     elif module != "none":
         fields.about(name, f"{module!r} is not run here: give an image that was prepared by it.")
-    start = given.get("guidance start", given.get("starting step"))
-    end = given.get("guidance end", given.get("ending step"))
-    control.start = min(1.0, max(0.0, _number(start, 0.0)))
-    control.end = min(1.0, max(0.0, _number(end, 1.0)))
+    control.start, control.end = _steps(given)
     if (mode := given.get("control mode", "Balanced")).lower() != "balanced":
         fields.lost(name, f"control mode {mode!r} has no counterpart, and is left out.")
     return control

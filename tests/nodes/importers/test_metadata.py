@@ -300,6 +300,37 @@ def test_one_control_network_for_all_steps(tmp_path: Path) -> None:
     assert "edges.output > image.control_image" in edges(result)
 
 
+def test_image_prompts_beside_a_control_network(tmp_path: Path) -> None:
+    unit = '"Module: ip-adapter_clip_sd15, Model: ip-adapter_sd15_plus [32cd8f7f], Weight: {}"'
+    text = CONTROL.partition(", TI hashes")[0].partition(", ControlNet 1")[0]
+    one = of_text(tmp_path, f"{text}, ControlNet 1: {unit.format(0.6)}")
+    image = values(one, "image")
+    assert image["ip_adapter_model"]["repo_id"] == "ip-adapter_sd15_plus.safetensors"
+    assert image["ip_adapter_scale"] == 0.6
+    assert {"style.output > image.ip_adapter_image", "controlnet.output > image.controlnets"} <= (
+        edges(one)
+    )
+    second = f"ControlNet 2: {unit.format(0.3)}"
+    both = of_text(tmp_path, f"{text}, ControlNet 1: {unit.format(0.6)}, {second}")
+    assert values(both, "adapter_2")["scale"] == 0.3
+    assert {
+        "style_2.output > adapter_2.image",
+        "adapter.output > adapter_2.ip_adapters",
+        "adapter_2.output > image.ip_adapters",
+    } <= edges(both)
+
+
+def test_second_prompts_and_layers_of_invokeai(tmp_path: Path) -> None:
+    def made(**more: Any) -> dict[str, Any]:
+        texts = {"invokeai_metadata": json.dumps(INVOKEAI | more)}
+        return values(import_file(png(tmp_path, texts), REGISTRY), "image")
+
+    assert made(positive_style_prompt="oil on wood")["prompt_2"] == "oil on wood"
+    assert "prompt_2" not in made()
+    assert made(clip_skip=2, model={"name": "sd15", "base": "sd-1"})["clip_skip"] == 2
+    assert "clip_skip" not in made(clip_skip=2)
+
+
 def test_fooocus(tmp_path: Path) -> None:
     result = of_text(tmp_path, json.dumps(FOOOCUS))
     image = values(result, "image")
