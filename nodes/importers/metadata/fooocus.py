@@ -118,7 +118,7 @@ def _known_losses(fields: Fields) -> None:
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             named = [styles]
         if named:
-            shown = ", ".join(map(str, named))
+            shown = ", ".join(map(str, named)) if isinstance(named, (list, tuple)) else styles
             fields.note("styles", f"{shown}: their words stand in the prompts.")
     if not fields.has("refiner_model"):
         fields.skip("refiner_model", "refiner_switch", "refiner_swap_method")

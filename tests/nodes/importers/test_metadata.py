@@ -341,6 +341,12 @@ def test_fooocus(tmp_path: Path) -> None:
     assert fates(result)["sharpness"] == "approximated"
 
 
+@pytest.mark.parametrize("styles", ["True", "7", "{'a': 1}", "['Sharp']"])
+def test_styles_of_any_kind_are_noted(tmp_path: Path, styles: str) -> None:
+    result = of_text(tmp_path, json.dumps(FOOOCUS | {"styles": styles}))
+    assert any(note.where == "styles" for note in result.notes)
+
+
 def test_novelai(tmp_path: Path) -> None:
     texts = {
         "Software": "NovelAI",
