@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from nodes.importers.comfyui.diffusion import encoders, image_latents
-from nodes.importers.comfyui.prompts import prompt_text
+from nodes.importers.comfyui.prompts import CONCAT, prompt_text
 from nodes.importers.comfyui.reading import Reading
 from nodes.importers.comfyui.values import (
     Control,
@@ -21,7 +21,6 @@ from nodes.importers.comfyui.values import (
 )
 from nodetool_core.importing.draft import Handle
 
-CONCAT: Final = "nodetool.text.Concat"
 _UNCHANGED: Final = "the model is used without it"
 
 

@@ -18,6 +18,7 @@ from nodes.importers.prompt_syntax import (
 from nodetool_core.importing.draft import Handle
 from nodetool_core.models.diffusers.prompt_syntax import PromptError
 
+CONCAT: Final = "nodetool.text.Concat"
 _CHOICES: Final = re.compile(r"(?<!\\)\{[^{}|]*\|[^{}]*\}")
 _UNREAD: Final = {
     "weights": re.compile(r"(?<!\\)\([^()]+:\s*-?[\d.]+\s*\)"),
@@ -86,14 +87,14 @@ def _weighted(reading: Reading, texts: Mapping[str, object]) -> dict[str, object
         name: _SQUARE.sub(r"\\\g<0>", text) if type(text) is str else text
         for name, text in texts.items()
     }
-    stated = [text for text in map(known, texts.values()) if isinstance(text, str)]
+    stated = [one for text in texts.values() for one in _stated(reading, text)]
     try:
         if not any(has_syntax(_SQUARE.sub("", _SECTION.sub("", text))) for text in stated):
             return {}
     except PromptError as error:
         reading.note(f"{error}: the prompts are read as they stand.", level="warning")
         return {}
-    kept = [text for text in map(known, escaped.values()) if isinstance(text, str)]
+    kept = [one for text in escaped.values() for one in _stated(reading, text)]
     if any(_SQUARE.search(text) or _SECTION.search(text) for text in kept):
         message = "[ ] and BREAK are syntax here, and text in ComfyUI; there are some in the texts."
         reading.note(message, level="warning")
@@ -101,13 +102,35 @@ def _weighted(reading: Reading, texts: Mapping[str, object]) -> dict[str, object
     for name, text in escaped.items():
         if type(text) is str:
             escaped[name], _ = embeddings_of(text)
-        for ref in embeddings_of(str(known(text)))[1] if isinstance(known(text), str) else ():
-            embeddings[str(ref["repo_id"])] = ref
+        for one in _stated(reading, text):
+            embeddings |= {str(ref["repo_id"]): ref for ref in embeddings_of(one)[1]}
     if not embeddings:
         return {**escaped, "prompt_syntax": "weighted"}
     message = f"{', '.join(embeddings)}: looked for in the folders of models."
     reading.note(f"names embeddings, which are the property embeddings ({message})")
     return {**escaped, "prompt_syntax": "weighted", "embeddings": list(embeddings.values())}
+
+
+def _stated(reading: Reading, text: object) -> list[str]:
+    """Return a text, or those that nodes make it of, as far as they stand in the file."""
+    value = known(text)
+    if not isinstance(value, Handle):
+        return [value] if isinstance(value, str) else []
+    found: list[str] = []
+    waiting, seen = [value.node], set[str]()
+    while waiting:
+        name = waiting.pop()
+        node = reading.draft.nodes.get(name)
+        if name in seen or node is None or node.type not in _TEXTS:
+            continue
+        seen.add(name)
+        found += [one for one in node.data.values() if isinstance(one, str)]
+        waiting += [edge.source for edge in reading.draft.edges if edge.target == name]
+    return found
+
+
+_TEXTS: Final = (CONCAT, "nodetool.constant.String", "nodetool.input.StringInput")
+"""Nodes that give texts, or join them."""
 
 
 def _skipped(reading: Reading, positive: Part, negative: Part, *, for_xl: bool) -> int:

@@ -157,6 +157,18 @@ def test_prompts_with_weights_and_embeddings() -> None:
     assert result.grade is Grade.WHOLE
 
 
+def test_weights_in_texts_that_nodes_join() -> None:
+    content = content_of("text_to_image")
+    add(content, "20", "Text Multiline", text="a lake")
+    add(content, "21", "Text Concatenate", delimiter=", ", text_a=["20", 0], text_b="snow")
+    content["2"]["inputs"]["text"] = ["21", 0]
+    assert "prompt_syntax" not in values(from_content(content), "5")
+    content["20"]["inputs"]["text"] = "a (lake:1.2), embedding:deep"
+    made = values(from_content(content), "5")
+    assert made["prompt_syntax"] == "weighted"
+    assert [one["repo_id"] for one in made["embeddings"]] == ["deep.safetensors"]
+
+
 @pytest.mark.parametrize("text", ["a lake", "a [red] fox", "a lake, BREAK", "a: b"])
 def test_prompts_without_syntax_stay_plain(text: str) -> None:
     content = content_of("text_to_image")
