@@ -65,3 +65,25 @@ def test_a_long_name_and_a_long_prompt_stay_in_the_form(
     inside = "document.querySelector('.form-view textarea').getBoundingClientRect().right"
     edge = "document.querySelector('.form-scroll').getBoundingClientRect().right"
     page.wait_for(f"{inside} < {edge} && {edge} <= innerWidth")
+
+
+def test_two_hundred_images_are_a_grid_that_scrolls(opened: Callable[..., EditorBrowser]) -> None:
+    images = [{"type": "image", "uri": "photo.png"}] * 200
+    content = document(
+        {
+            "images": ("nodetool.input.ImageListInput", {"name": "images", "value": images}),
+            "out": ("nodetool.output.Output", {"name": "result"}),
+        },
+        ["images.output > out.value"],
+    )
+    page = opened("many", content, "f")
+    page.wait_for("document.querySelector('.image-item img')?.naturalWidth")
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.image-item')].map(one => one.getBoundingClientRect())"
+        ".map(box => [box.left, box.top, box.right, box.bottom])"
+    )
+    assert len({(box[2] - box[0], box[3] - box[1]) for box in boxes}) == 1
+    below = next(box for box in boxes if box[1] > boxes[0][1])
+    assert below[1] >= boxes[0][3]
+    assert below[0] == boxes[0][0]
+    assert page.evaluate("document.querySelector('.image-list').clientHeight") < 400

@@ -69,7 +69,7 @@ export function drawFar(context: CanvasRenderingContext2D, rect: Rect, zoom: num
   outline(theme.accent, 2 / zoom, boxes.filter((one) => chosen.has(one.id)));
   // Too small to tell anything but the state.
   if (zoom < 0.03) return;
-  for (const one of boxes) drawFace(context, one, zoom, font, theme);
+  for (const one of boxes) drawFace(context, one, zoom, font, theme, head);
 }
 
 interface FarNode {
@@ -112,7 +112,7 @@ function drawNote(context: CanvasRenderingContext2D, { box, note }: FarNode, zoo
 
 const [TEXT, LINE, LETTER] = [12.5, 18, 6.6];
 
-function drawFace(context: CanvasRenderingContext2D, face: FarNode, zoom: number, font: number, theme: Colors): void {
+function drawFace(context: CanvasRenderingContext2D, face: FarNode, zoom: number, font: number, theme: Colors, head: number): void {
   const { id, box, mark, title, top, url } = face;
   if (face.note !== "") drawNote(context, face, zoom, font, theme);
   if (zoom >= 0.12) {
@@ -131,10 +131,12 @@ function drawFace(context: CanvasRenderingContext2D, face: FarNode, zoom: number
   }
   const drawn = url && box.width * zoom > 20 ? loaded(url) : null;
   if (drawn && top !== undefined) {
-    const room = { width: box.width - 16, height: box.height - top - 8 };
+    // Below the title, which is taller here than on a node that is near.
+    const below = Math.max(top, zoom < 0.12 ? 0 : head + 4);
+    const room = { width: box.width - 16, height: Math.max(0, box.height - below - 8) };
     const scale = Math.min(room.width / drawn.naturalWidth, room.height / drawn.naturalHeight);
     const [width, height] = [drawn.naturalWidth * scale, drawn.naturalHeight * scale];
-    context.drawImage(drawn, box.x + (box.width - width) / 2, box.y + top + (room.height - height) / 2, width, height);
+    context.drawImage(drawn, box.x + (box.width - width) / 2, box.y + below + (room.height - height) / 2, width, height);
   }
   if (zoom < 0.25) return;
   const dot = (x: number, y: number, color: string): void => {

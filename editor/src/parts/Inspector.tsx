@@ -10,6 +10,7 @@ import { showNode } from "../canvas/neighbours.ts";
 import { takesAny } from "../model/ports.ts";
 import { COLORS, colorOf, readFrames } from "../model/frames.ts";
 import { part, textOf } from "../model/document.ts";
+import { writeJson } from "../model/json.ts";
 import { asGiven, fieldKind, isChanged, isFace, valueOf } from "../model/shown.ts";
 import { MARKS } from "../model/state.ts";
 import { labelOf, titleOf } from "../model/types.ts";
@@ -80,7 +81,8 @@ function Values({ ids }: { ids: string[] }) {
       {ids.length === 1 && isCrop(first) && !file.value.readOnly && <button type="button" class="button" disabled={!groundOf(first, "image")} onClick={() => (dialog.value = { kind: "crop", data: { node: first } })}>{t.cropOnImage}</button>}
       {ids.length === 1 && hasInner(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
-      {common.length === 0 && <p class="muted">{t.nothingFits}</p>}
+      {common.length === 0 && <p class="muted">{type ? t.noValues : t.valuesKept}</p>}
+      {!type && rest.length === 0 && <div class="sample"><pre tabIndex={0}>{writeJson(part(document.nodes.get(first), "data"))}</pre></div>}
       {ids.length === 1 && !file.value.readOnly && takesAny(types.value, document, first) && <AddProperty id={first} />}
       {ids.length === 1 && type && (
         <details class="more-fields">

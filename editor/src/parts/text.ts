@@ -27,6 +27,8 @@ export const t = {
   nothingFits: "Nothing fits.",
 
   // Inspector
+  noValues: "No value to set.",
+  valuesKept: "The values are kept as they are, until the type is there again.",
   values: "Values",
   why: "Why",
   help: "Help",
