@@ -1,6 +1,6 @@
 /** The page without a page: the store, the check and runs against a server that is put in its place. */
-import { beforeEach, expect, test } from "vitest";
-import { checkNow } from "../src/app/checking.ts";
+import { beforeEach, expect, test, vi } from "vitest";
+import { checkNow, checkSoon } from "../src/app/checking.ts";
 import { addNode, connect, duplicate, renameNode, select, setValue, undo } from "../src/app/editing.ts";
 import { nodeResult, resultOf } from "../src/app/results.ts";
 import { run, take } from "../src/app/running.ts";
@@ -28,10 +28,13 @@ class Fake {
   readonly known = new Set<string>();
   readonly asked: string[] = [];
   offline = false;
+  /** Milliseconds until it answers. */
+  delay = 0;
 
   readonly fetch = (async (input: string, init?: RequestInit) => {
     if (this.offline) throw new TypeError("away");
     const url = String(input);
+    if (this.delay) await new Promise((done) => setTimeout(done, this.delay));
     this.asked.push(`${init?.method ?? "GET"} ${url}`);
     const body = typeof init?.body === "string" ? (JSON.parse(init.body) as { document?: never; workflow?: never }) : {};
     const answer = (value: unknown, status = 200) => new Response(JSON.stringify(value), { status });
@@ -133,6 +136,27 @@ test("while a run is under way its nodes wait, work, and show their steps", asyn
   expect(nodeState("blur").step).toBe(2);
   take({ event: "job_ended", state: "cancelled", job, n: 3, at: 3 });
   expect(marks()).toMatchObject({ blur: "will-run", out: "will-run" });
+});
+
+test("after a slow check the next one waits, but a change after a pause is checked at once", async () => {
+  vi.useFakeTimers();
+  try {
+    const checks = () => fake.asked.filter((one) => one.endsWith("/check")).length;
+    fake.delay = 400;
+    void checkNow();
+    await vi.advanceTimersByTimeAsync(401);
+    checkSoon();
+    await vi.advanceTimersByTimeAsync(700);
+    expect(checks()).toBe(1);
+    await vi.advanceTimersByTimeAsync(600);
+    expect(checks()).toBe(2);
+    await vi.advanceTimersByTimeAsync(2000);
+    checkSoon();
+    await vi.advanceTimersByTimeAsync(490);
+    expect(checks()).toBe(3);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("a server that is away is said, and edits go on", async () => {

@@ -1,5 +1,5 @@
 /** Asks the server what the document is about, a moment after each change. */
-import { batch, effect, signal } from "@preact/signals";
+import { batch, effect } from "@preact/signals";
 import { ApiError, OfflineError } from "../net/api.ts";
 import type { NodeCheck } from "../net/schema.ts";
 import { checkDrawn } from "./drawn.ts";
@@ -8,9 +8,8 @@ import { announce, check, connected, freshKeys, opened, placeName, problems, rev
 const SHORTEST = 80;
 const LONGEST = 1000;
 
-/** Milliseconds that the last check took: a slow one is asked for less often. */
-export const checkTook = signal(0);
-
+let took = 0;
+let ended = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 let abort: AbortController | undefined;
 let asked = 0;
@@ -27,7 +26,8 @@ export async function checkNow(): Promise<void> {
   try {
     const answer = await server.api.check({ document: document.toJson(), name: placeName() || undefined }, abort.signal);
     if (number !== asked || document !== opened.value.document) return;
-    checkTook.value = performance.now() - begun;
+    ended = performance.now();
+    took = ended - begun;
     batch(() => {
       const before = check.value;
       const marked = new Set(problems.value.keys());
@@ -51,10 +51,11 @@ function alike(a: NodeCheck | undefined, b: NodeCheck | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** The shortest wait, but after a slow check a pause of twice its time: the server has other work. */
 export function checkSoon(): void {
   clearTimeout(timer);
-  const wait = Math.min(LONGEST, Math.max(SHORTEST, checkTook.peek() * 2));
-  timer = setTimeout(() => void checkNow(), wait);
+  const pause = Math.min(LONGEST, took * 2) - (performance.now() - ended);
+  timer = setTimeout(() => void checkNow(), Math.max(SHORTEST, pause));
 }
 
 export function keepChecking(): () => void {
