@@ -343,7 +343,9 @@ def _all_steps(steps: Steps, reading: Reading) -> object:
     count, denoise = known(steps.count), known(steps.denoise)
     if not isinstance(count, int) or not isinstance(denoise, (int, float)) or not 0 < denoise < 1:
         return steps.count
-    total = round(count / denoise)
+    total = int(count / denoise)
+    while int(total * denoise) < count:
+        total += 1
     reading.note(
         f"num_inference_steps becomes {total}, of which a strength of {denoise:g} runs {count}."
     )

@@ -657,6 +657,16 @@ def test_damaged_files_are_told_and_nothing_else(data: st.DataObject, name: str)
         graph_of(result)
 
 
+@pytest.mark.parametrize(
+    ("count", "strength"), [(17, 0.7), (20, 0.75), (1, 0.3), (3, 0.1), (9, 0.29)]
+)
+def test_as_many_steps_are_run_as_the_file_says(count: int, strength: float) -> None:
+    content = content_of("image_to_image")
+    content["17"]["inputs"] |= {"steps": count, "denoise": strength}
+    total = values(from_content(content), "17")["num_inference_steps"]
+    assert int(total * strength) == count
+
+
 def test_an_edge_that_does_not_fit_is_told() -> None:
     content = content_of("upscaling")
     content["4"]["inputs"]["scale_by"] = ["1", 0]
