@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nodes.importers.comfyui.classes import ComfyClass, FileOf, Input
+from nodes.importers.comfyui.diffusion import UNION
 from nodes.importers.comfyui.samplers import SAMPLERS
 from nodetool_core.importing.graphs import Json
 
@@ -190,6 +191,15 @@ IMAGES: Final[Mapping[str, ComfyClass]] = {
         },
         ("IMAGE",),
     ),
+    "ImageScaleToMaxDimension": ComfyClass(
+        "image/upscaling",
+        {
+            "image": _IMAGE,
+            "upscale_method": _one_of(_METHODS),
+            "largest_size": _int(512, 0, _SIDE),
+        },
+        ("IMAGE",),
+    ),
     "ImageToMask": ComfyClass(
         "mask",
         {"image": _IMAGE, "channel": _one_of(("red", "green", "blue", "alpha"))},
@@ -327,6 +337,11 @@ LOADERS: Final[Mapping[str, ComfyClass]] = {
             "weight_dtype": _one_of(("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")),
         },
         ("MODEL",),
+    ),
+    "SetUnionControlNetType": ComfyClass(
+        "conditioning/controlnet",
+        {"control_net": _link("CONTROL_NET"), "type": _one_of(("auto", *UNION))},
+        ("CONTROL_NET",),
     ),
     "UpscaleModelLoader": ComfyClass(
         "loaders", {"model_name": FileOf("upscale_models")}, ("UPSCALE_MODEL",)

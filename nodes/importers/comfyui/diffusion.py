@@ -28,10 +28,10 @@ from nodetool_core.importing.draft import Handle, Unsupported
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
 
-_WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
+WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
 """How files of weights end."""
 
-_UNION: Final = {
+UNION: Final = {
     "openpose": 0,
     "depth": 1,
     "hed/pidi/scribble/ted": 2,
@@ -114,7 +114,7 @@ def _known(name: str) -> dict[str, str]:
 def _is_file(ref: Mapping[str, object]) -> bool:
     """Return whether a reference names a file of weights, not a repository or a folder."""
     name = str(ref.get("path") or ref.get("repo_id"))
-    return PurePosixPath(name).suffix.lower() in _WEIGHTS
+    return PurePosixPath(name).suffix.lower() in WEIGHTS
 
 
 def _page(address: str) -> dict[str, str]:
@@ -249,9 +249,9 @@ def union_type(reading: Reading) -> tuple[object, ...]:
     network = reading.take_as("control_net", Network)
     if kind == "auto":
         return (network,)
-    if kind not in _UNION:
-        raise Unsupported(f"type {kind!r} is none of {', '.join(_UNION)}")
-    return (replace(network, mode=_UNION[kind]),)
+    if kind not in UNION:
+        raise Unsupported(f"type {kind!r} is none of {', '.join(UNION)}")
+    return (replace(network, mode=UNION[kind]),)
 
 
 def no_text(reading: Reading) -> tuple[object, ...]:
