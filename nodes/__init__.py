@@ -34,6 +34,7 @@ pack = Pack(
         "NodeTool": "nodetool_core.importing.nodetool:import_file",
         "images": "nodes.importers.metadata.importer:import_file",
     },
+    exporters={"comfyui": "nodes.importers.comfyui.exporting:export"},
     graph_readers={"comfyui": "nodes.importers.comfyui.served:reader"},
     indexed=True,
     pages={"models.md": "nodes.huggingface.models_page:page"},

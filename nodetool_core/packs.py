@@ -97,6 +97,12 @@ class Pack:
 
     Name of the tool to `module:function`, which is an `importing.Importer`.
     """
+    exporters: Mapping[str, str] = field(default_factory=dict)
+    """
+    Writers of workflow files of other tools.
+
+    Name of the tool in lower case to `module:function`, which is an `importing.exporting.Exporter`.
+    """
     graph_readers: Mapping[str, str] = field(default_factory=dict)
     """
     Readers of graphs that clients of other tools' servers send.

@@ -239,6 +239,14 @@ class Registry:
             for name, source in pack.importers.items()
         }
 
+    def exporters(self) -> dict[str, Callable[..., object]]:
+        """Return the functions that write workflow files of other tools, by the tool's name."""
+        return {
+            name: _function(source)
+            for pack in self.packs
+            for name, source in pack.exporters.items()
+        }
+
     def graph_readers(self) -> dict[str, Callable[..., object]]:
         """Return what makes the readers of graphs, by the protocol that they are sent in."""
         return {

@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "graph": "workflows:graph",
     "migrate": "migrate:migrate",
     "import": "importing:import_",
+    "export": "exporting:export_",
     "edit": "edit:edit",
     "serve": "serve:serve",
     "call": "call:call",

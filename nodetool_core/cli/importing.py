@@ -79,7 +79,7 @@ def import_(file: File, out: Out = None, report: Report = False, as_json: AsJson
     elif not (report or as_json):
         typer.echo(json.dumps(imported.document.to_json(), indent=2, ensure_ascii=False))
     say(_summary(imported))
-    _end([imported.grade])
+    end_by_grade([imported.grade])
 
 
 def _write(imported: Imported, out: Path) -> None:
@@ -127,7 +127,7 @@ def _import_folder(folder: Path, out: Path | None, registry: Registry, as_json: 
         )
     counted = Counter(str(row["grade"]) for row in rows)
     say(", ".join(f"{count} {grade}" for grade, count in counted.most_common()) or "No files.")
-    _end(grades)
+    end_by_grade(grades)
 
 
 def _remark(row: dict[str, object]) -> str:
@@ -167,7 +167,7 @@ def _print_rows(rows: Sequence[tuple[str, ...]]) -> None:
         typer.echo(plain("  ".join([*cells, row[-1]]).rstrip()))
 
 
-def _end(grades: Sequence[Grade | None]) -> None:
+def end_by_grade(grades: Sequence[Grade | None]) -> None:
     """End with the exit code of the worst grade; None stands for a file that was refused."""
     from nodetool_core.importing.draft import Grade
 

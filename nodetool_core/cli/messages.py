@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     WRONG_USE = 2
     """Wrong use, or an invalid workflow."""
     NOTES = 3
-    """A file was imported, and some of it does only about the same."""
+    """A file was imported or exported, and some of it does only about the same."""
     INTERRUPTED = 130
 
 
