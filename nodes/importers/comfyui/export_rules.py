@@ -15,11 +15,11 @@ from typing import Final
 from nodes.importers.comfyui import export_sampling
 from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.export_sampling import load_model, network_file
-from nodes.importers.comfyui.writing import Loaded, Output, Writing
+from nodes.importers.comfyui.writing import Given, Output, Writing
 from nodetool_core.importing.draft import Unsupported
 from nodetool_core.importing.graphs import Json, JsonObject
 
-Outputs = Mapping[str, Output | Loaded]
+Outputs = Mapping[str, Given]
 Rule = Callable[[Writing], Outputs]
 
 _LONGEST: Final = 16384
@@ -236,6 +236,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "huggingface.image_to_image.ImageToImage": export_sampling.from_image,
     "huggingface.image_to_image.Inpainting": export_sampling.inpaint,
     "huggingface.image_to_image.Upscale": upscale,
+    "huggingface.loaders.ApplyControlNet": export_sampling.add_control,
     "huggingface.text_to_image.TextToImage": export_sampling.from_text,
     "lib.pillow.Blend": Same(
         "ImageBlend",

@@ -10,7 +10,7 @@ from typing import Final
 
 from nodes.importers.comfyui.diffusion import UNION, WEIGHTS
 from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
-from nodes.importers.comfyui.writing import Loaded, Output, Writing
+from nodes.importers.comfyui.writing import Control, Controls, Given, Loaded, Output, Writing
 from nodes.importers.known_files import known_file
 from nodes.importers.prompt_syntax import FLOW, has_syntax, is_xl
 from nodetool_core.importing.draft import Unsupported
@@ -27,7 +27,7 @@ _SQUARE: Final = re.compile(r"(?<!\\)[\[\]]|\bBREAK\b")
 _ESCAPED_SQUARE: Final = re.compile(r"\\([\[\]])")
 
 
-def load_model(writing: Writing) -> Mapping[str, Output | Loaded]:
+def load_model(writing: Writing) -> Mapping[str, Given]:
     """Write the loader of the model that is an input of the workflow."""
     writing.skip("name", "description")
     return {"output": _loaded(writing, writing.known("value"), "")}
@@ -270,32 +270,63 @@ def _weighted(writing: Writing, name: str, text: str) -> str:
     return text
 
 
+def add_control(writing: Writing) -> Mapping[str, Given]:
+    """Write a ControlNet beside those that lead a sampler already."""
+    control = Control(
+        _network(writing, "mode", ""),
+        writing.image("image"),
+        *(writing.value(name) for name in ("scale", "start", "end")),
+    )
+    return {"output": Controls((*_controls(writing), control))}
+
+
+def _controls(writing: Writing) -> tuple[Control, ...]:
+    """Return the ControlNets of a list that nodes make; another one is noted as lost."""
+    found = writing.take("controlnets")
+    if isinstance(found, Controls):
+        return found.units
+    if found:
+        writing.lost("controlnets are left out: no nodes make them, but the file holds them.")
+    return ()
+
+
+def _network(writing: Writing, mode_name: str, part: str) -> Json:
+    """Write the loader of the ControlNet of a node, and which kind of image it is given."""
+    file = network_file(writing, "controlnet", writing.known("controlnet"))
+    network = writing.add("ControlNetLoader", {"control_net_name": file}, part)
+    mode = writing.whole(mode_name)
+    if mode < 0:
+        return [network, 0]
+    kinds = {number: kind for kind, number in UNION.items()}
+    if mode not in kinds:
+        raise Unsupported(f"its {mode_name} {mode} has no counterpart")
+    union: JsonObject = {"control_net": [network, 0], "type": kinds[mode]}
+    return [writing.add("SetUnionControlNetType", union, "control_mode"), 0]
+
+
 def _controlled(
     writing: Writing, model: Loaded, positive: list[Json], negative: list[Json]
 ) -> tuple[list[Json], list[Json]]:
-    """Return the prompts, led by a ControlNet where there is one."""
+    """Return the prompts, led by ControlNets where there are some."""
+    controls = _controls(writing)
     ref = writing.known("controlnet")
-    if not (isinstance(ref, Mapping) and ref.get("repo_id")):
+    if isinstance(ref, Mapping) and ref.get("repo_id"):
+        network = _network(writing, "control_mode", "controlnet")
+        scale = writing.value("controlnet_conditioning_scale")
+        controls = (Control(network, writing.image("control_image"), scale), *controls)
+    else:
         writing.skip("controlnet_conditioning_scale", "control_mode", "guess_mode")
-        return positive, negative
-    file = network_file(writing, "controlnet", ref)
-    network = writing.add("ControlNetLoader", {"control_net_name": file}, "controlnet")
-    mode = writing.whole("control_mode")
-    if mode >= 0:
-        kinds = {number: kind for kind, number in UNION.items()}
-        if mode not in kinds:
-            raise Unsupported(f"its control_mode {mode} has no counterpart")
-        union: JsonObject = {"control_net": [network, 0], "type": kinds[mode]}
-        network = writing.add("SetUnionControlNetType", union, "control_mode")
-    inputs: JsonObject = {
-        "positive": positive,
-        "negative": negative,
-        "control_net": [network, 0],
-        "image": writing.image("control_image"),
-        "strength": writing.value("controlnet_conditioning_scale"),
-        "start_percent": 0.0,
-        "end_percent": 1.0,
-        "vae": model.vae.link,
-    }
-    node = writing.add("ControlNetApplyAdvanced", inputs, "control")
-    return [node, 0], [node, 1]
+    for number, one in enumerate(controls, 1):
+        inputs: JsonObject = {
+            "positive": positive,
+            "negative": negative,
+            "control_net": one.network,
+            "image": one.image,
+            "strength": one.scale,
+            "start_percent": one.start,
+            "end_percent": one.end,
+            "vae": model.vae.link,
+        }
+        node = writing.add("ControlNetApplyAdvanced", inputs, f"control_{number}")
+        positive, negative = [node, 0], [node, 1]
+    return positive, negative

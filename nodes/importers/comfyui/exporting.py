@@ -13,7 +13,7 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from nodes.importers.comfyui.export_rules import LEFT_OUT, RULES
-from nodes.importers.comfyui.writing import Export, Loaded, Output, Writing, shown
+from nodes.importers.comfyui.writing import Export, Given, Writing, shown
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing.draft import Unsupported
 from nodetool_core.importing.exporting import Exported, values_of
@@ -33,7 +33,7 @@ def export(document: WorkflowDocument, registry: Registry, where: str) -> Export
     Raises WorkflowError where none of its outputs has a counterpart.
     """
     made = Export({node.id for node in document.graph.nodes})
-    outputs: dict[str, dict[str, Output | Loaded] | str] = {}
+    outputs: dict[str, dict[str, Given] | str] = {}
     for node in _in_order(document):
         inputs = {
             edge.targetHandle: _resolved(outputs[edge.source], edge.sourceHandle)
@@ -59,13 +59,13 @@ def _in_order(document: WorkflowDocument) -> list[NodeRecord]:
     return [nodes[node_id] for node_id in TopologicalSorter(needs).static_order()]
 
 
-def _resolved(outputs: dict[str, Output | Loaded] | str, handle: str) -> Output | Loaded | str:
+def _resolved(outputs: dict[str, Given] | str, handle: str) -> Given | str:
     if isinstance(outputs, str):
         return outputs
     return outputs.get(handle, f"an output {handle}, which has no counterpart,")
 
 
-def _written(writing: Writing, defaults: JsonObject) -> dict[str, Output | Loaded] | str:
+def _written(writing: Writing, defaults: JsonObject) -> dict[str, Given] | str:
     """Write what a node is there; return its outputs, or its name where it is left out."""
     node = writing.node
     if node.type in LEFT_OUT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.classes import FileOf
@@ -46,6 +46,28 @@ class Loaded:
     vae: Output
 
 
+@dataclass(frozen=True)
+class Control:
+    """A ControlNet, the image that it follows, how closely, and in which share of the steps."""
+
+    network: Json
+    image: Json
+    scale: Json = 1.0
+    start: Json = 0.0
+    end: Json = 1.0
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Several ControlNets that lead one sampler."""
+
+    units: tuple[Control, ...]
+
+
+Given: TypeAlias = Output | Loaded | Controls
+"""What an edge of ours leads to there."""
+
+
 @dataclass
 class Export:
     """The file that is being written."""
@@ -65,7 +87,7 @@ class Writing:
         self,
         node: NodeRecord,
         values: Mapping[str, Json],
-        inputs: Mapping[str, Output | Loaded | str],
+        inputs: Mapping[str, Given | str],
         export: Export,
     ) -> None:
         self.node = node
@@ -77,7 +99,7 @@ class Writing:
         """What edges lead to; the text names a node that is left out."""
         self._read: set[str] = set()
 
-    def take(self, name: str) -> Json | Output | Loaded:
+    def take(self, name: str) -> Json | Given:
         """
         Return the value of a property: an `Output` or a `Loaded` where an edge leads to it.
 
@@ -98,9 +120,9 @@ class Writing:
         Raises Unsupported where it comes with the run.
         """
         value = self.take(name)
-        if not isinstance(value, (Output, Loaded)):
+        if not isinstance(value, (Output, Loaded, Controls)):
             return value
-        if isinstance(value, Loaded) or not value.is_constant:
+        if not isinstance(value, Output) or not value.is_constant:
             raise Unsupported(f"its {name} comes over an edge, and has to stand in the file")
         return value.value
 
@@ -120,13 +142,13 @@ class Writing:
         value = self.take(name)
         if isinstance(value, Output):
             return value.value if value.is_constant else None
-        return None if isinstance(value, Loaded) else value
+        return None if isinstance(value, (Loaded, Controls)) else value
 
     def value(self, name: str) -> Json:
         """Return a value as an input of ComfyUI has it: itself, or a link."""
         found = self.take(name)
-        if isinstance(found, Loaded):
-            raise Unsupported(f"its {name} is a model")
+        if isinstance(found, (Loaded, Controls)):
+            raise Unsupported(f"its {name} comes over an edge that ComfyUI has no type for")
         return found.link if isinstance(found, Output) else found
 
     def image(self, name: str) -> list[Json]:

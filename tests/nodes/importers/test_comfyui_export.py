@@ -167,6 +167,20 @@ def add_mask_step(made: Made) -> None:
     made.masks.append((new, "output"))
 
 
+def add_controls(made: Made) -> tuple[str, str]:
+    """Add ControlNets to lead a sampler; return the list of them."""
+    sampler, listed = f"n{len(made.nodes)}", {}
+    for number in range(1, made.draw(st.integers(1, 2)) + 1):
+        share = made.draw(st.floats(0.1, 0.4))
+        more = {"scale": made.draw(st.floats(0, 2)), "start": share, "end": 2 * share, **listed}
+        more |= {"image": made.image(), "mode": made.draw(st.integers(-1, 7))}
+        network = {"type": "hf.controlnet", "repo_id": made.draw(FILES)}
+        node_id = f"{sampler}_controlnet_{number}"
+        made.add("huggingface.loaders.ApplyControlNet", node_id, controlnet=network, **more)
+        listed = {"controlnets": (node_id, "output")}
+    return listed["controlnets"]
+
+
 def add_sampler(made: Made, model: str) -> None:
     node_type = made.draw(st.sampled_from(sorted(SAMPLERS)))
     data: dict[str, Any] = {
@@ -196,7 +210,10 @@ def add_sampler(made: Made, model: str) -> None:
     if made.draw(st.booleans()):
         seed = made.add("nodetool.constant.Integer", value=made.draw(SEED))
         data["seed"] = (seed, "output")
-    if made.draw(st.booleans()):
+    led = made.draw(st.sampled_from(["no", "by one", "by some"]))
+    if led == "by some":
+        data["controlnets"] = add_controls(made)
+    if led == "by one":
         data["controlnet"] = {"type": "hf.controlnet", "repo_id": made.draw(FILES)}
         data |= {"control_image": made.image(), "control_mode": made.draw(st.integers(-1, 7))}
         data["controlnet_conditioning_scale"] = made.draw(st.floats(0, 2))
@@ -207,9 +224,11 @@ def add_sampler(made: Made, model: str) -> None:
     if "Inpainting" in node_type:
         data["mask_image"] = made.mask()
         data["mask_grow"] = made.draw(st.integers(0, 64)) if data["strength"] == 1 else 0
+    # The nodes that lead it are named after it when they are imported.
+    sampler_id = data["controlnets"][0].partition("_")[0] if led == "by some" else ""
     several = made.draw(st.booleans())
     data["num_images"] = made.draw(st.integers(2, 4)) if several else 1
-    sampler = made.add(node_type, **data)
+    sampler = made.add(node_type, sampler_id, **data)
     if several:
         made.add("nodetool.output.Output", name=f"all_{sampler}", value=(sampler, "images"))
     else:
