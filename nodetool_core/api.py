@@ -107,9 +107,22 @@ class Workflow:
 
         `base` is the folder that its relative paths start from.
         """
+        workflow = cls._owning(document, registry, base=base, engine=engine)
+        workflow._document = document.copied()
+        return workflow
+
+    @classmethod
+    def _owning(
+        cls,
+        document: WorkflowDocument,
+        registry: Registry | None = None,
+        *,
+        base: Path | None = None,
+        engine: Engine | None = None,
+    ) -> Self:
+        """Return a workflow from a document that nobody else changes: it is not copied."""
         workflow = object.__new__(cls)
         workflow._set_up(document, registry or Registry.installed(), base or Path.cwd(), engine)
-        workflow._document = document.copied()
         return workflow
 
     @classmethod

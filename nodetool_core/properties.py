@@ -373,6 +373,13 @@ def jsonable(value: object) -> Any:
     References and dataclasses as objects, images as encoded files, enums by value, containers by
     element, values of a pack's own types in their form. Raises TypeError where there is none.
     """
+    # What nearly all documents are made of, first.
+    if type(value) in PLAIN_TYPES:
+        return value
+    if type(value) is dict:
+        return _json_object(value)
+    if type(value) is list:
+        return [jsonable(item) for item in value]
     if isinstance(value, (str, int, float, bool, type(None))):
         return getattr(value, "value", value)
     if isinstance(value, JsonValue):
@@ -382,13 +389,7 @@ def jsonable(value: object) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
-        written = {str(key): jsonable(item) for key, item in value.items()}
-        if len(written) < len(value):
-            raise TypeError(
-                "A mapping with names such as 1 and '1', which are one name in JSON, has no JSON"
-                " form."
-            )
-        return written
+        return _json_object(value)
     if isinstance(value, (list, tuple, set, frozenset)):
         return [jsonable(item) for item in value]
     if hasattr(value, "isoformat"):
@@ -398,3 +399,12 @@ def jsonable(value: object) -> Any:
     if hasattr(value, "value"):
         return jsonable(value.value)
     raise TypeError(f"{value_type_name(value)} has no JSON form.")
+
+
+def _json_object(value: Mapping[object, object]) -> dict[str, object]:
+    written = {str(key): jsonable(item) for key, item in value.items()}
+    if len(written) < len(value):
+        raise TypeError(
+            "A mapping with names such as 1 and '1', which are one name in JSON, has no JSON form."
+        )
+    return written

@@ -20,6 +20,7 @@ from nodetool_core.errors import Problem, WorkflowError, nearest_file
 from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.ownership import own_copy
 from nodetool_core.properties import jsonable
+from nodetool_core.values import PLAIN_TYPES
 
 SCHEMA_VERSION = 1
 _LISTED_PROBLEMS = 100
@@ -211,7 +212,10 @@ def _copied(record: _R, without: tuple[str, ...] = ()) -> _R:
     given = record.model_fields_set | (record.model_extra or {}).keys()
     return record.model_copy(
         update={
-            name: own_copy(value) for name, value in record if name in given and name not in without
+            name: own_copy(value)
+            for name, value in record
+            # Most are texts, which `model_copy` takes as they are.
+            if type(value) not in PLAIN_TYPES and name in given and name not in without
         }
     )
 

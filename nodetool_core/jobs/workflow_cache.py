@@ -41,7 +41,7 @@ class WorkflowCache:
                 self._known.move_to_end(digest)
                 return found
         read = WorkflowDocument.from_json(json.loads(document))
-        made = Workflow.from_document(read, self.registry, base=Path(base), engine=self._engine)
+        made = Workflow._owning(read, self.registry, base=Path(base), engine=self._engine)
         with self._lock:
             self._known[digest] = made
             while len(self._known) > KEPT:
