@@ -10,6 +10,7 @@ whose type is a broad one, the property's name chooses the words.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import is_dataclass
 from typing import Any, get_args, get_origin
 
 from nodetool_core.declaration import NodeSpec
@@ -170,9 +171,10 @@ def _has_to_be_given(prop: Property) -> bool:
     if isinstance(default, AssetRef):
         return default.is_empty()
     if any(
-        isinstance(item, type) and issubclass(item, ModelRef) for item in get_args(prop.annotation)
+        isinstance(item, type) and (issubclass(item, ModelRef) or is_dataclass(item))
+        for item in get_args(prop.annotation)
     ):
-        # What hangs on a model, such as LoRAs, is something to add.
+        # What hangs on a model, such as LoRAs and ControlNets, is something to add.
         return False
     return (
         default == ""
