@@ -29,7 +29,9 @@ class Family:
     base: str
     """The Hub id whose configuration its files fit; empty where no node uses the family."""
     adapters: str = ""
-    """Key of the family whose LoRAs fit it, where that is another one."""
+    """
+    Key of another family whose LoRAs fit it, or have layers so alike that no head tells them apart.
+    """
 
 
 _FAMILIES: Final = (
@@ -76,11 +78,11 @@ _FAMILIES: Final = (
     Family("flux-fill", "FLUX.1 Fill", "black-forest-labs/FLUX.1-Fill-dev", "flux"),
     Family("flux-control", "FLUX.1 Canny or Depth", "black-forest-labs/FLUX.1-Depth-dev", "flux"),
     Family("flux2", "FLUX.2", "black-forest-labs/FLUX.2-dev"),
-    Family("chroma", "Chroma", "lodestones/Chroma1-HD"),
-    Family("qwen-image", "Qwen-Image", "Qwen/Qwen-Image"),
+    Family("chroma", "Chroma", "lodestones/Chroma1-HD", "flux"),
+    Family("qwen-image", "Qwen-Image", "Qwen/Qwen-Image", "flux"),
     Family("z-image", "Z-Image", "Tongyi-MAI/Z-Image-Turbo"),
-    Family("lumina2", "Lumina-Image 2", "Alpha-VLLM/Lumina-Image-2.0"),
-    Family("auraflow", "AuraFlow", "fal/AuraFlow-v0.3"),
+    Family("lumina2", "Lumina-Image 2", "Alpha-VLLM/Lumina-Image-2.0", "z-image"),
+    Family("auraflow", "AuraFlow", "fal/AuraFlow-v0.3", "flux"),
     Family("hidream", "HiDream-I1", "HiDream-ai/HiDream-I1-Dev"),
     Family("sana", "Sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers"),
     Family("pixart", "PixArt", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"),

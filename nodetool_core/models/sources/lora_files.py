@@ -69,9 +69,13 @@ _JOINT_BLOCK = re.compile(r"transformer_blocks[._](\d+)[._]attn[._](add_[qkv]_pr
 _QWEN_DEPTH = 38
 """Blocks that only Qwen-Image has so many of; it has 60."""
 
-_FLUX_WIDTH = 3072
-_FLUX2_WIDTHS = (4096, 6144)
-"""Width of the layers of FLUX.1, and of FLUX.2."""
+_FLUX2_WIDTHS = frozenset({4096, 6144})
+_JOINT_WIDTHS: Final = (
+    ("flux", frozenset({3072})),
+    ("flux2", _FLUX2_WIDTHS),
+    ("sd3", frozenset({1536, 2432})),
+)
+"""How wide the layers are of families that share the names of their joint blocks."""
 
 _Z_IMAGE_WIDTH = 3840
 """Width of the layers of Z-Image."""
@@ -130,7 +134,7 @@ def family_of_lora(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """Return the key of the family that a LoRA changes; None where its tensors don't show it."""
     for key, pattern in _FAMILY_PATTERNS:
         if any(pattern.search(name) for name in shapes):
-            if key == "flux" and _widths(shapes) & {*_FLUX2_WIDTHS}:
+            if key == "flux" and _widths(shapes) & _FLUX2_WIDTHS:
                 return "flux2"
             # The authors of both name their layers alike.
             return "z-image" if key == "lumina2" and _Z_IMAGE_WIDTH in _widths(shapes) else key
@@ -138,7 +142,7 @@ def family_of_lora(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     if joint and not any("attn2" in name for name in shapes):
         if max(joint) >= _QWEN_DEPTH:
             return "qwen-image"
-        return "flux" if _FLUX_WIDTH in _widths(shapes) else "sd3"
+        return next((key for key, own in _JOINT_WIDTHS if own & _widths(shapes)), None)
     for name, shape in shapes.items():
         if len(shape) > 1 and _TEXT_INPUT.match(name) and shape[1] in _WIDTHS:
             return _WIDTHS[shape[1]]
