@@ -16,6 +16,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -100,7 +101,10 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         os.write(self._to_browser, json.dumps(message).encode() + b"\0")
+        end = time.monotonic() + 2 * PATIENCE
         while True:
+            # A page that hangs may still report events, so that silence alone ends no wait.
+            assert time.monotonic() < end, f"the browser does not answer {method}"
             answer = self._next()
             if answer.get("id") == self._number:
                 assert "error" not in answer, f"{method}: {answer['error']}"
