@@ -33,6 +33,10 @@ def routes(live: LiveEditor) -> list[tuple[str, str]]:
     return sorted(set(every_route(create_app(live.state, live.routers, live.sessions))))
 
 
+SIGNED = ("/results/", "/replicate/streams/")
+"""Where addresses begin that are secrets themselves, and need no token."""
+
+
 def signed_in(live: LiveEditor, token: str) -> httpx2.Client:
     given = {"token": token}
     answer = httpx2.post(f"{live.url}/v1/session", json=given, trust_env=False)
@@ -56,7 +60,7 @@ def test_a_stranger_gets_the_page_and_nothing_else(served: LiveEditor) -> None:
             status = ask(stranger, method, path).status_code
             if path in FREE - {"/"}:
                 assert status != 401 or path == "/v1/session", path
-            elif not path.startswith("/results/"):
+            elif not path.startswith(SIGNED):
                 assert status == 401, (method, path)
         page = stranger.get("/", headers={"Accept": "text/html"}, follow_redirects=True)
         assert page.status_code == 200 and "<script" in page.text

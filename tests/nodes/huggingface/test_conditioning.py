@@ -75,7 +75,7 @@ def test_a_scheduler_that_does_not_fit_is_told(
     own = transform(recorder, model(family), num_inference_steps=4)
     assert (
         transform(
-            recorder, model(family), num_inference_steps=4, scheduler="EulerDiscreteScheduler"
+            recorder, model(family), num_inference_steps=4, scheduler="DDIMScheduler"
         ).tobytes()
         == own.tobytes()
     )
