@@ -29,9 +29,7 @@ class Family:
     base: str
     """The Hub id whose configuration its files fit; empty where no node uses the family."""
     adapters: str = ""
-    """
-    Key of another family whose LoRAs fit it, or have layers so alike that no head tells them apart.
-    """
+    """Key of the family whose LoRAs fit it, where that is another one."""
 
 
 _FAMILIES: Final = (
@@ -78,11 +76,11 @@ _FAMILIES: Final = (
     Family("flux-fill", "FLUX.1 Fill", "black-forest-labs/FLUX.1-Fill-dev", "flux"),
     Family("flux-control", "FLUX.1 Canny or Depth", "black-forest-labs/FLUX.1-Depth-dev", "flux"),
     Family("flux2", "FLUX.2", "black-forest-labs/FLUX.2-dev"),
-    Family("chroma", "Chroma", "lodestones/Chroma1-HD", "flux"),
-    Family("qwen-image", "Qwen-Image", "Qwen/Qwen-Image", "flux"),
+    Family("chroma", "Chroma", "lodestones/Chroma1-HD"),
+    Family("qwen-image", "Qwen-Image", "Qwen/Qwen-Image"),
     Family("z-image", "Z-Image", "Tongyi-MAI/Z-Image-Turbo"),
-    Family("lumina2", "Lumina-Image 2", "Alpha-VLLM/Lumina-Image-2.0", "z-image"),
-    Family("auraflow", "AuraFlow", "fal/AuraFlow-v0.3", "flux"),
+    Family("lumina2", "Lumina-Image 2", "Alpha-VLLM/Lumina-Image-2.0"),
+    Family("auraflow", "AuraFlow", "fal/AuraFlow-v0.3"),
     Family("hidream", "HiDream-I1", "HiDream-ai/HiDream-I1-Dev"),
     Family("sana", "Sana", "Efficient-Large-Model/Sana_1600M_1024px_diffusers"),
     Family("pixart", "PixArt", "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS"),
@@ -101,6 +99,15 @@ FAMILIES: Final[Mapping[str, Family]] = {family.key: family for family in _FAMIL
 """Families by key. Not a Hub id: keys have no slash."""
 
 
+_ALIKE: Final[Mapping[str, str]] = {
+    "auraflow": "flux",
+    "chroma": "flux",
+    "qwen-image": "flux",
+    "lumina2": "z-image",
+}
+"""Family to another that names and shapes its layers alike: no head tells their LoRAs apart."""
+
+
 def label_of(key: str | None) -> str | None:
     """Return what a family is called in messages."""
     family = FAMILIES.get(key or "")
@@ -116,7 +123,8 @@ def fits(adapter: str | None, model: str | None) -> bool:
 
 def _stem(key: str) -> str:
     family = FAMILIES.get(key)
-    return (family.adapters or key) if family else key
+    stem = (family.adapters or key) if family else key
+    return _ALIKE.get(stem, stem)
 
 
 _SIGNS: Final[tuple[tuple[str, Layout, tuple[str, ...]], ...]] = (
