@@ -61,10 +61,12 @@ class CallOptions:
         """
         Have a pipeline work so until the block ends.
 
-        Warns of what it can't take, as one that was put together with a ControlNet.
+        Warns of what it can't take, as one that was put together with a ControlNet, or is called
+        with a negative prompt.
         """
-        refused = {prop for prop, _, _ in self._refusals(type(pipeline))}
-        for prop, value, why in self._refusals(type(pipeline)):
+        refused = set()
+        for prop, value, why in self._refusals(type(pipeline), arguments):
+            refused.add(prop)
             warn(f"{prop} {value} is not used: {why}.")
         with ExitStack() as stack:
             if self.attention and "attention" not in refused:
@@ -73,11 +75,15 @@ class CallOptions:
                 stack.enter_context(step_cache(pipeline, self.step_cache, arguments))
             yield
 
-    def _refusals(self, pipeline_class: type | None) -> Iterator[tuple[str, str, str]]:
+    def _refusals(
+        self, pipeline_class: type | None, arguments: Mapping[str, object] | None = None
+    ) -> Iterator[tuple[str, str, str]]:
         """Yield property, value and reason of what a pipeline can't take."""
         if pipeline_class is None:
             return
-        if self.step_cache and (why := step_cache_refusal(pipeline_class, self.step_cache)):
+        if self.step_cache and (
+            why := step_cache_refusal(pipeline_class, self.step_cache, arguments)
+        ):
             yield "step_cache", self.step_cache, why
         if self.attention and (why := attention_refusal(pipeline_class, self.attention)):
             yield "attention", self.attention, why

@@ -24,22 +24,43 @@ if TYPE_CHECKING:
 _ONE_FORWARD: Final = re.compile(r"^FluxPipeline$")
 """Pipelines whose transformer runs once in a step, where they are not guided by a second prompt."""
 
+_WITHOUT_CONDITIONS: Final = frozenset({"pyramid_attention", "faster"})
+"""Caches that keep one state, whichever prompt the transformer runs for."""
+
 _WITH_RATIOS: Final = re.compile(r"^FluxPipeline$")
 """Pipelines for whose models diffusers has the ratios that MagCache needs."""
 
 _USUAL_STEPS: Final = 28
 
 
-def step_cache_refusal(pipeline_class: type, name: str) -> str:
-    """Return why a pipeline can't work with a step cache; empty where it can."""
+def step_cache_refusal(
+    pipeline_class: type, name: str, arguments: Mapping[str, object] | None = None
+) -> str:
+    """
+    Return why a pipeline can't work with a step cache; empty where it can.
+
+    Args:
+        arguments: Those of a call; None before it is known.
+    """
     pipeline = pipeline_class.__name__
     if not _marks_its_steps(pipeline_class):
         return f"{pipeline} does not say to its transformer which call is which, as caches need it"
     if name == "mag" and not _WITH_RATIOS.search(pipeline):
         return f"MagCache needs ratios that are measured for each model, and {pipeline} has none"
-    if name in ("pyramid_attention", "faster") and not _ONE_FORWARD.search(pipeline):
+    if name in _WITHOUT_CONDITIONS and not _ONE_FORWARD.search(pipeline):
         return f"{pipeline} runs its transformer twice in a step, which {name} would mix up"
+    if name in _WITHOUT_CONDITIONS and _is_guided(arguments or {}):
+        return f"a negative prompt runs the transformer twice in a step, which {name} would mix up"
     return ""
+
+
+def _is_guided(arguments: Mapping[str, object]) -> bool:
+    """Return whether a call of a pipeline of `_ONE_FORWARD` is guided by a second prompt."""
+    scale = arguments.get("true_cfg_scale")
+    has_second = any(
+        arguments.get(name) is not None for name in ("negative_prompt", "negative_prompt_embeds")
+    )
+    return has_second and isinstance(scale, (int, float)) and scale > 1
 
 
 @cache

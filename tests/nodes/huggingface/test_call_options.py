@@ -68,6 +68,24 @@ def test_a_step_cache_changes_its_call_alone(
     assert recorder.warnings == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("cache", ["pyramid_attention", "faster"])
+def test_a_cache_without_conditions_is_left_out_where_a_second_prompt_guides(
+    cache: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    def drawn(step_cache: str | None) -> np.ndarray[Any, Any]:
+        given = SETTINGS | {"num_inference_steps": 12, "negative_prompt": "rain"}
+        reference = {"repo_id": model("flux"), "step_cache": step_cache}
+        made = TextToImage(model=reference, **given).process(recorder.context)
+        assert isinstance(made.output, ImageData)
+        return np.asarray(made.output.image, np.int16)
+
+    plain, noted = drawn(None), len(recorder.warnings)
+    assert np.array_equal(drawn(cache), plain)
+    reason = f"step_cache {cache} is not used: a negative prompt runs the transformer twice"
+    assert any(warning.startswith(reason) for warning in recorder.warnings[noted:])
+
+
 def _calmed(tensors: dict[str, torch.Tensor]) -> None:
     tensors["x_embedder.weight"] *= 0.02
     tensors["transformer_blocks.0.norm1.linear.weight"] *= 0.3
