@@ -101,28 +101,19 @@ class Workflow:
         *,
         base: Path | None = None,
         engine: Engine | None = None,
+        copies: bool = True,
     ) -> Self:
         """
         Return a workflow from a document that was read before.
 
-        `base` is the folder that its relative paths start from.
+        Args:
+            base: The folder that its relative paths start from.
+            copies: Whether the document is copied; not needed where nobody else changes it.
         """
-        workflow = cls._owning(document, registry, base=base, engine=engine)
-        workflow._document = document.copied()
-        return workflow
-
-    @classmethod
-    def _owning(
-        cls,
-        document: WorkflowDocument,
-        registry: Registry | None = None,
-        *,
-        base: Path | None = None,
-        engine: Engine | None = None,
-    ) -> Self:
-        """Return a workflow from a document that nobody else changes: it is not copied."""
         workflow = object.__new__(cls)
         workflow._set_up(document, registry or Registry.installed(), base or Path.cwd(), engine)
+        if copies:
+            workflow._document = document.copied()
         return workflow
 
     @classmethod

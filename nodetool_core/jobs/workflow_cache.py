@@ -41,7 +41,9 @@ class WorkflowCache:
                 self._known.move_to_end(digest)
                 return found
         read = WorkflowDocument.from_json(json.loads(document))
-        made = Workflow._owning(read, self.registry, base=Path(base), engine=self._engine)
+        made = Workflow.from_document(
+            read, self.registry, base=Path(base), engine=self._engine, copies=False
+        )
         with self._lock:
             self._known[digest] = made
             while len(self._known) > KEPT:
