@@ -114,30 +114,20 @@ def generate(
         if model_input is None
         else {"image": _image_argument(pipeline, model_input, reference_images)}
     )
-    aligned: dict[str, object] = {
-        name: other if model_size is None else map_aligned(other, partial(resized, size=model_size))
-        for name, other in (aligned_images or {}).items()
-    }
-    if isinstance(masks := aligned.pop("ip_adapter_masks", None), list):
-        aligned |= mask_arguments(masks)
     arguments = call_arguments(
         pipeline,
-        {**wanted, **image_arguments, **aligned},
+        {**wanted, **image_arguments, **_aligned_arguments(aligned_images or {}, model_size)},
         model_size,
         context.warn if progress_slice[0] == 0 else _ignore,
     )
     capture, finite_check = LatentsCapture(), FiniteCheck(pipeline)
-    callbacks = [
-        show
-        for show in (
-            preview_callback(pipeline, context, _steps(arguments)),
-            capture.callback(pipeline),
-            finite_check.callback(pipeline),
-        )
-        if show is not None
-    ]
-    if callbacks:
-        arguments["callback_on_step_end"] = chain_callbacks(callbacks)
+    callbacks = (
+        preview_callback(pipeline, context, _steps(arguments)),
+        capture.callback(pipeline),
+        finite_check.callback(pipeline),
+    )
+    if any(callbacks):
+        arguments["callback_on_step_end"] = chain_callbacks(list(filter(None, callbacks)))
     call = PipelineCalls(lease, context, capture, finite_check)
     images = []
     for index in range(count):
@@ -154,6 +144,17 @@ def generate(
         )
     latents = capture.latents(pipeline, images[-1].size)
     return Generated(images, None if latents is None else Latents.of(latents))
+
+
+def _aligned_arguments(images: Mapping[str, Aligned], size: Size | None) -> dict[str, object]:
+    """Return images of the same area as arguments of a pipeline, in the size that it takes."""
+    aligned: dict[str, object] = {
+        name: image if size is None else map_aligned(image, partial(resized, size=size))
+        for name, image in images.items()
+    }
+    if isinstance(masks := aligned.pop("ip_adapter_masks", None), list):
+        aligned |= mask_arguments(masks)
+    return aligned
 
 
 def map_aligned(images: Aligned, change: Callable[[Image.Image], Image.Image]) -> Aligned:

@@ -41,14 +41,18 @@ if TYPE_CHECKING:
 
 PromptSyntax = Literal["plain", "weighted"]
 
-PROMPT_PROPERTIES: Final = (
+GENERATION_PROPERTIES: Final = (
+    "prompt",
+    "negative_prompt",
+    "num_inference_steps",
+    "guidance_scale",
     "prompt_2",
     "prompt_syntax",
     "embeddings",
     "clip_skip",
     "max_sequence_length",
 )
-"""Properties of the generating nodes that say how prompts are read."""
+"""Properties of the generating nodes that say what is drawn, and how prompts are read."""
 
 _HINT: Final = "Set `prompt_syntax` to plain, or use a model of Stable Diffusion 1, 2 or XL."
 _ZEROS: Final = "force_zeros_for_empty_prompt"

@@ -25,7 +25,7 @@ from nodes.huggingface.model_kinds import (
     TextToImageModel,
 )
 from nodes.huggingface.pipelines import generate
-from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
+from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -85,13 +85,7 @@ class TextToImage(DiffusionNode):
 
     def process(self, context: Context) -> Images:
         conditioning = Conditioning.of(self)
-        wanted = self.property_values(
-            "prompt",
-            "negative_prompt",
-            "num_inference_steps",
-            "guidance_scale",
-            *PROMPT_PROPERTIES,
-        )
+        wanted = self.property_values(*GENERATION_PROPERTIES)
         wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "text-to-image", conditioning, context

@@ -34,7 +34,7 @@ from nodes.huggingface.pipelines import (
     resized,
     say_that_size_is_kept,
 )
-from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
+from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.tiled import generate_in_tiles
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
@@ -107,14 +107,7 @@ class ImageToImage(DiffusionNode):
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         conditioning = Conditioning.of(self)
-        wanted = self.property_values(
-            "prompt",
-            "negative_prompt",
-            "strength",
-            "num_inference_steps",
-            "guidance_scale",
-            *PROMPT_PROPERTIES,
-        )
+        wanted = self.property_values("strength", *GENERATION_PROPERTIES)
         wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context

@@ -28,7 +28,7 @@ from nodes.huggingface.model_kinds import (
     LoraModel,
 )
 from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligned
-from nodes.huggingface.prompts import PROMPT_PROPERTIES, PromptSyntax
+from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -136,14 +136,7 @@ class Inpainting(DiffusionNode):
             for name, image in conditioning.aligned_images(context).items()
         }
         cropped_along: dict[str, Aligned] = {"mask_image": mask.paint, **aligned_images}
-        wanted = self.property_values(
-            "prompt",
-            "negative_prompt",
-            "strength",
-            "num_inference_steps",
-            "guidance_scale",
-            *PROMPT_PROPERTIES,
-        )
+        wanted = self.property_values("strength", *GENERATION_PROPERTIES)
         wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "inpainting", conditioning, context
