@@ -156,11 +156,13 @@ class EditorBrowser(Browser):
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
-    def drop(self, path: Path, at: tuple[float, float]) -> None:
-        """Drop a file onto a point of the page."""
+    def drop(
+        self, path: Path, at: tuple[float, float], *, over: tuple[float, float] | None = None
+    ) -> None:
+        """Drop a file onto a point of the page, or let it go there when it was over another."""
         data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
-        x, y = at
-        for kind in ("dragEnter", "dragOver", "drop"):
+        before = over or at
+        for kind, (x, y) in (("dragEnter", before), ("dragOver", before), ("drop", at)):
             self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
 
     def choose(self, selector: str, path: Path) -> None:

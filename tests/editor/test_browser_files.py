@@ -134,6 +134,14 @@ def test_a_plain_photo_is_dropped(page: EditorBrowser, tmp_path: Path) -> None:
     page.wait_for("document.querySelector('[data-node=image_input] .image-field img')?.complete")
 
 
+def test_a_file_is_let_go_over_a_new_element(page: EditorBrowser, tmp_path: Path) -> None:
+    """The browser asks a new element by `dragenter` alone; refused, it opens the file in a tab."""
+    photo = tmp_path / "plain.png"
+    Image.new("RGB", (20, 20), "red").save(photo)
+    page.drop(photo, page.place("#canvas"), over=page.place("header"))
+    page.wait_for("document.querySelectorAll('[data-node]').length === 5")
+
+
 def test_a_file_that_is_changed_elsewhere_is_loaded_again(
     page: EditorBrowser, editor: LiveEditor
 ) -> None:

@@ -162,12 +162,16 @@ class Browser:
         return result
 
     def wait_for(self, condition: str) -> Any:
-        """Return the value of a condition in the page once it holds; try it before each frame."""
+        """
+        Return the value of a condition in the page once it holds; try it before each frame.
+
+        A page that is not shown has no frames, so the end of the wait is a timer's.
+        """
         return self.evaluate(
-            "new Promise((done, failed) => { const end = performance.now() + 20000; (function"
-            f" look() {{ const value = ({condition}); if (value) done(value); else if"
-            f" (performance.now() > end) failed(new Error({json.dumps(condition)})); else"
-            " requestAnimationFrame(look); })(); })"
+            "new Promise((done, failed) => { let over = false; setTimeout(() => { over = true;"
+            f" failed(new Error({json.dumps(condition)} + ', ' + document.visibilityState)); }},"
+            f" 20000); (function look() {{ const value = ({condition}); if (value) done(value);"
+            " else if (!over) requestAnimationFrame(look); })(); })"
         )
 
     def be_new(self, *, width: int, height: int, phone: bool = False, dark: bool = False) -> None:

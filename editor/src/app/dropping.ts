@@ -38,7 +38,10 @@ export function takeDrops(): void {
   const shade = (on: boolean): void => void body.classList.toggle("dropping", on);
   const isFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   addEventListener("dragenter", (event) => {
-    if (isFile(event)) shade(++depth > 0);
+    if (!isFile(event)) return;
+    // Where a new element comes under the pointer, browsers ask by this event alone.
+    event.preventDefault();
+    shade(++depth > 0);
   });
   addEventListener("dragleave", (event) => {
     if (isFile(event)) shade(--depth > 0);
