@@ -87,7 +87,7 @@ def generate(
             its size.
         aligned_images: Images of the same area, such as a mask, by property, or several of one
             property; resized like `image`.
-        size: Size of the result where there is no image to start from; None for the model's own.
+        size: Size of the result; None for the image's, or the model's own where there is none.
         reference_images: Further images, for pipelines that take several.
         count: Number of images.
         progress_slice: Which slice this call is of how many, from 0, for the progress of a longer
@@ -104,11 +104,13 @@ def generate(
     wanted = encoded_prompts(lease, wanted, context, warns=progress_slice[0] == 0)
     model_input, model_size = image, size
     if image is not None:
-        image = _fit_to_model(pipeline, image, context, warns=not restore_size)
+        image = _fit_to_model(
+            pipeline, image, context, warns=not restore_size, sizes_result=size is None
+        )
         model_input = _stretch_to_square(pipeline, image, context)
         model_size = Size(*model_input.size)
-    elif model_size is not None:
-        model_size = _supported_size(pipeline, model_size, context)
+    if size is not None:
+        model_size = _supported_size(pipeline, size, context)
     image_arguments: dict[str, object] = (
         {}
         if model_input is None
@@ -135,7 +137,7 @@ def generate(
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
         generated = call.image(arguments, seed_at(seed, index), relays_warnings=is_first)
-        if model_input is not None and not restore_size and is_first:
+        if model_input is not None and size is None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, model_input, context)
         images.append(
             generated
@@ -202,7 +204,7 @@ def _steps(arguments: Mapping[str, object]) -> int:
 
 
 def _fit_to_model(
-    pipeline: Pipeline, image: Image.Image, context: Context, *, warns: bool
+    pipeline: Pipeline, image: Image.Image, context: Context, *, warns: bool, sizes_result: bool
 ) -> Image.Image:
     """Return the image at a supported size; warn where it was resized."""
     given = Size(*image.size)
@@ -212,8 +214,8 @@ def _fit_to_model(
         return image
     if warns:
         context.warn(
-            f"image was resized from {given} to {fitting}, which the model can take. The result has"
-            " that size.",
+            f"image was resized from {given} to {fitting}, which the model can take."
+            + (" The result has that size." if sizes_result else ""),
             given=tuple(given),
             used=tuple(fitting),
         )

@@ -22,16 +22,18 @@ from nodes.huggingface.pipelines import (
     say_that_size_is_kept,
 )
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
-from nodetool_core.models.diffusers.families import quirks_of
+from nodetool_core.models.diffusers.families import call_parameters, quirks_of
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
-from nodetool_core.models.diffusers.sizes import wanted_size
+from nodetool_core.models.diffusers.sizes import Size, wanted_size
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from nodetool_core import ModelRef
+    from nodetool_core.context import Pipeline
 
 INSTRUCT_MODEL = "timbrooks/instruct-pix2pix"
+_SIDE = "pixels; 0 for that of `image`. For models that make a result of another size."
 VARIATION_MODEL = "lambdalabs/sd-image-variations-diffusers"
 
 
@@ -60,6 +62,8 @@ class EditByInstruction(DiffusionNode):
     )
     num_inference_steps: int = shared.STEPS
     guidance_scale: float = shared.WIDE_GUIDANCE
+    width: int = Field(default=0, ge=0, le=4096, description=f"Width of the result, in {_SIDE}")
+    height: int = Field(default=0, ge=0, le=4096, description=f"Height of the result, in {_SIDE}")
     image_guidance_scale: float = Field(
         default=1.5,
         ge=1.0,
@@ -106,6 +110,7 @@ class EditByInstruction(DiffusionNode):
                 wanted,
                 seed=self.seed,
                 image=source,
+                size=self._size(context, pipeline, source),
                 reference_images=references,
                 count=self.num_images,
                 restore_size=keeps,
@@ -114,6 +119,16 @@ class EditByInstruction(DiffusionNode):
             if keeps:
                 made = kept_in_size(made, source)
         return image_outputs(made, context, source)
+
+    def _size(self, context: Context, pipeline: Pipeline, source: Image.Image) -> Size | None:
+        """Return the size of the result where it is set; one side alone leaves the other's."""
+        if not (self.width or self.height):
+            return None
+        if not {"width", "height"} <= call_parameters(type(pipeline)).keys():
+            name = type(pipeline).__name__
+            context.warn(f"width and height are not used: {name} makes the size of the image.")
+            return None
+        return Size(self.width or source.width, self.height or source.height)
 
 
 class ImageVariation(DiffusionNode):

@@ -49,6 +49,22 @@ def test_further_images_are_looked_at(
     )
 
 
+@pytest.mark.parametrize("family", ["flux2_klein", "qwen_edit_plus"])
+def test_the_result_has_the_size_that_is_set(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    sized = edit(recorder, model(family), num_inference_steps=1, width=128, height=64)
+    assert sized.size == (128, 64)
+    assert not [one for one in recorder.warnings if "The result has" in one or "width" in one]
+
+
+def test_a_size_that_no_editor_makes_is_told(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    assert edit(recorder, model("instruct_pix2pix"), width=96).size == (64, 64)
+    assert [one for one in recorder.warnings if "width and height are not used" in one]
+
+
 def test_further_images_that_are_not_looked_at_are_told(
     model: Callable[[str], str], recorder: Recorder
 ) -> None:
