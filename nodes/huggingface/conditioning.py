@@ -51,6 +51,7 @@ class Conditioning:
     """What conditions a pipeline besides the prompt; each part may be absent."""
 
     scheduler: str = "default"
+    noise_schedule: str = "default"
     shift: float = 0.0
     loras: list[LoraModel] = field(default_factory=list)
     ip_adapter_model: ModelRef = field(default_factory=IPAdapterModel)
@@ -146,7 +147,7 @@ def conditioned_pipeline(
                 for unit in units
             ]
             add_controlnets(lease, task, fitting, stack, context, where)
-        set_scheduler(lease.pipeline, conditioning.scheduler, context)
+        set_scheduler(lease.pipeline, conditioning.scheduler, context, conditioning.noise_schedule)
         set_shift(lease.pipeline, conditioning.shift, context)
         if prompts:
             encoder = _with_dtype_of(model, prompts[0].model, "ip_adapter_model", context)

@@ -100,6 +100,13 @@ SCHEDULER = Field(
         " DPMSolverSDEScheduler needs the extra `sde`."
     ),
 )
+NOISE_SCHEDULE = Field(
+    default="default",
+    description=(
+        "How the noise falls from step to step: as the scheduler has it, by a schedule of Karras,"
+        " exponentially, or by a beta distribution, whose steps are close at both ends."
+    ),
+)
 SHIFT = Field(
     default=0.0,
     ge=0.0,

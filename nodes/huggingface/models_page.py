@@ -143,7 +143,8 @@ _NOTES: Final = """\
   the guidance scale as an input (its UNet has `time_cond_proj_dim`, like the model that ships)
   ignores it, and the run warns.
 - `scheduler` can be set where the model's own scheduler lists others as compatible. Flow-matching
-  models (SD3, Flux, Qwen, Z-Image, …) run with their own.
+  models (SD3, Flux, Qwen, Z-Image, …) take those that there is a rule for, and otherwise run with
+  their own.
 - `loras` with scale 0 have no effect. What they change is on a clone of the modules, so that no
   other call sees it.
 - `controlnet` is a network of the same family, loaded beside the model. Models with a control

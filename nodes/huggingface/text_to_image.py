@@ -28,6 +28,7 @@ from nodes.huggingface.pipelines import generate
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, Lane, Node
+from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.diffusers.sizes import wanted_size
 
@@ -64,6 +65,7 @@ class TextToImage(DiffusionNode):
     height: int = Field(default=0, ge=0, le=4096, description=f"Height of the image, in {_SIDE}")
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL

@@ -23,6 +23,7 @@ from nodes.huggingface.pipelines import (
 )
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 from nodetool_core.models.diffusers.families import call_parameters, quirks_of
+from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 from nodetool_core.models.diffusers.sizes import Size, wanted_size
 
@@ -72,6 +73,7 @@ class EditByInstruction(DiffusionNode):
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     num_images: int = shared.COUNT
@@ -167,6 +169,7 @@ class ImageVariation(DiffusionNode):
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:

@@ -38,6 +38,7 @@ from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.tiled import generate_in_tiles
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
+from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class ImageToImage(DiffusionNode):
     guidance_scale: float = shared.GUIDANCE
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL

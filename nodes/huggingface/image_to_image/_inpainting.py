@@ -31,6 +31,7 @@ from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligne
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef
+from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Inpainting(DiffusionNode):
         ),
     )
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
     ip_adapter_model: IPAdapterModel = shared.IP_ADAPTER_MODEL

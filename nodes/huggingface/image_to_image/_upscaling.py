@@ -30,6 +30,7 @@ from nodes.huggingface.tiles import grid_tiles, with_margin
 from nodes.huggingface.upscalers import Upscaler, load_upscaler
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 from nodetool_core.models.diffusers.families import call_parameters
+from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class DiffusionUpscale(DiffusionNode):
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
 
     def process(self, context: Context) -> Images:
         names = ["negative_prompt", "num_inference_steps", "guidance_scale"]
@@ -224,6 +226,7 @@ class TiledRefinement(DiffusionNode):
     )
     seed: int = shared.SEED
     scheduler: SchedulerName = shared.SCHEDULER
+    noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     loras: list[LoraModel] = shared.LORAS
     controlnet: ControlNetModel = Field(
         default=ControlNetModel(),

@@ -15,6 +15,8 @@ dx/dl = D - x, whose part in x is solved exactly over a step of length h:
 - With p·h/(2·g) in the place of (h - p)/g it is DPM-Solver++(2M) of Lu et al. (arXiv 2211.01095) in
   this time, as samplers of k-diffusion have it for flow matching, too.
 
+- `UniPC` steps by a line as well, and takes each step again by a parabola once it is done.
+
 The first step is Euler's. One to a noise level of 0 ends at D.
 
 Ancestral steps of a flow go further down, and add the noise that is missing then: from s to s'
@@ -25,25 +27,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
 
-RES: Final = "ResMultistepScheduler"
-FLOW: Final = "FlowMatchEulerDiscreteScheduler"
 
-
-class _Stepping:
+class Stepping:
     """What the rules need of a scheduler that steps by Euler's."""
 
     config: Mapping[str, object]
     sigmas: torch.Tensor
     step_index: int | None
     _step_index: int | None
+    draws_noise = False
+    """Whether steps draw noise."""
     _before: tuple[torch.Tensor, float] | None = None
     """D of the step before, and its noise level."""
     _init_step_index: Callable[[float | torch.Tensor], None]
@@ -95,7 +95,7 @@ class _Stepping:
         raise NotImplementedError
 
 
-class _Multistep(_Stepping):
+class Multistep(Stepping):
     """Steps by D and the one before."""
 
     def slope(self, length: float, before: float) -> float:
@@ -127,8 +127,10 @@ class _Multistep(_Stepping):
         return made + weight * (denoised - before[0])
 
 
-class _AncestralFlow(_Stepping):
+class AncestralFlow(Stepping):
     """Steps further down than the next noise level, and adds noise up to it."""
+
+    draws_noise = True
 
     def stepped(
         self,
@@ -152,41 +154,74 @@ class _AncestralFlow(_Stepping):
         return made * signal + noise * added
 
 
-class _Res(_Multistep):
+class Res(Multistep):
     """Integrates the line through two values of D exactly."""
 
     def slope(self, length: float, before: float) -> float:
         return (length + math.expm1(-length)) / before
 
 
-class _Midpoint(_Multistep):
+class Midpoint(Multistep):
     """Takes D halfway along the step."""
 
     def slope(self, length: float, before: float) -> float:
         return -math.expm1(-length) * length / (2 * before)
 
 
-_RULES: Final[Mapping[tuple[str, bool], type]] = {
-    (RES, False): _Res,
-    (RES, True): _Res,
-    ("DPMSolverMultistepScheduler", True): _Midpoint,
-    ("EulerAncestralDiscreteScheduler", True): _AncestralFlow,
-}
-"""By name, and by whether the model is a flow-matching one."""
+class UniPC(Stepping):
+    """
+    Predicts by a line through two values of D, and corrects when the next value is there.
 
-FLOW_OPTIONS: Final[Mapping[str, Mapping[str, object]]] = {
-    "EulerDiscreteScheduler": {},
-    "LCMScheduler": {"stochastic_sampling": True},
-}
-"""Names that a flow's own scheduler answers to, with options."""
+    The second order of UniPC by B(h) = exp(-h) - 1, of Zhao et al., "UniPC: A Unified
+    Predictor-Corrector Framework for Fast Sampling of Diffusion Models" (arXiv 2302.04867), in the
+    time l. What the predictor reached is where the model looks next; the corrector then takes the
+    same step again with what was seen at its end.
+    """
 
+    _last: torch.Tensor | None = None
+    """The sample that the step before began with."""
+    _earlier: tuple[torch.Tensor, float] | None = None
+    """D of the step before that one, and its noise level."""
 
-@cache
-def own_scheduler(name: str, base: type, *, is_flow: bool) -> type | None:
-    """Return the class of a scheduler over one that steps by Euler's rule; None for other names."""
-    if is_flow and name in FLOW_OPTIONS:
-        return base
-    rule = _RULES.get((name, is_flow))
-    # A class of diffusers of the same name has faults of its own, which are mended by name.
-    own_name = name if name == RES else f"FlowMatch{name}"
-    return None if rule is None else type(own_name, (rule, base), {"__module__": __name__})
+    def stepped(
+        self,
+        sample: torch.Tensor,
+        denoised: torch.Tensor,
+        level: float,
+        following: float,
+        generator: torch.Generator | None,
+    ) -> torch.Tensor:
+        before = self._before
+        if before is not None and before[1] > level > 0 and self._last is not None:
+            sample = self._corrected(self._last, before, denoised, level)
+        self._last, self._earlier, self._before = sample, before, (denoised, level)
+        if following <= 0 or level <= 0:
+            return denoised if level > 0 else sample
+        length = math.log(level / following)
+        made = math.exp(-length) * sample - math.expm1(-length) * denoised
+        if before is None or before[1] <= level or length == 0:
+            return made
+        slope = (denoised - before[0]) * (length / math.log(before[1] / level))
+        return made - math.expm1(-length) / 2 * slope
+
+    def _corrected(
+        self,
+        sample: torch.Tensor,
+        before: tuple[torch.Tensor, float],
+        denoised: torch.Tensor,
+        level: float,
+    ) -> torch.Tensor:
+        """Return the sample at a level, by the step to it taken again with D at its end."""
+        length = math.log(before[1] / level)
+        kept, share = math.exp(-length), -math.expm1(-length)
+        made = kept * sample + share * before[0]
+        change = denoised - before[0]
+        earlier = self._earlier
+        if earlier is None or earlier[1] <= before[1]:
+            return made + share / 2 * change
+        # D on the parabola through the three: a change of a·t + b·t·t after a time t.
+        past = math.log(earlier[1] / before[1])
+        bent = (change / length + (earlier[0] - before[0]) / past) / (length + past)
+        first = length - share
+        straight = change / length - bent * length
+        return made + straight * first + bent * (length**2 - 2 * first)

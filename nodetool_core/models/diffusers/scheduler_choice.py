@@ -1,9 +1,10 @@
 """
 Schedulers by name, and whether a model can run with one.
 
-The names are those of diffusers' classes, with options behind them, and one that is ours. A model's
-own scheduler lists the classes that are compatible with its configuration. For flow-matching models
-diffusers has Euler's rule alone; for them, names stand for rules of `exponential_schedulers`.
+The names are those of diffusers' classes, with options behind them, and two that are ours. A
+model's own scheduler lists the classes that are compatible with its configuration. For
+flow-matching models diffusers has Euler's rule alone; for them, names stand for rules of
+`own_schedulers`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from nodetool_core.errors import NodeError
-from nodetool_core.models.diffusers.exponential_schedulers import (
+from nodetool_core.models.diffusers.families import FIXED_SCHEDULER
+from nodetool_core.models.diffusers.noise_schedules import with_schedule
+from nodetool_core.models.diffusers.own_schedulers import (
     FLOW,
     FLOW_OPTIONS,
-    RES,
+    OWN,
     own_scheduler,
 )
-from nodetool_core.models.diffusers.families import FIXED_SCHEDULER
 from nodetool_core.models.libraries import import_libraries
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ SchedulerName = Literal[
     "DPMSolverMultistepScheduler sde karras",
     "DPMSolverSDEScheduler",
     "DPMSolverSinglestepScheduler",
+    "ERSDEScheduler",
     "EulerAncestralDiscreteScheduler",
     "EulerDiscreteScheduler",
     "EulerDiscreteScheduler karras",
@@ -78,7 +81,7 @@ _DDIM_COMPATIBLE: Final = frozenset({"LCMScheduler", "TCDScheduler"})
 
 def check_scheduler(name: str) -> None:
     """Raise NodeError where a package is missing that the scheduler needs; load no weights."""
-    if name in ("default", RES):
+    if name in ("default", *OWN):
         return
     try:
         _class_named(name.split()[0])
@@ -92,10 +95,35 @@ def check_scheduler(name: str) -> None:
         raise NodeError(message, hint, code="missing_package", where="scheduler") from error
 
 
-def set_scheduler(pipeline: Pipeline, name: str, context: Context) -> None:
-    """Set the pipeline's scheduler by name; warn and keep its own where it is incompatible."""
-    if name == "default":
+def set_scheduler(
+    pipeline: Pipeline, name: str, context: Context, schedule: str = "default"
+) -> None:
+    """
+    Set the pipeline's scheduler by name, and how the noise falls.
+
+    Warn and keep its own where it is incompatible.
+    """
+    if name != "default":
+        _set_rule(pipeline, name, context)
+    if schedule != "default":
+        _set_schedule(pipeline, schedule, context)
+
+
+def _set_schedule(pipeline: Pipeline, schedule: str, context: Context) -> None:
+    own = getattr(pipeline, "scheduler", None)
+    if own is None or FIXED_SCHEDULER.search(type(pipeline).__name__):
+        what = "has schedulers of its parts" if own is None else "keeps its own schedule"
+        context.warn(f"noise_schedule is not used: {type(pipeline).__name__} {what}.")
         return
+    try:
+        made, options = with_schedule(type(own), schedule, is_flow=is_flow(own))
+    except ValueError:
+        context.warn(f"noise_schedule is not used: {type(own).__name__} has no {schedule!r}.")
+        return
+    pipeline.scheduler = cast("SchedulerClass", made).from_config(own.config, **options)
+
+
+def _set_rule(pipeline: Pipeline, name: str, context: Context) -> None:
     own = getattr(pipeline, "scheduler", None)
     made = None if own is None else scheduler_class(type(pipeline), own, name)
     if own is None or made is None:
@@ -143,8 +171,8 @@ def uses_global_rng(scheduler: Scheduler | None) -> bool:
     """Return whether a scheduler also draws from torch's global random generator."""
     if scheduler is not None and is_flow(scheduler):
         # Pipelines for flows hand no generator on.
-        is_ancestral = "Ancestral" in type(scheduler).__name__
-        return is_ancestral or bool(scheduler.config.get("stochastic_sampling"))
+        draws = getattr(scheduler, "draws_noise", False)
+        return draws or bool(scheduler.config.get("stochastic_sampling"))
     return type(scheduler).__name__ == "DPMSolverSDEScheduler"
 
 
@@ -178,14 +206,15 @@ def scheduler_class(pipeline_class: type, own: Scheduler, name: str) -> Schedule
     ):
         return None
     if is_flow(own):
-        if own.config.get("invert_sigmas") or "sde" in words:
+        rule = f"{wanted} sde" if "sde" in words else wanted
+        if own.config.get("invert_sigmas"):
             return None
         return cast(
             "SchedulerClass | None",
-            own_scheduler(wanted, cast("type", _class_named(FLOW)), is_flow=True),
+            own_scheduler(rule, cast("type", _class_named(FLOW)), is_flow=True),
         )
     listed = {type(own).__name__, *getattr(own, "_compatibles", ())}
-    if wanted == RES and "EulerDiscreteScheduler" in listed:
+    if wanted in OWN and "EulerDiscreteScheduler" in listed:
         base = cast("type", _class_named("EulerDiscreteScheduler"))
         return cast("SchedulerClass | None", own_scheduler(wanted, base, is_flow=False))
     if wanted not in listed and not (wanted in _DDIM_COMPATIBLE and "DDIMScheduler" in listed):

@@ -13,7 +13,7 @@ import torch
 
 from nodes.huggingface.text_to_image import TextToImage
 from nodetool_core import ImageData
-from nodetool_core.models.diffusers.exponential_schedulers import RES, own_scheduler
+from nodetool_core.models.diffusers.own_schedulers import ER_SDE, RES, own_scheduler
 from nodetool_core.models.diffusers.schedulers import mend_schedulers
 from tests.nodes.huggingface.recorder import Recorder
 
@@ -21,6 +21,8 @@ Denoise = Callable[[torch.Tensor, float], torch.Tensor]
 
 MIDPOINT = "DPMSolverMultistepScheduler"
 ANCESTRAL = "EulerAncestralDiscreteScheduler"
+STOCHASTIC = "DPMSolverMultistepScheduler sde"
+UNI_PC = "UniPCMultistepScheduler"
 MEAN, SPREAD = 0.7, 0.4
 START = torch.linspace(-2, 2, 16, dtype=torch.float64)
 
@@ -124,6 +126,33 @@ def test_twice_the_steps_leave_a_quarter_of_the_error(name: str, is_flow: bool) 
     assert 3.0 < errors[0] / errors[1] < 5.5 and 3.0 < errors[1] / errors[2] < 5.5, errors
 
 
+def test_what_is_corrected_leaves_an_eighth_of_the_error() -> None:
+    goal = exact(of_a_flow, START, 0.95, 0.05)
+    errors = []
+    for count in (20, 40, 80):
+        levels = levels_of(count, 0.95, 0.05)
+        made = end_of(scheduler_of(UNI_PC, is_flow=True), of_a_flow, levels, START)
+        errors.append(float((made - goal).abs().max()))
+    assert errors[-1] < 1e-4
+    assert errors[0] / errors[1] > 5 and errors[1] / errors[2] > 5, errors
+
+
+@pytest.mark.parametrize(("name", "is_flow"), [(STOCHASTIC, True), (ER_SDE, True), (ER_SDE, False)])
+def test_what_draws_noise_ends_with_images_as_they_are_distributed(
+    name: str, is_flow: bool
+) -> None:
+    """Mean and spread of what the best model would draw, from just as noisy a beginning."""
+    torch.manual_seed(0)
+    denoise, start, end = (of_a_flow, 0.98, 0.02) if is_flow else (of_variance, 14.0, 0.02)
+    kept, left = (1 - start, 1 - end) if is_flow else (1.0, 1.0)
+    noise = torch.randn(60_000, dtype=torch.float64)
+    begun = kept * MEAN + math.hypot(kept * SPREAD, start) * noise
+    made = end_of(scheduler_of(name, is_flow=is_flow), denoise, levels_of(60, start, end), begun)
+    assert float(made.mean()) == pytest.approx(left * MEAN, abs=0.01)
+    assert float(made.std()) == pytest.approx(math.hypot(left * SPREAD, end), rel=0.02)
+    assert abs(float(torch.corrcoef(torch.stack([begun, made]))[0, 1])) < 0.9
+
+
 def test_a_line_is_integrated_exactly() -> None:
     """Where D changes evenly over the logarithm of the level, no step is wrong but the first."""
 
@@ -160,7 +189,11 @@ def test_ancestral_steps_keep_the_noise_level() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [RES, MIDPOINT, ANCESTRAL, "LCMScheduler", "EulerDiscreteScheduler"]
+    "name",
+    [
+        *(RES, ER_SDE, MIDPOINT, STOCHASTIC, ANCESTRAL, UNI_PC),
+        *("LCMScheduler", "EulerDiscreteScheduler"),
+    ],
 )
 def test_a_flow_model_is_led_by_its_name(
     name: Any, model: Callable[[str], str], recorder: Recorder
