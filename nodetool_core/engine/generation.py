@@ -64,6 +64,9 @@ def generation_text(
         parameters["Seed"] = (seed + number) % _SEEDS if seed >= 0 else None
     sampler = names_of(str(found.get("scheduler", "")))
     parameters |= dict(zip(("Sampler", "Schedule type"), sampler or (), strict=False))
+    schedule = str(found.get("noise_schedule", "default"))
+    if schedule != "default":
+        parameters["Schedule type"] = schedule.capitalize()
     parameters["Size"] = "{}x{}".format(*size)
     model = found.get("model")
     if isinstance(model, ModelRef) and not model.is_empty():

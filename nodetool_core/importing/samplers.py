@@ -56,6 +56,7 @@ SAMPLERS: Final[Mapping[str, Sampler]] = {
     "UniPC": Sampler("UniPCMultistepScheduler", ("unipc",)),
     "LCM": Sampler("LCMScheduler", ("k_lcm",)),
     "Res Multistep": Sampler("ResMultistepScheduler", ("k_res_multistep", "res_multistep")),
+    "ER SDE": Sampler("ERSDEScheduler", ("k_er_sde", "er_sde")),
 }
 
 _NAMES: Final = {

@@ -199,13 +199,18 @@ def _sampled(
 
 def _sampler(writing: Writing) -> tuple[str, str]:
     name = str(writing.known("scheduler"))
+    spread = str(writing.known("noise_schedule"))
     found = _samplers().get(name)
+    made = found or ("euler", "normal")
+    if spread != "default":
+        made = (made[0], spread)
     if found is None:
-        message = f"scheduler {name!r} has no counterpart: euler with normal is used."
+        used = " with ".join(made)
+        message = f"scheduler {name!r} has no counterpart: {used} is used."
         if name == "default":
-            message = "scheduler 'default', the model's own, becomes euler with normal."
+            message = f"scheduler 'default', the model's own, becomes {used}."
         writing.note(message, level="warning")
-    return found or ("euler", "normal")
+    return made
 
 
 @cache
@@ -216,9 +221,9 @@ def _samplers() -> Mapping[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for schedule in _SCHEDULES:
         for sampler in SAMPLERS:
-            name, difference = scheduler_for(sampler, schedule, names)
-            if not difference:
-                found.setdefault(name, (sampler, schedule))
+            chosen = scheduler_for(sampler, schedule, names)
+            if not chosen.difference and chosen.noise_schedule == "default":
+                found.setdefault(chosen.scheduler, (sampler, schedule))
     return found
 
 

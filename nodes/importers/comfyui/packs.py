@@ -182,9 +182,9 @@ def refine_in_tiles(reading: Reading) -> tuple[object, ...]:
     sampler = str(known(reading.take("sampler_name", "euler")))
     names = reading.draft.choices(REFINEMENT, "scheduler") or ()
     schedule = str(known(reading.take("scheduler", "normal")))
-    scheduler, difference = scheduler_for(sampler, schedule, names, is_flow=weights.is_flow)
-    if difference:
-        reading.note(f"{difference}.", level="warning")
+    chosen = scheduler_for(sampler, schedule, names, is_flow=weights.is_flow)
+    if chosen.difference:
+        reading.note(f"{chosen.difference}.", level="warning")
     properties: dict[str, object] = {
         "model": weights.model,
         **prompt_properties(reading, REFINEMENT, weights, (positive, negative)),
@@ -194,7 +194,7 @@ def refine_in_tiles(reading: Reading) -> tuple[object, ...]:
         "num_inference_steps": reading.take("steps"),
         "guidance_scale": reading.take("cfg"),
         "seed": reading.take("seed"),
-        "scheduler": scheduler,
+        **chosen.properties(),
         **({"loras": list(weights.loras)} if weights.loras else {}),
     }
     settings = ", ".join(f"{name} {value!r}" for name, value in reading.unread())

@@ -50,7 +50,7 @@ _ELEVATIONS: Final[Mapping[float, str]] = {
     math.inf: "high-angle shot",
 }
 _DISTANCES: Final[Mapping[float, str]] = {2: "wide shot", 6: "medium shot", math.inf: "close-up"}
-"""Words by the greatest value that they stand for."""
+"""Words by the value below which they stand."""
 
 _OWN_FLAGS: Final = re.compile(r"\(\?[a-zA-Z]+\)")
 """Flags in front of a pattern, which have to stay there."""
@@ -209,22 +209,19 @@ def replace_pattern(reading: Reading) -> tuple[object, ...]:
 
 
 def camera_angle(reading: Reading) -> tuple[object, ...]:
-    """Say a camera's place in the words that the LoRA of several angles was trained with."""
+    """Say a camera's place around the subject in words."""
     turn, height = reading.number("horizontal_angle", 0), reading.number("vertical_angle", 0)
     zoom = reading.number("zoom", 5)
-    direction = _DIRECTIONS[round(turn / 45) % len(_DIRECTIONS)]
-    elevation = _at_most(_ELEVATIONS, height)
-    distance = _at_most(_DISTANCES, zoom)
-    text = f"<sks> {direction} {elevation} {distance}"
+    direction = _DIRECTIONS[int((turn % 360 + 22.5) // 45) % len(_DIRECTIONS)]
+    text = f"{direction} {_below(_ELEVATIONS, height)} {_below(_DISTANCES, zoom)}"
     reading.skip(*(name for name, _ in reading.unread()))
-    message = f"is settled: its angles become the words {text!r}, by the card of the LoRA."
-    reading.note(message, level="warning")
+    reading.note(f"is settled: its angles are the words {text!r}.")
     made = reading.add("nodetool.constant.String", {"value": text})
     return None, Known(made, value=text)
 
 
-def _at_most(names: Mapping[float, str], value: float) -> str:
-    return next(name for most, name in names.items() if value <= most)
+def _below(names: Mapping[float, str], value: float) -> str:
+    return next(name for bound, name in names.items() if value < bound)
 
 
 def extract_json(reading: Reading) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 SAMPLERS: Final[Mapping[str, str]] = {
     "ddim": "DDIMScheduler",
@@ -16,6 +16,7 @@ SAMPLERS: Final[Mapping[str, str]] = {
     "dpmpp_2m_sde_gpu": "DPMSolverMultistepScheduler sde",
     "dpmpp_sde": "DPMSolverSDEScheduler",
     "dpmpp_sde_gpu": "DPMSolverSDEScheduler",
+    "er_sde": "ERSDEScheduler",
     "euler": "EulerDiscreteScheduler",
     "euler_ancestral": "EulerAncestralDiscreteScheduler",
     "heun": "HeunDiscreteScheduler",
@@ -34,54 +35,95 @@ _USUAL: Final = frozenset(
 )
 """Values of `scheduler`, beside a sampler, that mean about what our scheduler does by itself."""
 
-
 _FLOW_SAMPLERS: Final[Mapping[str, str]] = {
+    # Without a mask, its `ddim` is Euler's.
+    "ddim": "default",
     "dpmpp_2m": "DPMSolverMultistepScheduler",
+    "dpmpp_2m_sde": "DPMSolverMultistepScheduler sde",
+    "dpmpp_2m_sde_gpu": "DPMSolverMultistepScheduler sde",
+    "er_sde": "ERSDEScheduler",
+    "euler": "default",
     "euler_ancestral": "EulerAncestralDiscreteScheduler",
     "lcm": "LCMScheduler",
     "res_multistep": "ResMultistepScheduler",
+    "uni_pc": "UniPCMultistepScheduler",
+    "uni_pc_bh2": "UniPCMultistepScheduler",
 }
-"""The same for flow-matching models, beside `euler`, which is their own."""
+"""The same for flow-matching models, whose own is Euler's."""
 
 _FLOW: Final = frozenset({"normal", "simple", "sgm_uniform"})
-"""
-Schedules that give a flow-matching model about the steps of its own scheduler, which is Euler's.
-"""
+"""Schedules that give a flow-matching model about the steps of its own scheduler."""
+
+_BY_TIMES: Final = frozenset(
+    {
+        *("DDPMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler"),
+        *("ERSDEScheduler", "EulerDiscreteScheduler", "HeunDiscreteScheduler"),
+        *("LCMScheduler", "ResMultistepScheduler"),
+    }
+)
+_BY_LEVELS: Final = (_BY_TIMES - {"DDPMScheduler", "LCMScheduler"}) | {
+    *("DEISMultistepScheduler", "DPMSolverSDEScheduler", "KDPM2AncestralDiscreteScheduler"),
+    *("KDPM2DiscreteScheduler", "LMSDiscreteScheduler", "UniPCMultistepScheduler"),
+}
+NOISE_SCHEDULES: Final[Mapping[str, frozenset[str]]] = {
+    "beta": _BY_TIMES,
+    "exponential": _BY_LEVELS,
+    "karras": _BY_LEVELS,
+}
+"""Values of `noise_schedule`, and the schedulers that take them; for flows, all do."""
+
+
+class Chosen(NamedTuple):
+    """What a sampler and a schedule are to us."""
+
+    scheduler: str
+    noise_schedule: str = "default"
+    difference: str = ""
+    """What differs."""
+
+    def properties(self) -> dict[str, str]:
+        """Return the properties of a node, without a schedule that is the usual one."""
+        stated = {"scheduler": self.scheduler, "noise_schedule": self.noise_schedule}
+        return {
+            name: value
+            for name, value in stated.items()
+            if value != "default" or name == "scheduler"
+        }
 
 
 def scheduler_for(
     sampler: str, schedule: str, known: Collection[object], *, is_flow: bool = False
-) -> tuple[str, str]:
+) -> Chosen:
     """
-    Return our scheduler for a `sampler_name` and a `scheduler`, and what differs about it.
+    Return our scheduler and schedule for a `sampler_name` and a `scheduler`.
 
     Args:
         known: The schedulers that there are.
         is_flow: Whether the model is a flow-matching one, which most schedulers do not fit.
     """
-    if is_flow:
-        name = _FLOW_SAMPLERS.get(sampler, _KEPT)
-        name = name if name in known else _KEPT
-        return name, _kept("" if sampler == "euler" or name != _KEPT else sampler, schedule)
-    name = SAMPLERS.get(sampler, "")
-    if name not in known:
-        return _KEPT, _kept(sampler, schedule)
-    if {("*", schedule), (sampler, schedule)} & _USUAL:
-        return name, ""
-    named = f"{name} {schedule}"
-    if named in known:
-        return named, ""
-    return (
-        name,
-        f"scheduler {schedule!r} has no counterpart beside {name}: its usual steps are used",
-    )
-
-
-def _kept(sampler: str, schedule: str) -> str:
-    """Return what differs where the model's own scheduler is used."""
-    lost = [f"sampler_name {sampler!r}"] if sampler else []
-    lost += [f"scheduler {schedule!r}"] if schedule not in _FLOW else []
+    names = _FLOW_SAMPLERS if is_flow else SAMPLERS
+    name = names.get(sampler, "")
+    is_known = name in known or name == _KEPT
+    name = name if is_known else _KEPT
+    lost = [] if is_known else [f"sampler_name {sampler!r}"]
+    spread = "default"
+    is_usual = schedule in _FLOW if is_flow or not is_known else _is_usual(sampler, schedule)
+    if f"{name} {schedule}" in known and not is_usual:
+        name = f"{name} {schedule}"
+    elif schedule in NOISE_SCHEDULES and (is_flow or name.split()[0] in NOISE_SCHEDULES[schedule]):
+        spread = schedule
+    elif not is_usual:
+        lost.append(f"scheduler {schedule!r}")
+    if not lost:
+        return Chosen(name, spread)
+    if is_known and name != _KEPT:
+        message = f"{lost[0]} has no counterpart beside {name}: its usual steps are used"
+        return Chosen(name, spread, message)
     has = "have" if len(lost) > 1 else "has"
-    used = "scheduler is" if sampler else "steps are"
-    named = " and ".join(lost)
-    return f"{named} {has} no counterpart: the model's own {used} used" if lost else ""
+    used = "steps are" if is_known else "scheduler is"
+    message = f"{' and '.join(lost)} {has} no counterpart: the model's own {used} used"
+    return Chosen(name, spread, message)
+
+
+def _is_usual(sampler: str, schedule: str) -> bool:
+    return bool({("*", schedule), (sampler, schedule)} & _USUAL)

@@ -193,11 +193,13 @@ def basic_steps(reading: Reading) -> tuple[object, ...]:
     )
 
 
-def steps_of(schedule: str) -> Callable[[Reading], tuple[object, ...]]:
-    """Return the rule of a node for steps whose noise falls by a schedule."""
+def steps_of(schedule: str, **usual: float) -> Callable[[Reading], tuple[object, ...]]:
+    """Return the rule of a node for steps whose noise falls by a schedule, in its usual form."""
 
     def read(reading: Reading) -> tuple[object, ...]:
         reading.skip("model", "width", "height")
+        for name, value in usual.items():
+            reading.usual(name, value)
         return (Steps(schedule, reading.take("steps"), reading.take("denoise", 1.0)),)
 
     return read
@@ -314,15 +316,14 @@ def _edited(
             f"denoise {known(steps.denoise)!r} has no counterpart where images are edited."
         )
     if isinstance(latents, EmptyLatents) and not _is_size_of_image(reading, latents):
-        size = " x ".join(str(known(side)) for side in (latents.width, latents.height))
-        reading.note(
-            f"makes the result in the size of the first image, not {size}.", level="warning"
-        )
+        properties |= {"width": latents.width, "height": latents.height}
     return properties
 
 
 def _is_size_of_image(reading: Reading, latents: EmptyLatents) -> bool:
     sides = (latents.width, latents.height)
+    if [known(side) for side in sides] == [0, 0]:
+        return True
     return all(
         isinstance(side, Handle)
         and side.output in ("width", "height")
@@ -356,16 +357,16 @@ def _scheduler(
     reading: Reading, node_type: str, sampler: str, schedule: str, is_flow: bool
 ) -> dict[str, str]:
     known_names = reading.draft.choices(node_type, "scheduler")
-    name, difference = scheduler_for(sampler, schedule, known_names or (), is_flow=is_flow)
-    if difference:
-        reading.note(f"{difference}.", level="warning")
-    return {} if known_names is None else {"scheduler": name}
+    chosen = scheduler_for(sampler, schedule, known_names or (), is_flow=is_flow)
+    if chosen.difference:
+        reading.note(f"{chosen.difference}.", level="warning")
+    return {} if known_names is None else chosen.properties()
 
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "BasicGuider": guide_by_one,
     "BasicScheduler": basic_steps,
-    "BetaSamplingScheduler": steps_of("beta"),
+    "BetaSamplingScheduler": steps_of("beta", alpha=0.6, beta=0.6),
     "CFGGuider": guide_by_two,
     "CFGOverride": override_scale,
     "DisableNoise": no_noise,
@@ -377,8 +378,8 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "KSampler": sample,
     "KSamplerAdvanced": sample_advanced,
     "KSamplerSelect": choose_sampler,
-    "KarrasScheduler": steps_of("karras"),
-    "PolyexponentialScheduler": steps_of("exponential"),
+    "KarrasScheduler": steps_of("karras", rho=7.0),
+    "PolyexponentialScheduler": steps_of("exponential", rho=1.0),
     "RandomNoise": noise,
     "SDTurboScheduler": steps_of("normal"),
     "SamplerCustom": sample_custom,

@@ -47,7 +47,7 @@ def recipe_of(fields: Fields) -> Recipe:
         "num_inference_steps": fields.whole("steps", IMAGE),
         "guidance_scale": fields.number("guidance_scale", IMAGE),
         "seed": fields.whole("seed", IMAGE),
-        "scheduler": _scheduler(fields),
+        **_scheduler(fields),
         "clip_skip": _clip_skip(fields),
         **syntax,
     }
@@ -90,13 +90,13 @@ def _loras(fields: Fields) -> list[dict[str, object]]:
     return found
 
 
-def _scheduler(fields: Fields) -> str:
+def _scheduler(fields: Fields) -> dict[str, str]:
     sampler, schedule = fields.text("sampler", IMAGE), fields.text("scheduler", IMAGE) or "normal"
     known = fields.draft.choices(GENERATING, "scheduler") or ()
-    name, difference = scheduler_for(sampler or "euler", schedule, known)
-    if difference:
-        fields.about("sampler", f"{difference}.")
-    return name
+    chosen = scheduler_for(sampler or "euler", schedule, known)
+    if chosen.difference:
+        fields.about("sampler", f"{chosen.difference}.")
+    return chosen.properties()
 
 
 def _clip_skip(fields: Fields) -> int | None:

@@ -74,7 +74,7 @@ def recipe_of(fields: Fields) -> Recipe:
         "num_inference_steps": fields.whole("steps", IMAGE),
         "guidance_scale": fields.number("scale", IMAGE),
         "seed": fields.whole("seed", IMAGE),
-        "scheduler": scheduler(fields, "sampler", "noise_schedule", is_flow=False),
+        **scheduler(fields, "sampler", "noise_schedule", is_flow=False),
     }
     if re.search("img2img|infill", request, re.IGNORECASE):
         strength = fields.number("strength", IMAGE)

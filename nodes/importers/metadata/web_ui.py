@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from nodes.importers.comfyui.samplers import NOISE_SCHEDULES, Chosen
 from nodes.importers.metadata.fields import Fields
 from nodes.importers.metadata.prompts import finite, lora, prompt_of, read_syntax, weights_file
 from nodes.importers.metadata.recipe import (
@@ -41,6 +42,19 @@ _MORE_SAMPLERS: Final[Mapping[str, str]] = {
     "dpm++ 1s": "DPMSolverSinglestepScheduler",
 }
 """Samplers that SD.Next has, and the web UI's server does not list."""
+
+_FLOW_SAMPLERS: Final[Mapping[str, str]] = {
+    "default": "default",
+    "dpm++ 2m": "DPMSolverMultistepScheduler",
+    "dpm++ 2m sde": "DPMSolverMultistepScheduler sde",
+    "er sde": "ERSDEScheduler",
+    "euler": "default",
+    "euler a": "EulerAncestralDiscreteScheduler",
+    "lcm": "LCMScheduler",
+    "res multistep": "ResMultistepScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
+"""Samplers that there are for flow-matching models as well."""
 
 _USUAL_SCHEDULES: Final = frozenset({"", "simple", "normal", "sgm uniform", "automatic", "uniform"})
 """Schedules that mean about what our schedulers do by themselves."""
@@ -99,24 +113,41 @@ def _properties(fields: Fields, is_flow: bool) -> dict[str, object]:
         "guidance_scale": guidance,
         "seed": fields.whole("Seed", IMAGE),
         "shift": fields.number("Shift", IMAGE),
-        "scheduler": scheduler(fields, "Sampler", "Schedule type", is_flow),
+        **scheduler(fields, "Sampler", "Schedule type", is_flow),
     }
 
 
-def scheduler(fields: Fields, sampler: str, schedule: str, is_flow: bool) -> str | None:
-    """Return our scheduler for two fields; None, and notes, where it is the model's own."""
+def scheduler(fields: Fields, sampler: str, schedule: str, is_flow: bool) -> dict[str, str]:
+    """Return our scheduler and schedule for two fields; notes where they are the model's own."""
     name, wanted = fields.text(sampler, IMAGE), fields.text(schedule, IMAGE)
     if not name:
-        return None
-    plain = "uniform" if wanted.lower() in ("simple", "normal", "sgm uniform") else wanted
+        return {}
+    spread = wanted.lower() if wanted.lower() in NOISE_SCHEDULES else "default"
     if is_flow or name.lower().endswith("flowmatch"):
-        if name.lower().removesuffix(" flowmatch") not in ("euler", "default"):
+        found = _FLOW_SAMPLERS.get(name.lower().removesuffix(" flowmatch"), "")
+        if not found:
             message = f"{name!r} has no counterpart: the model's own scheduler is used."
             fields.about(sampler, message)
-        if wanted.lower() not in _USUAL_SCHEDULES:
+        if spread == "default" and wanted.lower() not in _USUAL_SCHEDULES:
             message = f"{wanted!r} has no counterpart: the model's own steps are used."
             fields.about(schedule, message)
-        return "default"
+        return Chosen(found or "default", spread).properties()
+    found = _of_a_diffusion(fields, sampler, schedule)
+    if spread in found.split():
+        return {"scheduler": found}
+    fits = found.split()[0] in NOISE_SCHEDULES.get(spread, ())
+    if spread != "default" and not fits:
+        message = f"{wanted!r} has no counterpart beside {found}: its usual steps are used."
+        fields.about(schedule, message)
+    return Chosen(found, spread if fits else "default").properties()
+
+
+def _of_a_diffusion(fields: Fields, sampler: str, schedule: str) -> str:
+    """Return our scheduler for two fields, of a model that is no flow."""
+    name, wanted = fields.text(sampler, IMAGE), fields.text(schedule, IMAGE)
+    is_spread = wanted.lower() in NOISE_SCHEDULES and wanted.lower() != "karras"
+    is_plain = is_spread or wanted.lower() in ("simple", "normal", "sgm uniform")
+    plain = "uniform" if is_plain else wanted
     if name.lower() in _MORE_SAMPLERS:
         found, unused = _MORE_SAMPLERS[name.lower()], ""
     else:

@@ -21,12 +21,10 @@ from nodes.importers.comfyui import file, widgets
 from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.importer import import_file, import_nodes
 from nodes.importers.comfyui.rules import RULES
-from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
 from nodetool_core import Workflow, WorkflowError
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.graph import Graph
 from nodetool_core.importing.draft import Grade, Imported
-from nodetool_core.types import choices
 from nodetool_core.validation import build_graph
 from nodetool_core.workflow import WorkflowDocument
 from tests.nodes.importers.conftest import (
@@ -188,6 +186,7 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
     assert (
         first["num_images"] == 2
         and first["scheduler"] == "ResMultistepScheduler"
+        and first["noise_schedule"] == "beta"
         and first["seed"] == 2**64 - 1
     )
     node = REGISTRY.get("huggingface.text_to_image.TextToImage")
@@ -206,10 +205,6 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
         (
             "FreeU_V2 (11): has no counterpart: the model is used without it (b1 1.3, b2 1.4, s1"
             " 0.9, s2 0.2)."
-        ),
-        (
-            "KSampler (9): scheduler 'beta' has no counterpart beside ResMultistepScheduler: its"
-            " usual steps are used."
         ),
         (
             f"KSampler (9): num_inference_steps becomes {most['num_inference_steps']}: 150 is out"
@@ -498,8 +493,11 @@ def test_a_guider_of_two_and_a_custom_sampler() -> None:
     assert values(guided, "10") | {
         "guidance_scale": 4.0,
         "scheduler": "default",
+        "noise_schedule": "karras",
     } == values(guided, "10")
-    assert said(guided)[-1].startswith("SamplerCustomAdvanced (10): scheduler 'karras' has no")
+    assert (
+        said(guided)[-1] == "KarrasScheduler (8): sigma_min has no counterpart: 0.03 is left out."
+    )
     content["10"] = {
         "class_type": "SamplerCustom",
         "inputs": {
@@ -695,19 +693,6 @@ def test_a_long_chain_is_no_special_case() -> None:
         }
     content["end"] = {"class_type": "SaveImage", "inputs": {"images": ["2999", 0]}}
     assert len(from_content(dict(reversed(content.items()))).document.graph.nodes) == 3001
-
-
-def test_every_sampler_of_the_table_is_a_scheduler_of_ours() -> None:
-    node = REGISTRY.get("huggingface.text_to_image.TextToImage")
-    assert node is not None
-    known = choices(node.spec.properties["scheduler"].annotation) or ()
-    assert [name for name, ours in SAMPLERS.items() if ours not in known] == []
-    assert scheduler_for("euler", "karras", known) == ("EulerDiscreteScheduler karras", "")
-    assert scheduler_for("dpmpp_2m_sde_gpu", "karras", known) == (
-        "DPMSolverMultistepScheduler sde karras",
-        "",
-    )
-    assert scheduler_for("heun", "karras", known)[0] == "HeunDiscreteScheduler"
 
 
 def test_every_class_has_a_rule_and_the_order_of_its_form() -> None:

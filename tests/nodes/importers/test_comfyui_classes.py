@@ -104,11 +104,10 @@ def test_reference_latents_edit_as_well() -> None:
     )
     content["11"]["inputs"] |= {"positive": ["22", 0], "latent_image": ["24", 0]}
     assert edges(from_content(content)) == edges(from_content(EDIT))
-    content["24"]["inputs"] |= {"width": 1024, "height": 1024}
-    assert any(
-        "the size of the first image, not 1024 x 1024" in note
-        for note in said(from_content(content))
-    )
+    assert "width" not in values(from_content(content), "11")
+    content["24"]["inputs"] |= {"width": 1024, "height": 768}
+    sized = values(from_content(content), "11")
+    assert (sized["width"], sized["height"]) == (1024, 768) and said(from_content(content)) == []
 
 
 def refined() -> dict[str, Any]:

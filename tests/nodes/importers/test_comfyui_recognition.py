@@ -103,17 +103,18 @@ def test_a_control_that_is_put_onto_a_model() -> None:
 @pytest.mark.parametrize(
     ("angles", "words"),
     [
-        ((333, 17, 5), "<sks> front-left quarter view elevated shot medium shot"),
-        ((0, 0, 0), "<sks> front view eye-level shot wide shot"),
-        ((350, -30, 9), "<sks> front view low-angle shot close-up"),
-        ((180, 60, 5), "<sks> back view high-angle shot medium shot"),
+        ((333, 17, 5), "front-left quarter view elevated shot medium shot"),
+        ((0, 0, 0), "front view eye-level shot wide shot"),
+        ((350, -30, 9), "front view low-angle shot close-up"),
+        ((337, 15, 2), "front-left quarter view elevated shot medium shot"),
+        ((180, 60, 5), "back view high-angle shot medium shot"),
     ],
 )
 def test_a_camera_is_put_into_words(angles: tuple[int, int, int], words: str) -> None:
     names = ("horizontal_angle", "vertical_angle", "zoom")
     given = dict(zip(names, angles, strict=True))
     result = shown(("2", "CameraAngle", {"image": ["1", 0], **given}), last=["2", 1])
-    assert values(result, "2") == {"value": words} and result.grade is Grade.NOTES
+    assert values(result, "2") == {"value": words} and result.grade is Grade.WHOLE
 
 
 def test_texts_are_taken_apart() -> None:
