@@ -124,6 +124,14 @@ class NodeType(Ports):
     )
 
 
+class ExplanationAnswer(Answer):
+    """What an error code means."""
+
+    code: str
+    means: str
+    do: str
+
+
 class CatalogueAnswer(Answer):
     """The nodes there are."""
 
@@ -132,6 +140,9 @@ class CatalogueAnswer(Answer):
         description="`accepts[output type][property type]` is 1 where an edge is allowed."
     )
     nodes: list[NodeType]
+    models: list[PropertyInfo] = Field(
+        description="What a reference to a model can have besides its id, whichever model it is."
+    )
     aliases: dict[str, str] = Field(
         description="Types that nodes had once, and what they are called now."
     )
@@ -142,6 +153,9 @@ class Fix(Answer):
 
     value: str
     text: str
+    of: Literal["value", "property", "type"] = Field(
+        description="What is to be another: a value, the name of a property, a node's type."
+    )
 
 
 class PlacedProblem(ProblemAnswer):
@@ -189,6 +203,15 @@ class ResultAnswer(Answer):
     )
 
 
+class ImportedNode(Answer):
+    """What became of a node of another tool's file."""
+
+    node: str = Field(description="As notes name it.")
+    fate: Literal["same", "other form", "approximated", "lost"]
+    nodes: list[str] = Field(description="Ids of the nodes that stand for it.")
+    messages: list[str]
+
+
 class ReadAnswer(Answer):
     """What a file is that somebody dropped."""
 
@@ -197,6 +220,12 @@ class ReadAnswer(Answer):
     )
     document: dict[str, object] | None = Field(default=None, description="The workflow in it.")
     notes: list[ProblemAnswer] = Field(default=[], description="What an import has to say.")
+    grade: Literal["whole", "with notes", "with losses"] | None = Field(
+        default=None, description="How much of another tool's file the workflow keeps."
+    )
+    report: list[ImportedNode] = Field(
+        default=[], description="What became of each node of another tool's file."
+    )
     upload: FileAnswer | None = Field(default=None, description="The image, which is kept.")
 
 

@@ -63,6 +63,7 @@ class Catalogue:
         """Return the types, the matrix of what accepts what, and all nodes."""
         classes = sorted(self._registry, key=lambda node_class: node_class.spec.node_type)
         nodes = [self.node(node_class) for node_class in classes]
+        models = self.model_properties()
         accepts = [
             [int(is_assignable(source, target)) for target in self._numbers]
             for source in self._numbers
@@ -74,6 +75,7 @@ class Catalogue:
             ],
             accepts=accepts,
             nodes=nodes,
+            models=models,
             aliases={
                 old: alias.type
                 for pack in self._registry.packs
@@ -117,6 +119,22 @@ class Catalogue:
             shown = self.property(prop)
             if _names_a_path(prop, node_class):
                 shown.widget = "folder" if prop.place == "folder" else "path"
+            found.append(shown)
+        return found
+
+    def model_properties(self) -> list[PropertyInfo]:
+        """Return what fields for the parts of a model reference have to know, but for its id."""
+        found = []
+        for name, field in ModelRef.model_fields.items():
+            annotation, default = field.annotation, field.get_default()
+            if name in ("type", "repo_id") or annotation is None:
+                continue
+            shown = self.property(
+                Property(name, annotation, default, field.description or "", bounds={})
+            )
+            members = [one for one in union_members(annotation) if one not in (None, type(None))]
+            if len(members) == 1 and (allowed := choices(members[0])) is not None:
+                shown.choices = [None, *allowed]
             found.append(shown)
         return found
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from nodetool_core.bypass import pass_by
 from nodetool_core.editor.answers import CheckAnswer, Fix, NodeCheck, PlacedProblem
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _NODE: Final = re.compile(r"nodes\[(\d+)\](?:\.(?:data|dynamic_properties))?(?:\.([^.\[ ]+))?")
 _EDGE: Final = re.compile(r"edges\[(\d+)\]")
+_FIXED: Final[dict[str, Literal["value", "property", "type"]]] = {
+    "unknown_property": "property",
+    "unknown_type": "type",
+}
+"""What a near miss is to take the place of, by the code of the mistake; else a value."""
 _NEAR_MISS: Final = re.compile(r"Did you mean '([^']+)'\?")
 
 
@@ -196,5 +201,6 @@ def _shown(problem: Problem, document: WorkflowDocument) -> PlacedProblem:
     elif match := _EDGE.match(problem.where):
         shown.edge = int(match[1])
     if near := _NEAR_MISS.search(problem.hint):
-        shown.fix = Fix(value=near[1], text=near[1])
+        of = _FIXED.get(problem.code, "value")
+        shown.fix = Fix(value=near[1], text=near[1], of=of)
     return shown

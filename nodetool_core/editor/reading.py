@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from nodetool_core.assets.provenance import read_provenance
-from nodetool_core.editor.answers import ReadAnswer
-from nodetool_core.errors import ImageError, NodetoolError, WorkflowError
+from nodetool_core.editor.answers import ImportedNode, ReadAnswer
+from nodetool_core.errors import ImageError, NodetoolError, Problem, WorkflowError
 from nodetool_core.importing import NotRecognizedError, import_file
+from nodetool_core.importing.report import report
 from nodetool_core.server.v1.schemas import ProblemAnswer
 from nodetool_core.workflow import WorkflowDocument
 
@@ -35,14 +37,24 @@ def read_file(content: bytes, name: str, registry: Registry) -> ReadAnswer:
         except NotRecognizedError:
             pass
         except WorkflowError as error:
-            return ReadAnswer(kind="unknown", notes=[*map(ProblemAnswer.of, error.problems)])
+            told = [_by_name(problem, path, name) for problem in error.problems]
+            return ReadAnswer(kind="unknown", notes=told)
         else:
             return ReadAnswer(
                 kind="comfyui",
                 document=imported.document.to_json(),
-                notes=[*map(ProblemAnswer.of, imported.notes)],
+                notes=[_by_name(note, path, name) for note in imported.notes],
+                grade=imported.grade.value,
+                report=[ImportedNode.model_validate(asdict(one)) for one in report(imported)],
             )
         return ReadAnswer(kind="image" if _is_image(path) else "unknown")
+
+
+def _by_name(problem: Problem, path: Path, name: str) -> ProblemAnswer:
+    """Return what is told of a problem; the file has the name that it was sent under."""
+    shown = ProblemAnswer.of(problem)
+    shown.where = problem.where.replace(str(path), name)
+    return shown
 
 
 def _own(content: bytes, path: Path) -> ReadAnswer | None:

@@ -19,6 +19,7 @@ from nodetool_core.editor.answers import (
     CheckAnswer,
     Device,
     Dialect,
+    ExplanationAnswer,
     LayoutAnswer,
     Limits,
     ReadAnswer,
@@ -56,9 +57,10 @@ from nodetool_core.editor.schemas import (
 from nodetool_core.editor.sessions import COOKIE, Sessions
 from nodetool_core.editor.watching import FolderWatch
 from nodetool_core.editor.workflow_routes import WorkflowRoutes
-from nodetool_core.errors import Problem
+from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
 from nodetool_core.json_types import Json
+from nodetool_core.reference.troubleshooting import explanations
 from nodetool_core.server.app import DIALECTS
 from nodetool_core.server.http.files import FileAnswer
 from nodetool_core.server.http.http_errors import HttpError, busy
@@ -108,6 +110,7 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
             Row("GET", "/nodes", own.nodes, answers={**json_of(CatalogueAnswer), **_UNCHANGED}),
             Row("GET", "/events", own.events, answers=event_stream()),
             Row("POST", "/jobs/cancel", own.jobs.cancel_waiting, 204),
+            Row("GET", "/problems/{code}", own.problem),
         ],
     )
     image = bytes_of({"image/png": BYTES, "image/webp": BYTES})
@@ -128,7 +131,7 @@ def router(state: AppState, sessions: Sessions, *, open_at: str | None = None) -
     )
     # The server's own of this address is for workflows of clients.
     runs = APIRouter(prefix="/v1", route_class=OwnerRoute)
-    add_routes(runs, [Row("POST", "/runs", own.run, 202)], include_in_schema=False)
+    add_routes(runs, [Row("POST", "/runs", own.run, 202)])
     for part in (everybody, owner, runs):
         routes.include_router(part)
     return routes
@@ -341,6 +344,15 @@ class EditorRoutes:
             kept = self._state.jobs.put(content)
             found.upload = FileAnswer.of(kept, "")
         return found
+
+    def problem(self, code: str) -> ExplanationAnswer:
+        """Return what an error code means, and what to do about it."""
+        found = explanations().get(code)
+        if found is None:
+            hint = near_miss(code, explanations())
+            message = f"There is no error code {code[:64]!r}."
+            raise HttpError(404, Problem("unknown_code", code[:64], message, hint))
+        return ExplanationAnswer(code=found.code, means=found.means, do=found.do)
 
     def layout(self, wanted: LayoutRequest) -> LayoutAnswer:
         """Return places for nodes, from left to right along the wires."""

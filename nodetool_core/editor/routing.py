@@ -40,7 +40,7 @@ class Row(NamedTuple):
 _FAILURES: Final = failures(400, 401, 404, 409, 412, 413, 422, 429, 503, 507)
 
 
-def add_routes(routes: APIRouter, table: Sequence[Row], *, include_in_schema: bool = True) -> None:
+def add_routes(routes: APIRouter, table: Sequence[Row]) -> None:
     """Add the routes of a table, with the failures that each may answer."""
     for row in table:
         routes.add_api_route(
@@ -50,7 +50,6 @@ def add_routes(routes: APIRouter, table: Sequence[Row], *, include_in_schema: bo
             status_code=row.status,
             response_model_exclude_unset=True,
             responses={**_FAILURES, **row.answers},
-            include_in_schema=include_in_schema,
         )
 
 

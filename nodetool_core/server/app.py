@@ -23,6 +23,7 @@ from nodetool_core.server.a1111 import routes as a1111
 from nodetool_core.server.comfyui import routes as comfyui
 from nodetool_core.server.http.dialect import Dialect, Dialects
 from nodetool_core.server.http.http_errors import HttpError, as_http
+from nodetool_core.server.http.openapi import describe_shared
 from nodetool_core.server.http.requests import ClientGone
 from nodetool_core.server.huggingface import routes as huggingface
 from nodetool_core.server.mcp import routes as mcp
@@ -117,6 +118,7 @@ def create_app(
     app.include_router(result_files.router(state))
     app.include_router(operations.router(state))
     _show_failures(app, dialects)
+    describe_shared(app)
     return RequestGuard(
         app,
         access=state.access,

@@ -138,6 +138,7 @@ def of_runs(ask: Any, editor: LiveEditor) -> None:
     ask("DELETE", "/v1/jobs/{job_id}", 204, job_id=job)
     ask("DELETE", "/v1/jobs/{job_id}", 404, job_id=job)
     ask("POST", "/v1/jobs/cancel", 204)
+    ask("GET", "/v1/problems/{code}", code="missing_image")
 
 
 def of_the_rest(ask: Any, editor: LiveEditor) -> None:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from nodetool_core.assets.encode import encode_image
+from nodetool_core.workflow import WorkflowDocument
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur, document
 
@@ -228,6 +229,45 @@ def test_a_file_is_saved_as_lines_and_not_over_anothers_changes(
     (version,) = owner.get("/v1/workflows/mine/versions").json()["versions"]
     kept = owner.get(f"/v1/workflows/mine/versions/{version['id']}")
     assert "9.0" in kept.text, "what somebody else wrote is not lost"
+
+
+def test_a_node_that_is_moved_is_one_line_and_no_other_key(
+    editor: LiveEditor, owner: httpx2.Client
+) -> None:
+    """What `git diff` shows of it, and what a run would do."""
+    before, moved = blur(1.5).to_json(), blur(1.5).to_json()
+    moved["graph"]["nodes"][1]["ui_properties"]["position"] = {"x": 8, "y": 400}
+    texts, headers = [], {"if-none-match": "*"}
+    for content in (before, moved):
+        saved = owner.put("/v1/workflows/line/document", json=content, headers=headers)
+        headers = {"if-match": saved.json()["etag"]}
+        texts.append((editor.graphs / "line.json").read_text("utf-8").splitlines())
+    different = [pair for pair in zip(*texts, strict=True) if len(set(pair)) > 1]
+    assert len(different) == 1 and '"x": 8' in different[0][1]
+    keys = [
+        {name: node["key"] for name, node in found["nodes"].items()}
+        for found in (checked(owner, WorkflowDocument.from_json(one)) for one in (before, moved))
+    ]
+    assert keys[0] == keys[1]
+
+
+def test_an_error_code_is_explained(owner: httpx2.Client) -> None:
+    found = owner.get("/v1/problems/missing_image").json()
+    assert found["code"] == "missing_image" and found["do"]
+    refused = owner.get("/v1/problems/mising_image")
+    assert refused.status_code == 404 and "missing_image" in refused.text
+
+
+def test_the_document_has_what_the_owner_may_run_beside_what_clients_may(
+    owner: httpx2.Client,
+) -> None:
+    document = owner.get("/v1/openapi.json").json()
+    body = document["paths"]["/v1/runs"]["post"]["requestBody"]
+    either = body["content"]["application/json"]["schema"]["anyOf"]
+    names = [one["$ref"].rpartition("/")[2] for one in either]
+    fields = [set(document["components"]["schemas"][name]["properties"]) for name in names]
+    assert {"targets", "name", "label"} <= fields[1] - fields[0]
+    assert {"idempotency_key", "inline"} <= fields[0] - fields[1]
 
 
 def test_a_document_with_mistakes_is_saved_too(editor: LiveEditor, owner: httpx2.Client) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
 from nodetool_core.json_types import JsonObject
 
@@ -76,3 +79,31 @@ def failures(*statuses: int) -> dict[int | str, JsonObject]:
 def images_content() -> JsonObject:
     """Return the `content` of a body that is an image in any format that is read."""
     return dict.fromkeys(IMAGE_TYPES, BYTES)
+
+
+def describe_shared(app: FastAPI) -> None:
+    """
+    Let the OpenAPI document have both routes of an address that two share.
+
+    FastAPI describes the last of them alone. The first one's text, body and answers are added.
+    """
+    last_alone = app.openapi
+
+    def both() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = last_alone()
+            # Of the routes in reverse, the first of an address is the last.
+            other = get_openapi(title="", version="", routes=app.routes[::-1])
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    first = other["paths"][path][method]
+                    if first["operationId"] == operation["operationId"]:
+                        continue
+                    operation["description"] += f"\n\n{first['description']}"
+                    operation["responses"] = first["responses"] | operation["responses"]
+                    for media_type, content in first["requestBody"]["content"].items():
+                        own = operation["requestBody"]["content"][media_type]
+                        own["schema"] = {"anyOf": [own["schema"], content["schema"]]}
+        return last_alone()
+
+    app.openapi = both  # type: ignore[method-assign]

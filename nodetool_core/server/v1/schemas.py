@@ -177,6 +177,16 @@ class JobsAnswer(BaseModel):
     )
 
 
+class FormRow(BaseModel):
+    """A field of a workflow's form, as its document wants it."""
+
+    name: str = Field(description="Of the input.")
+    label: str = ""
+    group: str = Field(default="", description="The heading that it stands below.")
+    more: bool = Field(default=False, description="Whether it is shown on request alone.")
+    widget: str = Field(default="", description="Another field, such as `multiline` or `number`.")
+
+
 class WorkflowAnswer(BaseModel):
     """A workflow that is served."""
 
@@ -188,6 +198,9 @@ class WorkflowAnswer(BaseModel):
     )
     inputs: dict[str, Any] = Field(description="JSON Schema of the inputs.")
     outputs: dict[str, Any] = Field(description="JSON Schema of the outputs.")
+    form: list[FormRow] = Field(
+        default=[], description="How its form is arranged, where its document says so."
+    )
     modified: float = Field(
         default=0.0, description="When its file was changed last, Unix time in seconds; 0 for none."
     )
