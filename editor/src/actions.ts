@@ -3,12 +3,14 @@ import * as arranging from "./app/arranging.ts";
 import * as editing from "./app/editing.ts";
 import { pin } from "./app/drawn.ts";
 import * as files from "./app/files.ts";
+import { hasFix, takeFix } from "./app/fixing.ts";
 import { hasInner, openInner } from "./app/inner.ts";
 import { active, closeTab, nextTab, tabs } from "./app/tabs.ts";
+import { hasReport, showReport } from "./app/reports.ts";
 import { go, route } from "./app/route.ts";
 import { SLOTS, fillSlot } from "./app/slots.ts";
 import * as running from "./app/running.ts";
-import { set, settings, toggle } from "./app/settings.ts";
+import { set, settings, showSide, toggle } from "./app/settings.ts";
 import { activeRun, dialog, file, leftTab, opened, selectedEdge, selectedFrame, selection, types, status, unsaved } from "./app/store.ts";
 import { measure } from "./canvas/geometry.ts";
 import { type Direction, freePlace, goTo } from "./canvas/neighbours.ts";
@@ -134,6 +136,7 @@ export const actions: Action[] = [
   { id: "open", name: t.openFile, keys: "Ctrl+O", group: "file", when: () => status.value?.owner ?? false, run: () => (dialog.value = { kind: "open" }) },
   { id: "new", name: t.newWorkflow, group: "file", run: () => files.newWorkflow() },
   { id: "versions", name: t.versions, group: "file", when: () => file.value.name !== "", run: () => (dialog.value = { kind: "versions" }) },
+  { id: "report", name: t.importReport, group: "file", when: hasReport, run: showReport },
   { id: "next-tab", name: t.nextTab, keys: "Alt+PageDown", group: "file", when: () => tabs.value.length > 1, run: () => switchTo(1) },
   { id: "previous-tab", name: t.previousTab, keys: "Alt+PageUp", group: "file", when: () => tabs.value.length > 1, run: () => switchTo(-1) },
   { id: "close-tab", name: `${t.closeTab} ${t.open.toLowerCase()} workflow`, keys: "Alt+W", group: "file", when: () => tabs.value.length > 1, run: () => { closeTab(active.value); files.showRoute(); } },
@@ -158,6 +161,7 @@ export const actions: Action[] = [
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
   { id: "open-inner", name: t.openInner, keys: "O", onCanvas: true, group: "node", when: () => selection.value.size === 1 && hasInner([...selection.value][0]!), run: () => openInner([...selection.value][0]!) },
   { id: "pin", name: "Keep the seeds that the last run drew", keys: "P", onCanvas: true, group: "node", when: some, run: pin },
+  { id: "fix", name: t.takeFix, keys: "Alt+Enter", group: "node", when: hasFix, run: takeFix },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
   { id: "frame", name: "Put the selection into a frame", keys: "G", onCanvas: true, group: "node", when: some, run: () => arranging.frameSelected() },
   { id: "note", name: "Add a note", keys: "N", onCanvas: true, group: "node", run: note },
@@ -182,7 +186,7 @@ export const actions: Action[] = [
   { id: "left", name: "Left side", keys: "Ctrl+B", group: "view", run: () => toggle("left") },
   { id: "right", name: t.inspector, keys: "Ctrl+I", group: "view", run: () => toggle("right") },
   { id: "bottom", name: t.queue, keys: "Ctrl+J", group: "view", run: () => toggle("bottom") },
-  { id: "outline", name: t.outline, keys: "Ctrl+Shift+O", group: "view", run: () => { set("left", true); leftTab.value = "outline"; focusSoon("[role=tree], .outline .button"); } },
+  { id: "outline", name: t.outline, keys: "Ctrl+Shift+O", group: "view", run: () => { showSide("left"); leftTab.value = "outline"; focusSoon("[role=tree], .outline .button"); } },
   { id: "minimap", name: t.minimap, group: "view", run: () => toggle("minimap") },
   { id: "theme", name: t.theme, group: "view", run: () => { set("theme", settings.value.theme === "auto" ? "dark" : settings.value.theme === "dark" ? "light" : "auto"); invalidate(); } },
   { id: "single-keys", name: "Turn single-letter keys on or off", group: "view", run: () => set("singleKeys", !settings.value.singleKeys) },

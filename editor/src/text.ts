@@ -61,9 +61,18 @@ export const t = {
   nothingToPin: "The last run drew no seed for this.",
   addProperty: "Add a property",
   useThisSeed: "Keep this seed",
+  usedSeed: (seed: string) => `used ${seed}`,
+  againSeed: "Again",
+  runAgain: "Run again with a new seed",
   newSeed: "Draw a new seed for each run",
   bypassed: "bypassed",
+  takeFix: "Take what is suggested",
+  fixed: (text: string) => `Changed to ${text}.`,
   noValue: "none",
+  whyChanged: (names: string) => `${names} changed.`,
+  whyRewired: (names: string) => `${names} is connected otherwise.`,
+  whyAbove: (names: string) => `${names} will run.`,
+  whyType: (before: string) => `It was ${before || "another node"} before.`,
 
   // Fields
   chooseFile: "Choose one beside the workflow",
@@ -77,6 +86,7 @@ export const t = {
   defaultModel: "The node's own default",
   modelHere: "on disk",
   modelAway: "not here",
+  moreOfModel: "More of this model",
   addItem: "Add",
   removeItem: "Remove",
   badJson: "No JSON",
@@ -91,7 +101,7 @@ export const t = {
   // Inspector
   result: "Result",
   noResult: "No result yet",
-  seconds: (value: number) => (value < 10 ? `${value.toFixed(1)}\u00a0s` : `${Math.round(value)}\u00a0s`),
+  seconds: (value: number) => (value < 0.05 ? "<\u00a00.1\u00a0s" : value < 10 ? `${value.toFixed(1)}\u00a0s` : `${Math.round(value)}\u00a0s`),
   makeInput: "Make this an input of the workflow",
 
   // Outline
@@ -131,7 +141,13 @@ export const t = {
   // Start
   leave: "Sign out",
 
+  importReport: "What became of the imported file",
+  imageCopied: "The image is copied.",
+  cantCopyImage: "This browser does not let pages copy images.",
   // Drop
+  dropUse: "Use as an image",
+  dropOpen: "Open its workflow",
+  noWorkflowIn: (name: string) => `There is no workflow in ${name}.`,
   dropUnknown: (name: string) => `${name} is neither an image nor a workflow.`,
 
   // Queue, gallery
@@ -167,7 +183,7 @@ export const t = {
   zoom: "Zoom",
   minimap: "Map of the workflow",
   emptyCanvas: "An empty workflow",
-  emptyCanvasHint: "Press Tab to add the first node, or drop an image or a workflow here.",
+  emptyCanvasHint: "Add the first node with + or the Tab key, or drop an image or a workflow here.",
   selected: (name: string, state: string) => `${name}, ${state}`,
   selectedMany: (number: number) => `${count(number, "node", "nodes")} selected`,
   runStarted: "The run has begun.",

@@ -114,7 +114,7 @@ test("a value changes the marks of what follows alone, and undo brings the resul
   setValue("blur", "radius", 5);
   await checkNow();
   expect(marks()).toEqual({ photo: "known", blur: "will-run", out: "will-run" });
-  expect(nodeState("blur").reason).toBe("radius changed");
+  expect(nodeState("blur").reason).toBe("Radius changed.");
   expect(nodeResult("blur")).toBeNull();
 
   const before = fake.asked.filter((one) => one.includes("/runs")).length;

@@ -3,6 +3,7 @@ import { batch, effect } from "@preact/signals";
 import { ApiError, OfflineError } from "../net/api.ts";
 import type { NodeCheck } from "../net/schema.ts";
 import { checkDrawn } from "./drawn.ts";
+import { reason } from "./reasons.ts";
 import { announce, check, connected, freshKeys, opened, placeName, problems, revision, server, status } from "./store.ts";
 
 const SHORTEST = 80;
@@ -33,6 +34,7 @@ export async function checkNow(): Promise<void> {
       const marked = new Set(problems.value.keys());
       // What a run makes meanwhile, the answer may not know of.
       for (const key of told) freshKeys.delete(key);
+      reason(document, answer);
       check.value = answer;
       connected.value = true;
       for (const id of problems.value.keys()) marked.add(id);

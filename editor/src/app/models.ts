@@ -5,6 +5,7 @@ import type { ServerEvent } from "../net/stream.ts";
 import { t } from "../text.ts";
 import { complain } from "./running.ts";
 import { say, server, status } from "./store.ts";
+import { told } from "./telling.ts";
 
 export const models = signal<Model[] | null>(null);
 export const pulls = signal<Record<string, { bytes: number; total: number }>>({});
@@ -25,7 +26,7 @@ async function servedModels(): Promise<Model[]> {
 
 export function pulling(event: Extract<ServerEvent, { event: "models_changed" }>): void {
   if (!event.id) return;
-  if (event.problem) say(`${event.id}: ${event.problem.message} ${event.problem.hint}`.trim(), "error");
+  if (event.problem) say(`${event.id}: ${told(event.problem)}`, "error");
   else if (event.state === "done") say(t.fetched(event.id));
   if (event.bytes === undefined) {
     const { [event.id]: _gone, ...rest } = pulls.value;

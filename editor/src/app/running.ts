@@ -8,12 +8,13 @@ import { type JsonObject, RawNumber } from "../model/json.ts";
 import { isBypassed } from "../model/shown.ts";
 import { WorkflowDocument } from "../model/document.ts";
 import { t } from "../text.ts";
-import { checkSoon } from "./checking.ts";
+import { checkNow, checkSoon } from "./checking.ts";
 import { lastSeeds } from "./drawn.ts";
 import { loadModels, pulling } from "./models.ts";
 import { loadHistory } from "./jobs.ts";
 import { noteTiming } from "./timings.ts";
-import { announce, check, checkOf, connected, file, freshKeys, opened, placeName, runTick, runs, say, selection, server, shownRun, spoken, types } from "./store.ts";
+import { announce, check, checkOf, connected, file, freshKeys, opened, placeName, runTick, runs, say, selection, server, shownRun, spoken, status, types } from "./store.ts";
+import { told, whyFailed } from "./telling.ts";
 import { loadWorkflows } from "./files.ts";
 
 const own = new Set<string>();
@@ -26,6 +27,9 @@ export interface Wanted {
 
 export async function run({ targets, anew = false, first = false }: Wanted = {}): Promise<void> {
   const { document } = opened.value;
+  // Before the first answer nothing is known of its mistakes.
+  if (!check.value && status.value?.owner) await checkNow();
+  if (document !== opened.value.document) return;
   const mistakes = check.value?.problems.filter((problem) => (problem.level ?? "error") === "error").length ?? 0;
   if (mistakes && !targets) {
     say(t.cantRun(mistakes), "error");
@@ -78,6 +82,8 @@ export async function submit(
     return true;
   } catch (error) {
     complain(error);
+    // What is wrong with it is marked at its nodes.
+    if (error instanceof ApiError && error.status === 422) void checkNow();
     return false;
   }
 }
@@ -99,7 +105,7 @@ export async function cancelWaiting(): Promise<void> {
 export function complain(error: unknown): void {
   if (error instanceof ApiError) {
     const [problem] = error.problems;
-    say(problem ? `${problem.where ? `${problem.where}: ` : ""}${problem.message} ${problem.hint}`.trim() : error.message, "error");
+    say(problem ? told(problem) : error.message, "error");
   } else say(error instanceof Error && error.message ? t.offline(0) : String(error), "error");
 }
 
@@ -155,8 +161,7 @@ function ended(run: Run): void {
     announce(opened.value.document.nodes.keys());
   });
   spoken.value = run.state === "done" ? t.runDone : run.state === "cancelled" ? t.runCancelled : t.runFailed;
-  const [problem] = run.problems;
-  if (run.state === "failed") say(problem ? `${problem.message} ${problem.hint}`.trim() : t.runFailed, "error");
+  if (run.state === "failed") say(whyFailed(run), "error");
   checkSoon();
   void loadHistory();
 }

@@ -59,7 +59,7 @@ export function takeKey(event: KeyboardEvent): void {
   for (const action of table.get(key) ?? []) {
     if (action.onCanvas && (!onCanvas || inField || element?.closest("[role=tree]") !== null && key.startsWith("Arrow"))) continue;
     if (action.onCanvas && key.length === 1 && /[A-Z]/.test(key) && !settings.peek().singleKeys) continue;
-    if (typing && !key.startsWith("Ctrl+")) continue;
+    if (typing && !/^(Ctrl|Alt)\+/.test(key)) continue;
     if (!(action.when?.() ?? true)) continue;
     // Tab goes on to the next region where the canvas itself does not have the focus.
     if (key === "Tab" && !(element?.matches("[data-canvas-keys]") ?? false)) continue;

@@ -17,7 +17,7 @@ export interface Problem {
   property?: string;
   edge?: number;
   /** A near miss: the value that `where` should have. */
-  fix?: { value: Json; text: string };
+  fix?: { value: Json; text: string; of: "value" | "property" | "type" };
 }
 
 export interface ProblemsAnswer {
@@ -140,6 +140,8 @@ export interface Catalogue {
   /** `accepts[output type][property type]` is 1 where an edge is allowed. */
   accepts: number[][];
   nodes: NodeType[];
+  /** What a reference to a model can have besides its id. */
+  models: Property[];
   /** Types that nodes had once, and what they are called now. */
   aliases: Record<string, string>;
 }
@@ -270,6 +272,8 @@ export interface WorkflowInfo {
   task: "image-to-image" | "text-to-image" | null;
   inputs: ObjectSchema;
   outputs: ObjectSchema;
+  /** How the form is arranged, where its document says so. */
+  form?: { name: string; label?: string; group?: string; more?: boolean; widget?: string }[];
   modified: number;
   thumbnail: string | null;
 }
@@ -317,7 +321,17 @@ export interface FileAnswer {
 }
 
 /** POST /v1/read, with the file as the body and its name in `?name=`. */
+export interface ImportedNode {
+  node: string;
+  fate: "same" | "other form" | "approximated" | "lost";
+  nodes: string[];
+  messages: string[];
+}
+
 export interface ReadAnswer {
+  /** How much of another tool's file the workflow keeps. */
+  grade?: "whole" | "with notes" | "with losses" | null;
+  report?: ImportedNode[];
   kind: "workflow" | "comfyui" | "image" | "unknown";
   document?: JsonObject;
   notes?: Problem[];

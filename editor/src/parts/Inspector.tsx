@@ -3,9 +3,11 @@ import { useEffect, useState } from "preact/hooks";
 import { portsOf, renameNode, select, setDynamic, setFrame, setField, setUi, setValues, title } from "../app/editing.ts";
 import { check, checkOf, dialog, file, freshKeys, nodeState, opened, problems, revision, selectedFrame, selection, types, versionOf } from "../app/store.ts";
 import { hasInner, openInner } from "../app/inner.ts";
+import { applyFix } from "../app/fixing.ts";
 import { groundOf, isCrop } from "../app/masking.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
 import { madeOf } from "../app/timings.ts";
+import { shownKey } from "../canvas/keys.ts";
 import { showNode } from "../canvas/neighbours.ts";
 import { takesAny } from "../model/ports.ts";
 import { COLORS, colorOf, readFrames } from "../model/frames.ts";
@@ -75,11 +77,15 @@ function Values({ ids }: { ids: string[] }) {
   const [first, ...rest] = ids as [string, ...string[]];
   const common = portsOf(first).properties.filter((property) => rest.every((id) => portsOf(id).properties.some((one) => one.name === property.name && one.type === property.type)));
   const type = types.value.node(textOf(document.nodes.get(first)?.type));
+  const names = new Set(common.map((one) => one.name));
+  // What no field below shows: a type, or a property, that there is not.
+  const loose = rest.length ? [] : (problems.value.get(first) ?? []).filter((one) => !one.property || !names.has(one.property));
   if (isFace(type)) common.sort((a, b) => Number(b.name === "value") - Number(a.name === "value"));
   return (
     <div class="fields">
       {ids.length === 1 && isCrop(first) && !file.value.readOnly && <button type="button" class="button" disabled={!groundOf(first, "image")} onClick={() => (dialog.value = { kind: "crop", data: { node: first } })}>{t.cropOnImage}</button>}
       {ids.length === 1 && hasInner(first) && <button type="button" class="button" onClick={() => openInner(first)}>{t.openInner}</button>}
+      {loose.map((problem, index) => <ProblemLine key={index} problem={problem} ids={ids} />)}
       {common.map((property) => <ValueRow key={`${first} ${property.name}`} ids={ids} property={property} />)}
       {common.length === 0 && <p class="muted">{type ? t.noValues : t.valuesKept}</p>}
       {!type && rest.length === 0 && <div class="sample"><pre tabIndex={0}>{writeJson(part(document.nodes.get(first), "data"))}</pre></div>}
@@ -157,17 +163,28 @@ function ValueRow({ ids, property: declared }: { ids: string[]; property: Proper
       ) : (
         <Field id={fieldId} property={property} typeName={typeName} kind={kind} value={value} label={labelOf(property.name)} node={id} disabled={file.value.readOnly} invalid={wrong.length > 0} describedBy={`${fieldId}-about`} onChange={(next) => setValues(ids, property.name, next)} />
       )}
-      {wrong.map((problem, index) => <ProblemLine key={index} problem={problem} ids={ids} property={property.name} />)}
-      <p class="field-about" id={`${fieldId}-about`}>{property.description}</p>
+      {wrong.map((problem, index) => <ProblemLine key={index} problem={problem} ids={ids} />)}
+      <p class="field-about" id={`${fieldId}-about`}>{property.description}{edge ? "" : <Limits property={property} />}</p>
     </div>
   );
 }
 
-function ProblemLine({ problem, ids, property }: { problem: Problem; ids: string[]; property?: string | undefined }) {
+/** What a property may be, and what it is where nothing is said. */
+function Limits({ property: { min, max, above, below, default: given, choices } }: { property: Property }) {
+  const low = min ?? above;
+  const high = max ?? below;
+  const said = [
+    low === undefined && high === undefined ? "" : t.within(low === undefined ? "" : String(low), high === undefined ? "" : String(high)),
+    given === undefined || given === null || given === "" || typeof given === "object" || choices?.length === 1 ? "" : t.byDefault(String(given)),
+  ].filter(Boolean);
+  return said.length ? <span class="limits"> {said.join(" · ")}</span> : null;
+}
+
+function ProblemLine({ problem, ids }: { problem: Problem; ids: string[] }) {
   return (
     <p class={problem.level === "warning" || problem.level === "note" ? "problem" : "problem bad"}>
       {problem.message} {problem.hint}
-      {problem.fix && property && <button type="button" class="text-button" onClick={() => setValues(ids, property, problem.fix!.value)}>{t.applyFix(problem.fix.text)}</button>}
+      {problem.fix && !file.value.readOnly && <button type="button" class="text-button" onClick={() => applyFix(problem, ids)}>{t.applyFix(problem.fix.text)} <kbd>{shownKey("Alt+Enter")}</kbd></button>}
     </p>
   );
 }
@@ -188,7 +205,7 @@ function Why({ id }: { id: string }) {
       </p>
       {state.reason && <p>{state.reason}</p>}
       {made && <p class="muted">{t.seconds(made.seconds)} · {t.made(timeText(made.at))}</p>}
-      {(problems.value.get(id) ?? []).map((problem, index) => <ProblemLine key={index} problem={problem} ids={[id]} property={problem.property} />)}
+      {(problems.value.get(id) ?? []).map((problem, index) => <ProblemLine key={index} problem={problem} ids={[id]} />)}
       {above.length > 0 && (
         <>
           <h3>{t.upstream}</h3>
@@ -225,6 +242,7 @@ export function Help({ type: name }: { type: string }) {
       {type.outputs.map((one) => (
         <p key={one.name}><span class={`type kind-${types.value.info(one.type).kind}`}>{types.value.info(one.type).name}</span> {labelOf(one.name)}. {one.description}</p>
       ))}
+      <p class="muted small mono">{t.wholeReference(type.type)}</p>
       <p class="tags">{type.tags.map((tag) => <span class="tag" key={tag}>{tag}</span>)}</p>
     </div>
   );

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { numberOf, parseJson } from "../../model/json.ts";
 import { isBounded } from "../../model/shown.ts";
 import { t } from "../../text.ts";
-import { usedSeed } from "../../app/running.ts";
+import { runSelection, usedSeed } from "../../app/running.ts";
 import { runTick } from "../../app/store.ts";
 import { IconButton } from "../Icon.tsx";
 import { type FieldProps, common } from "./Field.tsx";
@@ -93,11 +93,13 @@ function SeedField({ children, ...props }: FieldProps & { children: preact.Compo
   return (
     <span class="seed" data-field="">
       {children}
+      {used !== null && !props.compact && <span class="muted small">{t.usedSeed(used)}</span>}
       {used !== null && (
         <button type="button" class="text-button" title={t.useThisSeed} disabled={props.disabled} onClick={() => props.onChange(parseJson(used))}>
-          {t.pin} {used}
+          {props.compact ? `${t.pin} ${used}` : t.pin}
         </button>
       )}
+      {used !== null && !props.compact && <button type="button" class="text-button" title={t.runAgain} onClick={() => void runSelection()}>{t.againSeed}</button>}
       {drawn && used === null && !props.compact && <span class="muted">{t.eachTime}</span>}
       <IconButton icon="dice" label={t.newSeed} pressed={drawn} disabled={props.disabled ?? false} onClick={() => props.onChange(-1)} />
     </span>
