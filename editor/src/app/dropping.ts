@@ -1,28 +1,51 @@
 /** Files that are dropped or pasted anywhere on the page. */
+import { signal } from "@preact/signals";
 import { screen, toCanvas } from "../canvas/view.ts";
 import { t } from "../text.ts";
 import { addNode, lastCopied, pasteText } from "./editing.ts";
 import { newWorkflow } from "./files.ts";
+import { openRead } from "./reports.ts";
 import { route } from "./route.ts";
 import { complain } from "./running.ts";
 import { dialog, say, server, status, types } from "./store.ts";
 import type { Point } from "../model/operations.ts";
+import type { ReadAnswer } from "../net/schema.ts";
 
 const IMAGE_INPUT = "nodetool.input.ImageInput";
 
-export async function takeFile(file: File, at: Point): Promise<void> {
+/** What an image that is dropped is for: two zones of the canvas; "ask" where there are none. */
+export type Zone = "use" | "open" | "ask";
+
+/** The zone that an image is over while it is dragged; null where nothing is dragged. */
+export const zone = signal<Zone | null>(null);
+
+export async function takeFile(file: File, at: Point, into: Zone = "ask"): Promise<void> {
   try {
     const answer = await server.api.readFile(file, file.name);
-    if (answer.document && answer.upload) dialog.value = { kind: "drop", data: { answer, name: file.name, at } };
-    else if (answer.document) newWorkflow(answer.document, file.name.replace(/\.[^.]+$/, ""));
-    else if (answer.upload) {
-      const type = types.value.node(IMAGE_INPUT);
-      if (type) addNode(type, at, undefined, { value: { type: "image", asset_id: answer.upload.asset_id } });
-    } else say(t.dropUnknown(file.name), "error");
-    for (const note of answer.upload ? [] : (answer.notes ?? []).slice(0, 2)) say(`${note.message} ${note.hint}`.trim());
+    if (answer.document && answer.upload && into === "ask") dialog.value = { kind: "drop", data: { answer, name: file.name, at } };
+    else if (answer.document && !(answer.upload && into === "use")) openRead(answer, file.name);
+    else if (answer.upload && into === "open") say(t.noWorkflowIn(file.name), "error");
+    else if (answer.upload) useDropped(answer, at);
+    else if (answer.notes?.length) dialog.value = { kind: "report", data: { answer, name: file.name } };
+    else say(t.dropUnknown(file.name), "error");
   } catch (error) {
     complain(error);
   }
+}
+
+/** Adds an input with an image that was dropped. */
+export function useDropped({ upload }: ReadAnswer, at: Point): void {
+  const type = types.value.node(IMAGE_INPUT);
+  if (type && upload) addNode(type, at, undefined, { value: { type: "image", asset_id: upload.asset_id } });
+}
+
+/** The left half of the canvas uses an image, the right half opens its workflow. */
+function zoneOf(event: DragEvent): Zone {
+  const items = [...(event.dataTransfer?.items ?? [])];
+  const box = document.querySelector("#canvas")?.getBoundingClientRect();
+  const isImage = items.some((one) => one.type.startsWith("image/"));
+  if (!box || !isImage || route.peek().view !== "graph" || status.peek()?.owner !== true) return "ask";
+  return event.clientX <= box.left + box.width / 2 ? "use" : "open";
 }
 
 function place(event: MouseEvent): Point {
@@ -35,22 +58,28 @@ function place(event: MouseEvent): Point {
 export function takeDrops(): void {
   const body = document.body;
   let depth = 0;
-  const shade = (on: boolean): void => void body.classList.toggle("dropping", on);
+  const shade = (on: boolean, event?: DragEvent): void => {
+    body.classList.toggle("dropping", on);
+    zone.value = on && event ? zoneOf(event) : null;
+  };
   const isFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   addEventListener("dragenter", (event) => {
     if (!isFile(event)) return;
     // Where a new element comes under the pointer, browsers ask by this event alone.
     event.preventDefault();
-    shade(++depth > 0);
+    shade(++depth > 0, event);
   });
   addEventListener("dragleave", (event) => {
-    if (isFile(event)) shade(--depth > 0);
+    if (isFile(event)) shade(--depth > 0, event);
   });
   addEventListener("dragover", (event) => {
-    if (isFile(event)) event.preventDefault();
+    if (!isFile(event)) return;
+    event.preventDefault();
+    zone.value = zoneOf(event);
   });
   addEventListener("drop", (event) => {
     depth = 0;
+    const into = zoneOf(event);
     shade(false);
     if (event.defaultPrevented || !isFile(event)) return;
     event.preventDefault();
@@ -58,7 +87,7 @@ export function takeDrops(): void {
     // Where no graph is shown, what is dropped begins a new one.
     if (route.peek().view !== "graph") newWorkflow();
     const at = place(event);
-    [...(event.dataTransfer?.files ?? [])].forEach((file, index) => void takeFile(file, { x: at.x + index * 40, y: at.y + index * 40 }));
+    [...(event.dataTransfer?.files ?? [])].forEach((file, index) => void takeFile(file, { x: at.x + index * 40, y: at.y + index * 40 }, into));
   });
   addEventListener("paste", (event) => {
     const element = event.target as Element | null;

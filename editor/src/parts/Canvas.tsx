@@ -2,6 +2,7 @@
 import { h } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Opened, file, nodeState, opened, say, selection, structure } from "../app/store.ts";
+import { zone } from "../app/dropping.ts";
 import { title } from "../app/editing.ts";
 import { settings } from "../app/settings.ts";
 import { forgetColors } from "../canvas/colors.ts";
@@ -106,6 +107,7 @@ export function Canvas() {
           />
         )}
       </div>
+      <DropZones />
       <p id="canvas-help" class="unseen">{t.canvasHelp}</p>
       <div class="zoom-bar" role="group" aria-label={t.zoom}>
         <IconButton icon="minus" label={t.decrease} onClick={() => zoomAt(screen.peek().width / 2, screen.peek().height / 2, 0.8)} />
@@ -137,6 +139,17 @@ function ZoomText() {
     <button type="button" class="text-button zoom-text" onClick={() => zoomTo(1)} title={t.oneToOne}>
       {Math.round(view.value.zoom * 100)} %
     </button>
+  );
+}
+
+/** Where an image is let go of says what it is for. */
+function DropZones() {
+  if (zone.value === null || zone.value === "ask") return null;
+  return (
+    <div class="drop-zones" aria-hidden="true">
+      <p class={zone.value === "use" ? "over" : ""}><Icon name="image" size={28} /> {t.dropUse}</p>
+      <p class={zone.value === "open" ? "over" : ""}><Icon name="graph" size={28} /> {t.dropOpen}</p>
+    </div>
   );
 }
 

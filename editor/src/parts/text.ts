@@ -25,6 +25,7 @@ export const t = {
   keysOfPalette: "↑↓ choose · Enter add · Shift+Enter add and stay · Ctrl+Enter add and connect",
   dropFilter: "All nodes",
   nothingFits: "Nothing fits.",
+  noVersions: "No earlier version yet: each save keeps what was there before it.",
 
   // Inspector
   noValues: "No value to set.",
@@ -39,6 +40,9 @@ export const t = {
   noResultHint: "It appears here once the node has run with these values.",
   made: (when: string) => `made ${when}`,
   useCases: "Use cases",
+  wholeReference: (type: string) => `Its whole reference: nodetool nodes show ${type}`,
+  within: (low: string, high: string) => (low && high ? `${low} to ${high}` : low ? `from ${low}` : `up to ${high}`),
+  byDefault: (value: string) => `default ${value}`,
   properties: "Properties",
   outputs: "Outputs",
   upstream: "What it is made of",
@@ -68,6 +72,8 @@ export const t = {
   noWorkflowsHint: "Start with an empty one, or drop a workflow or an image here.",
   fileChanged: "The file was changed by somebody else.",
   keepMine: "Keep mine",
+  noDifference: "Nothing that a run depends on is different.",
+  hows: { added: "is only in the file", removed: "is only here" },
 
   // Start
   edit: "Edit",
@@ -83,8 +89,16 @@ export const t = {
   brokenFiles: (number: number) => `${count(number, "file", "files")} of the folder can't be read as ${number === 1 ? "a workflow" : "workflows"}.`,
 
   // Drop
-  dropUse: "Use as an image",
-  dropOpen: "Open its workflow",
+
+  importOf: (name: string) => `Import of ${name}`,
+  importRefused: "It can't be imported.",
+  grades: {
+    whole: "Everything in it is here.",
+    "with notes": "Everything in it is here, and some of it does only about the same.",
+    "with losses": "Some of it has no counterpart here and is left out.",
+  },
+  fates: { same: "same", "other form": "in another form", approximated: "about the same", lost: "left out" },
+  keptWhole: (nodes: string) => `${nodes} more came over without a difference.`,
 
   // Queue, gallery
   waitingJobs: (number: number) => `${number} waiting`,
@@ -102,7 +116,14 @@ export const t = {
   compare: "Compare",
   filterGallery: "Prompt, workflow, seed",
   loadMore: "Show more",
-  computedOf: (computed: number, cached: number) => `${computed} of ${computed + cached} computed`,
+  computedOf: (computed: number, cached: number) => (computed === 0 ? "all known" : `${computed} of ${computed + cached} computed`),
+  fromAny: "From any output",
+  from: "From",
+  valuesOf: "Values",
+  removedAfter: (time: string) => `What is not kept is removed after ${time}.`,
+  hours: (number: number) => (number < 48 ? count(Math.round(number), "hour", "hours") : count(Math.round(number / 24), "day", "days")),
+  seedsOf: "Seeds",
+  showNode: "Show",
 
   // Viewer
   grid: "Grid",
@@ -112,12 +133,14 @@ export const t = {
   before: "Before",
   after: "After",
   saveImage: "Save the image",
+  copyImage: "Copy the image",
   next: "Next",
   previous: "Previous",
   chooseOther: "Compare with",
 
   // Mask
   brush: "Brush",
+  maskColor: "Colour of the mask",
   softness: "Softness",
   paint: "Paint",
   erase: "Erase",
@@ -164,7 +187,7 @@ export const t = {
   noImageInput: "This workflow has no input for an image.",
   tooManyRows: (most: number) => `${most} rows are the most at once.`,
   moreRows: (number: number) => `and ${number} more`,
-  runTimes: (number: number) => (number === 1 ? "Run once" : `Run ${number} times`),
+  runTimes: (number: number) => (number === 0 ? "Run" : number === 1 ? "Run once" : `Run ${number} times`),
   cropOnImage: "Crop on the image",
   wholeImage: "Whole image",
   left: "Left",
