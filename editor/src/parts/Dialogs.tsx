@@ -9,7 +9,10 @@ import { complain } from "../app/running.ts";
 import { dialog, file, opened, server } from "../app/store.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { isNote } from "../canvas/geometry.ts";
+import { type Difference, differences } from "../model/compare.ts";
+import { WorkflowDocument } from "../model/document.ts";
 import { readFrames } from "../model/frames.ts";
+import { labelOf } from "../model/types.ts";
 import type { VersionsAnswer } from "../net/schema.ts";
 import { bytesText, timeText } from "../text.ts";
 import { ActionSearch } from "./ActionSearch.tsx";
@@ -61,6 +64,10 @@ export default function Dialogs() {
       return <Lazy load={() => import("./Crop.tsx")} {...(data as object)} />;
     case "batch":
       return <Lazy load={() => import("./Batch.tsx")} />;
+    case "values":
+      return <Lazy load={() => import("./ValuesDialog.tsx")} {...(data as object)} />;
+    case "report":
+      return <Lazy load={() => import("./ReportDialog.tsx")} {...(data as object)} />;
     case "drop":
       return <Lazy load={() => import("./DropDialog.tsx")} {...(data as object)} />;
     default:
@@ -163,18 +170,36 @@ function Versions() {
             </button>
           </li>
         ))}
-        {found?.length === 0 && <li class="muted">{t.nothingFits}</li>}
+        {found?.length === 0 && <li class="muted pad">{t.noVersions}</li>}
       </ul>
     </Dialog>
   );
 }
 
+/** The file is another one than ours was begun from: which of the two stays. */
 function Changed() {
+  const [found, setFound] = useState<Difference[] | null>(null);
+  const { name } = file.value;
+  const compare = async (): Promise<void> => {
+    try {
+      const theirs = new WorkflowDocument((await server.api.document(name)).document);
+      setFound(differences(opened.value.document, theirs));
+    } catch (error) {
+      complain(error);
+    }
+  };
   return (
     <Dialog label={file.value.name}>
       <div class="dialog-form">
         <p>{t.fileChanged}</p>
+        {found && (
+          <ul class="list differences" tabIndex={0} aria-label={t.compare}>
+            {found.length === 0 && <li class="muted">{t.noDifference}</li>}
+            {found.map(({ id, how, properties }) => <li key={id}><strong>{how === "added" ? id : title(id)}</strong> <span class="muted">{how === "changed" ? properties.map(labelOf).join(", ") : t.hows[how]}</span></li>)}
+          </ul>
+        )}
         <footer>
+          <button type="button" class="button" disabled={found !== null} onClick={() => void compare()}>{t.compare}</button>
           <button type="button" class="button" onClick={() => { closeDialog(); void openWorkflow(file.value.name); }}>{t.reload}</button>
           <button type="button" class="button primary" onClick={() => { closeDialog(); void saveMine(); }}>{t.keepMine}</button>
         </footer>

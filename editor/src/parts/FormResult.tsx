@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { imagesIn, imagesOf } from "../app/results.ts";
 import { dialog, runTick } from "../app/store.ts";
+import { told } from "../app/telling.ts";
 import { type Run, fractionDone, hasEnded } from "../model/runs.ts";
 import { labelOf } from "../model/types.ts";
 import { thumbnail } from "../net/api.ts";
@@ -36,7 +37,7 @@ export function FormResult({ run, job, earlier, before, onShow, onUse }: Props) 
           <progress max={1} value={fractionDone(run)} aria-label={t.running} />
         </div>
       )}
-      {!active && job?.problems.map((problem, index) => <p key={index} class="problem bad">{problem.message} {problem.hint}</p>)}
+      {!active && job?.problems.map((problem, index) => <p key={index} class="problem bad">{told(problem)}</p>)}
       {!active && job && job.state !== "done" && job.problems.length === 0 && <p class="muted">{t.states[job.state]}</p>}
       {!active && job && Object.entries(job.outputs).map(([output, value]) => (
         <section key={`${job.id} ${output}`} class="output">
@@ -80,7 +81,7 @@ function Output({ job, name, value, before, onUse }: OutputProps) {
   const open = (index: number): void => {
     const images = imagesOf(job);
     const first = images.findIndex((one) => one.url === image?.url);
-    dialog.value = { kind: "viewer", data: { images, index: Math.max(0, first) + index, title: job.workflow } };
+    dialog.value = { kind: "viewer", data: { images, index: Math.max(0, first) + index, title: job.workflow, ...(onUse ? { onUse: (one: ImageValue) => one.asset_id && onUse({ type: "image", asset_id: one.asset_id }) } : {}) } };
   };
   if (!image || more.length) return <><h2>{labelOf(name)}</h2><ResultValueView value={value} onOpen={open} /></>;
   const id = image.asset_id;

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { groundOf, keepMask } from "../app/masking.ts";
 import { complain } from "../app/running.ts";
+import { set, settings } from "../app/settings.ts";
 import { opened, server } from "../app/store.ts";
 import { part } from "../model/document.ts";
 import { type MaskStep, drawStep, drawSteps, readSteps } from "../model/mask.ts";
@@ -17,7 +18,6 @@ const TOOLS: [Tool, string, string][] = [
   ["erase", t.erase, "E"],
   ["box", t.box, "R"],
 ];
-const TINT = "rgb(230 30 60)";
 
 export default function Mask({ node, property }: { node: string; property: string }) {
   const [steps, setSteps] = useState<MaskStep[]>(() => readSteps(part(opened.value.document.nodes.get(node), "ui_properties").mask));
@@ -26,6 +26,7 @@ export default function Mask({ node, property }: { node: string; property: strin
   const [radius, setRadius] = useState(24);
   const [softness, setSoftness] = useState(0.2);
   const [shown, setShown] = useState(true);
+  const tint = settings.value.maskColor;
   const [busy, setBusy] = useState(false);
   const [image, setImage] = useState<HTMLImageElement | null>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -66,18 +67,18 @@ export default function Mask({ node, property }: { node: string; property: strin
     target.imageSmoothingEnabled = zoom < 3;
     target.drawImage(image, 0, 0);
     if (shown) {
-      const tint = tinted.current;
-      tint.globalCompositeOperation = "copy";
-      tint.drawImage(mask.current.canvas, 0, 0);
+      const layer = tinted.current;
+      layer.globalCompositeOperation = "copy";
+      layer.drawImage(mask.current.canvas, 0, 0);
       if (current.current) {
-        tint.globalCompositeOperation = "source-over";
-        drawStep(tint, current.current);
+        layer.globalCompositeOperation = "source-over";
+        drawStep(layer, current.current);
       }
-      tint.globalCompositeOperation = "source-in";
-      tint.fillStyle = TINT;
-      tint.fillRect(0, 0, tint.canvas.width, tint.canvas.height);
+      layer.globalCompositeOperation = "source-in";
+      layer.fillStyle = tint;
+      layer.fillRect(0, 0, layer.canvas.width, layer.canvas.height);
       target.globalAlpha = 0.6;
-      target.drawImage(tint.canvas, 0, 0);
+      target.drawImage(layer.canvas, 0, 0);
       target.globalAlpha = 1;
     }
     if (pointer.current && tool !== "box") {
@@ -94,7 +95,7 @@ export default function Mask({ node, property }: { node: string; property: strin
     if (mask.current) drawSteps(mask.current, steps);
     draw();
   }, [steps, image]);
-  useEffect(draw, [shown, radius, tool]);
+  useEffect(draw, [shown, radius, tool, tint]);
 
   const add = (step: MaskStep): void => {
     setSteps([...steps, step]);
@@ -197,6 +198,7 @@ export default function Mask({ node, property }: { node: string; property: strin
           <button type="button" class="text-button" onClick={() => add({ mode: "invert" })} title="I">{t.invert}</button>
           <button type="button" class="text-button" onClick={() => add({ mode: "clear" })}>{t.clear}</button>
           <button type="button" class="text-button" aria-pressed={shown} onClick={() => setShown(!shown)} title="M">{t.mask}</button>
+          <input type="color" aria-label={t.maskColor} title={t.maskColor} value={tint} onInput={(event) => set("maskColor", event.currentTarget.value)} />
           <span class="muted small">{t.strokes(steps.length)}</span>
           <IconButton icon="undo" label={t.undo} disabled={!steps.length} onClick={undo} />
           <IconButton icon="redo" label={t.redo} disabled={!undone.length} onClick={redo} />

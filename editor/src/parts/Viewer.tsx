@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { history } from "../app/jobs.ts";
 import { imagesOf, nodeResult, passedResult } from "../app/results.ts";
 import { title as nodeTitle } from "../app/editing.ts";
-import { opened, types, versionOf } from "../app/store.ts";
+import { dialog, file, opened, status, types, versionOf } from "../app/store.ts";
+import { copyImage, useAsInput } from "../app/using.ts";
 import { textOf } from "../model/document.ts";
 import { thumbnail } from "../net/api.ts";
 import type { ImageValue } from "../net/schema.ts";
@@ -20,11 +21,15 @@ interface Props {
   images?: ImageValue[];
   index?: number;
   title?: string;
+  /** Whether it is compared with another one from the start. */
+  compared?: boolean;
+  /** Takes an image as an input; the graph of the open workflow does where nothing else is said. */
+  onUse?: (image: ImageValue) => void;
 }
 
 type Mode = "one" | "wipe" | "difference";
 
-export default function Viewer({ node, images: given, index = 0, title }: Props) {
+export default function Viewer({ node, images: given, index = 0, title, onUse, compared = false }: Props) {
   if (node) versionOf(node).value;
   const images = given ?? (node ? imagesOf(passedResult(node)) : []);
   const label = title || (node ? nodeTitle(node) : t.result);
@@ -35,7 +40,7 @@ export default function Viewer({ node, images: given, index = 0, title }: Props)
       </Dialog>
     );
   }
-  return <Stage images={images} first={Math.min(index, images.length - 1)} label={label} node={node} />;
+  return <Stage images={images} first={Math.min(index, images.length - 1)} label={label} node={node} onUse={onUse} compared={compared} />;
 }
 
 interface Other {
@@ -60,7 +65,7 @@ function others(node: string | undefined, now: string): Other[] {
   return found.filter((one) => !seen.has(one.url) && seen.add(one.url)).slice(0, 24);
 }
 
-function Stage({ images, first, label, node }: { images: ImageValue[]; first: number; label: string; node?: string | undefined }) {
+function Stage({ images, first, label, node, onUse, compared }: { images: ImageValue[]; first: number; label: string; node?: string | undefined; onUse?: Props["onUse"]; compared: boolean }) {
   const [at, setAt] = useState(first);
   const [mode, setMode] = useState<Mode>("one");
   const [other, setOther] = useState<Other | null>(null);
@@ -80,6 +85,9 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
     return { zoom, x: (width - image.width * zoom) / 2, y: (height - image.height * zoom) / 2 };
   };
   useEffect(() => setView(fitted()), [image.url]);
+  useEffect(() => {
+    if (compared && choices.length) choose("wipe");
+  }, []);
   const now = view ?? { x: 0, y: 0, zoom: 1 };
   const zoomBy = (factor: number, x: number, y: number): void => {
     const zoom = Math.min(32, Math.max(0.02, now.zoom * factor));
@@ -97,6 +105,18 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
   const against = (next: Other): void => {
     setOther(next);
     if (mode === "one") setMode("wipe");
+  };
+  const own = status.value?.owner === true && !file.value.readOnly;
+  const use = (): void => {
+    closeDialog();
+    if (onUse) onUse(image);
+    else void useAsInput(image);
+  };
+  /** On the input that has the image, or on one that is made of it. */
+  const mask = async (): Promise<void> => {
+    const isInput = node !== undefined && types.value.node(textOf(opened.value.document.nodes.get(node)?.type))?.role === "input";
+    const on = isInput ? node : await useAsInput(image);
+    if (on) dialog.value = { kind: "mask", data: { node: on, property: "value" } };
   };
   const go = (by: number): void => setAt((at + by + images.length) % images.length);
   const keys = (event: KeyboardEvent): void => {
@@ -152,8 +172,11 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
               {choices.map((one) => <option key={one.url} value={one.url}>{one.text}</option>)}
             </select>
           )}
+          {(own || onUse) && <IconButton icon="link" label={t.useAsInput} onClick={use} />}
+          {own && <IconButton icon="brush" label={t.paintMask} onClick={() => void mask()} />}
+          <IconButton icon="copy" label={t.copyImage} onClick={() => void copyImage(image.url)} />
           <a class="icon-button" href={image.url} download={`${label}.png`} aria-label={t.saveImage} title={t.saveImage}><Icon name="download" /></a>
-          <IconButton icon="close" label={t.close} onClick={closeDialog} />
+          <IconButton icon="close" label={t.close} class="to-end" onClick={closeDialog} />
         </header>
         {grid && (
           <div class="thumbs viewer-grid">
@@ -182,6 +205,7 @@ function Stage({ images, first, label, node }: { images: ImageValue[]; first: nu
             else read(event);
           }}
         >
+          {mode !== "difference" && !alpha && <i class="checks" style={{ transform: `translate(${now.x}px, ${now.y}px)`, width: `${image.width * now.zoom}px`, height: `${image.height * now.zoom}px` }} />}
           {alpha && mode === "one" && <i class="layer-image alpha" style={{ ...placed, maskImage: `url(${JSON.stringify(image.url)})` }} />}
           {mode !== "one" && other && <img class="layer-image" src={other.url} alt={other.text} style={placed} draggable={false} />}
           <img ref={shown} class={`layer-image mode-${mode} ${now.zoom >= 3 ? "sharp" : ""}`} src={image.url} alt={label} style={cut} draggable={false} hidden={alpha && mode === "one"} />
