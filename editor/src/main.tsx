@@ -10,7 +10,7 @@ import { keepChecking } from "./app/checking.ts";
 import { takeDrops } from "./app/dropping.ts";
 import { fileTitle, keepDrafts, loadWorkflows, newWorkflow, openWorkflow, recoverNameless } from "./app/files.ts";
 import { loadHistory } from "./app/jobs.ts";
-import { followRoute, go, parseRoute, route } from "./app/route.ts";
+import { followRoute, go, parseRoute, route, showsFile } from "./app/route.ts";
 import { follow } from "./app/running.ts";
 import { keepSettings } from "./app/settings.ts";
 import { file, server, status, types, unsaved, workflows } from "./app/store.ts";
@@ -105,7 +105,9 @@ async function start(early?: Promise<Loaded>): Promise<void> {
   addEventListener("keydown", takeKey);
   takeDrops();
   effect(() => {
-    document.title = `${unsaved.value ? "• " : ""}${fileTitle()} – ${t.app}`;
+    const { view } = route.value;
+    const name = showsFile() ? `${unsaved.value ? "• " : ""}${fileTitle()}` : view === "start" ? t.workflows : t[view as "gallery"];
+    document.title = `${name} – ${t.app}`;
   });
   followRoute((name) => {
     const isFile = route.value.view === "graph" || workflows.value.some((one) => one.name === name);

@@ -30,6 +30,11 @@ export function writeRoute({ view: where, name }: Route): string {
   return letter ? `#/${letter}/${name.split("/").map(encodeURIComponent).join("/")}` : `#/${where}`;
 }
 
+/** Whether the page is about the workflow that is open. */
+export function showsFile(): boolean {
+  return route.value.view === "graph" || route.value.view === "form";
+}
+
 export const route = signal<Route>({ view: "graph", name: "" });
 
 export function go(to: Route): void {

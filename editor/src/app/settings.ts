@@ -1,5 +1,5 @@
 /** What this browser remembers: which regions are shown, their sizes, the theme, use of nodes. */
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 
 const KEY = "nodetool.settings";
 
@@ -12,6 +12,8 @@ export interface Settings {
   minimap: boolean;
   singleKeys: boolean;
   theme: "auto" | "light" | "dark";
+  /** Of the painted part of a mask, as CSS has it. */
+  maskColor: string;
   used: Record<string, number>;
 }
 
@@ -24,6 +26,7 @@ const DEFAULTS: Settings = {
   minimap: true,
   singleKeys: true,
   theme: "auto",
+  maskColor: "#e61e3c",
   used: {},
 };
 
@@ -41,7 +44,30 @@ export function set<K extends keyof Settings>(name: K, value: Settings[K]): void
   settings.value = { ...settings.value, [name]: value };
 }
 
-export function toggle(name: "left" | "right" | "bottom" | "minimap"): void {
+type Side = "left" | "right";
+
+const narrowed = typeof matchMedia === "undefined" ? null : matchMedia("(max-width: 1100px)");
+/** Whether there is room for one side beside the canvas, and no more. */
+const isTight = signal(narrowed?.matches ?? false);
+narrowed?.addEventListener("change", (event) => (isTight.value = event.matches));
+const onlySide = signal<Side | null>("right");
+
+/** Which sides are shown. */
+export const sides = computed((): Record<Side, boolean> => {
+  const { left, right } = settings.value;
+  return isTight.value ? { left: onlySide.value === "left", right: onlySide.value === "right" } : { left, right };
+});
+
+export function showSide(side: Side): void {
+  if (isTight.value) onlySide.value = side;
+  else set(side, true);
+}
+
+export function toggle(name: Side | "bottom" | "minimap"): void {
+  if (isTight.value && (name === "left" || name === "right")) {
+    onlySide.value = onlySide.value === name ? null : name;
+    return;
+  }
   set(name, !settings.value[name]);
 }
 

@@ -18,7 +18,7 @@ export const server = { api: new Api() };
 
 export const status = signal<Status | null>(null);
 export const connected = signal(true);
-export const types = signal(new Types({ types: [], accepts: [], nodes: [], aliases: {} }));
+export const types = signal(new Types({ types: [], accepts: [], nodes: [], models: [], aliases: {} }));
 export const search = computed(() => new Search(types.value));
 export const workflows = signal<WorkflowInfo[]>([]);
 export const brokenWorkflows = signal<Record<string, Problem[]>>({});

@@ -1,5 +1,6 @@
 /** Draws wires, far nodes and the marquee on the one <canvas>. */
 import type { Kind } from "../net/schema.ts";
+import { title } from "../app/editing.ts";
 import { opened, selectedEdge, selectedFrame, selection } from "../app/store.ts";
 import { themeColors } from "./colors.ts";
 import { type Curve, partAt, through } from "./curves.ts";
@@ -8,6 +9,8 @@ import { drawFrames } from "./frames.ts";
 import { portPoint } from "./geometry.ts";
 import type { Rect } from "./grid.ts";
 import { curves, dropEdge, marquee, pending } from "./scene.ts";
+import { shortened } from "./shortened.ts";
+import type { JsonObject } from "../model/json.ts";
 import { screen, seen, view } from "./view.ts";
 
 const POINT = 5;
@@ -55,7 +58,7 @@ function drawWires(context: CanvasRenderingContext2D, rect: Rect, zoom: number):
     if (curve.right < rect.x || curve.left > rect.x + rect.width || curve.top > rect.y + rect.height || curve.bottom < rect.y) continue;
     const lit = near(id);
     if (curve.hidden && !lit) {
-      drawStub(context, curve, kinds[curve.kind], zoom);
+      drawStub(context, curve, kinds[curve.kind], zoom, document.edges.get(id));
       continue;
     }
     const paths = lit ? bright : plain;
@@ -102,8 +105,8 @@ function drawPoints(context: CanvasRenderingContext2D, rect: Rect, kinds: Record
   }
 }
 
-/** Both ends of a wire that is hidden. */
-function drawStub(context: CanvasRenderingContext2D, { parts }: Curve, color: string, zoom: number): void {
+/** Both ends of a wire that is hidden, each with the name of the node at the other one. */
+function drawStub(context: CanvasRenderingContext2D, { parts }: Curve, color: string, zoom: number, edge: JsonObject | undefined): void {
   const { x1, y1 } = parts[0]!;
   const { x2, y2 } = parts.at(-1)!;
   context.strokeStyle = color;
@@ -116,7 +119,18 @@ function drawStub(context: CanvasRenderingContext2D, { parts }: Curve, color: st
   context.lineTo(x2, y2);
   context.stroke();
   context.setLineDash([]);
+  if (zoom < 0.35) return;
+  context.fillStyle = color;
+  context.font = "500 11px system-ui, sans-serif";
+  context.textBaseline = "middle";
+  context.fillText(shortened(context, title(String(edge?.target)), LABEL), x1 + 22, y1);
+  context.textAlign = "right";
+  context.fillText(shortened(context, title(String(edge?.source)), LABEL), x2 - 22, y2);
+  context.textAlign = "left";
 }
+
+/** Room for the name at a hidden wire. */
+const LABEL = 110;
 
 function drawPending(context: CanvasRenderingContext2D, zoom: number): void {
   const wire = pending.peek();

@@ -1,4 +1,5 @@
 /** Nodes that have no DOM: boxes with title, mark and image, in a size that can still be read. */
+import { shortened } from "./shortened.ts";
 import { title } from "../app/editing.ts";
 import { imageUrl } from "../app/images.ts";
 import { imagesOf, nodeResult } from "../app/results.ts";
@@ -77,6 +78,9 @@ interface FarNode {
   box: Box;
   mark: Mark;
   title: string;
+  /** As much of the title as has room in a font of this size. */
+  shown: string;
+  shownAt: number;
   /** Of a note, its text. */
   note: string;
   /** Where its image stands, and which it is. */
@@ -94,7 +98,7 @@ function faceOf(id: string): FarNode {
     const top = box.resultY ?? box.rows.find((row) => row.kind === "image" && row.height > HEADER)?.y;
     const url = top === undefined ? null : faceUrl(id, box.resultY === null);
     const note = isNote(id) ? noteText(part(opened.peek().document.nodes.get(id), "data").comment) : "";
-    faces.set(id, (face = { id, box, mark: nodeState(id).mark, title: title(id), top, url, note }));
+    faces.set(id, (face = { id, box, mark: nodeState(id).mark, title: title(id), shown: "", shownAt: 0, top, url, note }));
   }
   return face;
 }
@@ -119,12 +123,8 @@ function drawFace(context: CanvasRenderingContext2D, face: FarNode, zoom: number
     context.fillStyle = theme.marks[mark] ?? theme.muted;
     context.fillText(MARKS[mark], box.x + 10, box.y + Math.max(HEADER / 2, font * 0.75));
     context.fillStyle = theme.text;
-    context.save();
-    context.beginPath();
-    context.rect(box.x, box.y, box.width - 6, box.height);
-    context.clip();
-    context.fillText(title, box.x + 14 + font, box.y + Math.max(HEADER / 2, font * 0.75));
-    context.restore();
+    if (face.shownAt !== font) Object.assign(face, { shownAt: font, shown: shortened(context, title, box.width - 20 - font) });
+    context.fillText(face.shown, box.x + 14 + font, box.y + Math.max(HEADER / 2, font * 0.75));
   } else if (mark !== "unchecked" && mark !== "will-run" && mark !== "unneeded") {
     context.fillStyle = theme.marks[mark] ?? theme.muted;
     context.fillRect(box.x, box.y, Math.min(box.width, 5 / zoom), box.height);

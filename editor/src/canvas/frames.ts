@@ -1,4 +1,5 @@
 /** Where frames lie: around their nodes, with a title above. */
+import { shortened } from "./shortened.ts";
 import { colorOf, readFrames, type Frame } from "../model/frames.ts";
 import { opened } from "../app/store.ts";
 import { measure } from "./geometry.ts";
@@ -101,7 +102,8 @@ export function drawFrames(context: CanvasRenderingContext2D, seen: Rect, zoom: 
     context.font = `600 ${font}px system-ui, sans-serif`;
     context.textBaseline = "middle";
     context.fillStyle = theme.text;
-    context.fillText(box.title, box.x + Math.max(12, 8 / zoom), box.y + HEAD - height / 2);
+    const inset = Math.max(12, 8 / zoom);
+    context.fillText(shortened(context, box.title, box.width - 2 * inset), box.x + inset, box.y + HEAD - height / 2);
     context.restore();
   }
 }

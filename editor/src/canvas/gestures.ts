@@ -21,7 +21,7 @@ type Gesture =
   | { kind: "pan"; last: Point; moved: boolean; click: boolean }
   | { kind: "marquee"; from: Point; before: ReadonlySet<string> }
   | { kind: "move"; from: Point; begin: Map<string, Point>; moved: boolean; node: string; add: boolean; was: boolean }
-  | { kind: "wire" }
+  | { kind: "wire"; from: Point; moved: boolean }
   | { kind: "point"; edge: string; index: number; moved: boolean }
   | { kind: "resize"; node: string; from: Point; width: number; height: number };
 
@@ -48,6 +48,7 @@ export class Gestures {
 
   private spaceKey = (event: KeyboardEvent): void => {
     if (event.code === "Space") this.space = event.type === "keydown";
+    if (event.key === "Escape" && !this.gesture) pending.value = null;
   };
 
   private local(event: MouseEvent): Point {
@@ -81,6 +82,12 @@ export class Gestures {
     event.preventDefault();
     this.host.setPointerCapture(event.pointerId);
     const point = toCanvas(screenPoint.x, screenPoint.y);
+    if (pending.peek()) {
+      // A wire that was taken by a tap on its port is let go of by the next one.
+      moveWire(point.x, point.y);
+      endWire();
+      return;
+    }
     if (event.button === 1 || event.button === 2 || this.space) {
       this.gesture = { kind: "pan", last: screenPoint, moved: false, click: false };
       return;
@@ -95,7 +102,7 @@ export class Gestures {
       const port = view.peek().zoom >= 0.25 ? portAt(id, point.x, point.y, reach) : null;
       if (!port) continue;
       beginWire(id, port, point.x, point.y);
-      return { kind: "wire" };
+      return { kind: "wire", from: screenPoint, moved: false };
     }
     const resize = element.closest("[data-resize]")?.closest<HTMLElement>("[data-node]")?.dataset.node;
     if (resize) return { kind: "resize", node: resize, from: point, width: measure(resize).width, height: measure(resize).height };
@@ -144,8 +151,11 @@ export class Gestures {
       this.pointers.set(event.pointerId, screenPoint);
     }
     const { gesture } = this;
-    if (!gesture) return;
     const point = toCanvas(screenPoint.x, screenPoint.y);
+    if (!gesture) {
+      if (pending.peek()) moveWire(point.x, point.y);
+      return;
+    }
     switch (gesture.kind) {
       case "pan": {
         const [dx, dy] = [screenPoint.x - gesture.last.x, screenPoint.y - gesture.last.y];
@@ -167,6 +177,7 @@ export class Gestures {
         this.drag(gesture, point, event.altKey || event.ctrlKey);
         break;
       case "wire":
+        gesture.moved ||= Math.hypot(screenPoint.x - gesture.from.x, screenPoint.y - gesture.from.y) >= SLOP;
         moveWire(point.x, point.y);
         this.panAtEdge(screenPoint);
         break;
@@ -223,6 +234,8 @@ export class Gestures {
         select(selection.peek());
         break;
       case "wire": {
+        // A tap takes the wire along, to the port that is tapped next.
+        if (!gesture.moved && event.type !== "pointercancel") break;
         const { x, y } = this.local(event);
         const left = event.type === "pointercancel" ? null : endWire();
         if (left && Math.hypot(x, y) > 0) {

@@ -13,6 +13,9 @@ const ROOM = 6;
 interface Frame {
   rect: Rect;
   scale: number;
+  /** Where the rectangle begins in the map, whose middle it lies in. */
+  left: number;
+  top: number;
 }
 
 function frameOf(): Frame | null {
@@ -20,7 +23,7 @@ function frameOf(): Frame | null {
   if (!bounds) return null;
   const rect = union(bounds, seen());
   const scale = Math.min((MAP_WIDTH - 2 * ROOM) / rect.width, (MAP_HEIGHT - 2 * ROOM) / rect.height);
-  return { rect, scale };
+  return { rect, scale, left: (MAP_WIDTH - rect.width * scale) / 2, top: (MAP_HEIGHT - rect.height * scale) / 2 };
 }
 
 export function drawMinimap(canvas: HTMLCanvasElement): void {
@@ -36,19 +39,19 @@ export function drawMinimap(canvas: HTMLCanvasElement): void {
   context.clearRect(0, 0, MAP_WIDTH, MAP_HEIGHT);
   if (!frame) return;
   const theme = themeColors();
-  const { rect, scale } = frame;
+  const { rect, scale, left, top } = frame;
   drawBoxes(context, frame, ratio);
   const now = seen();
   context.strokeStyle = theme.accent;
   context.lineWidth = 1.5;
-  context.strokeRect((now.x - rect.x) * scale + ROOM, (now.y - rect.y) * scale + ROOM, now.width * scale, now.height * scale);
+  context.strokeRect((now.x - rect.x) * scale + left, (now.y - rect.y) * scale + top, now.width * scale, now.height * scale);
 }
 
 const kept = typeof document === "undefined" ? null : document.createElement("canvas");
 let keptFor = "";
 
 /** The boxes of all nodes: drawn once, and copied to where they are seen until the scene is another. */
-function drawBoxes(context: CanvasRenderingContext2D, { rect, scale }: Frame, ratio: number): void {
+function drawBoxes(context: CanvasRenderingContext2D, { rect, scale, left, top }: Frame, ratio: number): void {
   const theme = themeColors();
   const chosen = selection.peek();
   const bounds = grid.bounds();
@@ -67,7 +70,7 @@ function drawBoxes(context: CanvasRenderingContext2D, { rect, scale }: Frame, ra
       inner.fillRect((box.x - bounds.x) * own, (box.y - bounds.y) * own, Math.max(2, box.width * own), Math.max(2, box.height * own));
     }
   }
-  context.drawImage(kept, (bounds.x - rect.x) * scale + ROOM, (bounds.y - rect.y) * scale + ROOM, bounds.width * scale, bounds.height * scale);
+  context.drawImage(kept, (bounds.x - rect.x) * scale + left, (bounds.y - rect.y) * scale + top, bounds.width * scale, bounds.height * scale);
 }
 
 /** Puts the middle of the view where the map was pressed. */
@@ -77,7 +80,7 @@ export function goInMinimap(x: number, y: number): void {
   const now = seen();
   view.value = {
     ...view.peek(),
-    x: (x - ROOM) / frame.scale + frame.rect.x - now.width / 2,
-    y: (y - ROOM) / frame.scale + frame.rect.y - now.height / 2,
+    x: (x - frame.left) / frame.scale + frame.rect.x - now.width / 2,
+    y: (y - frame.top) / frame.scale + frame.rect.y - now.height / 2,
   };
 }

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { fileTitle, showRoute, takeOver } from "../app/files.ts";
 import { type Tab, activate, active, closeTab, nextTab, shownTabs } from "../app/tabs.ts";
 import { go, route } from "../app/route.ts";
-import { set, settings } from "../app/settings.ts";
+import { set, settings, sides } from "../app/settings.ts";
 import { type View, connected, dialog, file, leftTab, status } from "../app/store.ts";
 import { t } from "../text.ts";
 import { Bar } from "./Bar.tsx";
@@ -26,19 +26,20 @@ type Region = "main" | "workflows" | "outline" | "inspector";
 export const region = signal<Region>("main");
 
 export function App() {
-  const { left: hasLeft, right: hasRight, bottom, leftWidth, rightWidth } = settings.value;
+  const { bottom, leftWidth, rightWidth } = settings.value;
+  const { left: hasLeft, right: hasRight } = sides.value;
   const { view, name } = route.value;
   const isGraph = view === "graph";
   const own = status.value?.owner === true;
-  const sides = isGraph && own;
+  const hasSides = isGraph && own;
   return (
-    <div class={`app show-${region.value} view-${view}`} style={{ "--left": sides && hasLeft ? `${leftWidth}px` : "0px", "--right": sides && hasRight ? `${rightWidth}px` : "0px" }}>
+    <div class={`app show-${region.value} view-${view}`} style={{ "--left": hasSides && hasLeft ? `${leftWidth}px` : "0px", "--right": hasSides && hasRight ? `${rightWidth}px` : "0px" }}>
       <Bar />
       {own && isGraph && shownTabs.value.length > 1 && <OpenTabs />}
       {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
       {own && isGraph && file.value.readOnly && file.value.name && <p class="banner quiet">{t.otherTab} <button type="button" class="text-button" onClick={takeOver}>{t.editHere}</button></p>}
       <div class="body">
-        {sides && hasLeft && (
+        {hasSides && hasLeft && (
           <aside class="side left-side" aria-label={t.leftSide}><Lazy load={left} quiet /><Resizer name="leftWidth" sign={1} label={t.outline} /></aside>
         )}
         <div class="main">
@@ -48,7 +49,7 @@ export function App() {
           {view === "gallery" && <Lazy key="gallery" load={() => import("./Gallery.tsx")} />}
           {view === "models" && <Lazy key="models" load={() => import("./Models.tsx")} />}
         </div>
-        {sides && hasRight && (
+        {hasSides && hasRight && (
           <aside class="side right-side" aria-label={t.inspector}><Resizer name="rightWidth" sign={-1} label={t.inspector} /><Lazy load={inspector} quiet /></aside>
         )}
         {isGraph && own && <div class="narrow-region">{region.value !== "main" && <Lazy key={region.value} load={{ outline, inspector, workflows }[region.value]} />}</div>}

@@ -1,10 +1,10 @@
 /** The top: which document, saved or not, graph or form, search, and Run with what it would do. */
 import { action, perform } from "../actions.ts";
 import { fileTitle } from "../app/files.ts";
-import { go, route } from "../app/route.ts";
+import { go, route, showsFile } from "../app/route.ts";
 import { activeRun, check, connected, file, opened, revision, runTick, saving, server, status, types, unsaved } from "../app/store.ts";
 import { cancelRun, runTargets } from "../app/running.ts";
-import { settings, toggle } from "../app/settings.ts";
+import { sides, toggle } from "../app/settings.ts";
 import { shownKey } from "../canvas/keys.ts";
 import { fractionDone } from "../model/runs.ts";
 import { isBypassed, isFace } from "../model/shown.ts";
@@ -14,10 +14,11 @@ import { Menu } from "./Menu.tsx";
 
 export function Bar() {
   if (status.value?.owner !== true) return <ClientBar />;
+  const isGraph = route.value.view === "graph";
   return (
     <header class="bar">
       <div class="bar-left">
-        <IconButton icon="panel" label={t.workflows} hint={shownKey("Ctrl+B")} pressed={settings.value.left} onClick={() => toggle("left")} class="wide-only" />
+        {isGraph && <IconButton icon="panel" label={t.leftSide} hint={shownKey("Ctrl+B")} pressed={sides.value.left} onClick={() => toggle("left")} class="wide-only" />}
         <Title />
       </div>
       <nav class="segmented" aria-label={t.regions}>
@@ -28,14 +29,14 @@ export function Bar() {
         ))}
       </nav>
       <div class="bar-right">
-        {route.value.view === "graph" && <History />}
+        {isGraph && <History />}
         <button type="button" class="search-button wide-only" onClick={() => perform("actions")} title={t.searchActions}>
           <Icon name="search" />
           <span>{t.search}</span>
           <kbd>{shownKey("Ctrl+K")}</kbd>
         </button>
-        {route.value.view === "graph" && <Run />}
-        <IconButton icon="panelRight" label={t.inspector} hint={shownKey("Ctrl+I")} pressed={settings.value.right} onClick={() => toggle("right")} class="wide-only" />
+        {isGraph && <Run />}
+        {isGraph && <IconButton icon="panelRight" label={t.inspector} hint={shownKey("Ctrl+I")} pressed={sides.value.right} onClick={() => toggle("right")} class="wide-only" />}
       </div>
     </header>
   );
@@ -63,6 +64,16 @@ async function leave(): Promise<void> {
 }
 
 function Title() {
+  if (!showsFile()) {
+    return (
+      <div class="doc-title">
+        <Menu label={t.more} class="doc-menu" items={["new", "open", "theme", "keys"].map((id) => ({ action: action(id) }))}>
+          <strong class="brand">{t.app}</strong>
+          <Icon name="down" size={12} />
+        </Menu>
+      </div>
+    );
+  }
   const name = fileTitle();
   const short = name.slice(name.lastIndexOf("/") + 1);
   const folder = name.slice(0, name.length - short.length);

@@ -9,7 +9,7 @@ import { canBeInput, makeInput } from "../app/promoting.ts";
 import { measure } from "../canvas/geometry.ts";
 import { reveal } from "../canvas/view.ts";
 import { focusSoon } from "../app/focus.ts";
-import { set } from "../app/settings.ts";
+import { showSide } from "../app/settings.ts";
 import { perform } from "../actions.ts";
 import type { WorkflowDocument } from "../model/document.ts";
 import { isObject, writeJson } from "../model/json.ts";
@@ -189,7 +189,7 @@ export default function Outline() {
 
 /** Puts the focus into the field of a property, in the Inspector. */
 function editField(name: string): void {
-  set("right", true);
+  showSide("right");
   focusSoon(`#${CSS.escape(`i-${name}`)}`);
 }
 
