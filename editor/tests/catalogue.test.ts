@@ -3,6 +3,7 @@ import { Search, parseQuery } from "../src/model/search.ts";
 import { Types, labelOf, titleOf } from "../src/model/types.ts";
 import { fieldKind, shownProperties } from "../src/model/shown.ts";
 import { fieldsOfDocument } from "../src/model/form.ts";
+import { differences } from "../src/model/compare.ts";
 import { WorkflowDocument } from "../src/model/document.ts";
 import { placeOf } from "../src/model/places.ts";
 import { catalogue, id, property } from "./catalogue.ts";
@@ -28,6 +29,32 @@ test.each([
   ["@huggingface", "ImageToImage"],
   ["whole number", "IntegerInput"],
   ["i2i (", undefined],
+  ["BLUR", "Blur"],
+  ["blu", "Blur"],
+  ["  blur  ", "Blur"],
+  ["lib.pillow.filter.Blur", "Blur"],
+  ["unsharp", "UnsharpMask"],
+  ["unsharp mask", "UnsharpMask"],
+  ["mask", "UnsharpMask"],
+  ["unsharpmask", "UnsharpMask"],
+  ["image input", "ImageInput"],
+  ["imageinput", "ImageInput"],
+  ["input image", "ImageInput"],
+  ["string", "StringInput"],
+  ["integer", "IntegerInput"],
+  ["text", "StringInput"],
+  ["named", "Output"],
+  ["outp", "Output"],
+  ["fixed", "Image"],
+  ["prompt", "ImageToImage"],
+  ["generation", "ImageToImage"],
+  ["#generation", "ImageToImage"],
+  ["#sharpen", "UnsharpMask"],
+  ["#nothing", undefined],
+  [">any", "Output"],
+  ["input >str", "StringInput"],
+  ["blur @lib", "Blur"],
+  ["blur @huggingface", undefined],
 ])("%s finds %s", (text, first) => {
   expect(found(text)[0]).toBe(first);
 });
@@ -121,4 +148,28 @@ test("a problem lies where it says", () => {
   expect(at("nodes[3].data.strength")).toEqual({ node: "x", property: "strength" });
   expect(at("edges[0].sourceHandle")).toEqual({ edge: "e1", node: "x", property: "prompt" });
   expect(at("nodes[9]")).toEqual({});
+});
+
+test("a document arranges its form: order, labels, groups, what is behind More, widgets", () => {
+  const rows = [
+    { name: "seed", label: "Number", more: false },
+    { name: "prompt", group: "Words", widget: "text" },
+    { name: "image", more: true, widget: "slider" },
+    { name: "gone" },
+  ];
+  const document = new WorkflowDocument({ ...JSON.parse(FILE), editor: { form: rows } });
+  const fields = fieldsOfDocument(document, types);
+  expect(fields.map((field) => [field.name, field.label, field.group, field.more, field.kind])).toEqual([
+    ["seed", "Number", "", false, "number"],
+    ["prompt", "Prompt", "Words", false, "text"],
+    ["image", "Image", "", true, "image"],
+  ]);
+});
+
+test("what differs between two documents is told by node and property", () => {
+  const ours = WorkflowDocument.read(FILE);
+  const theirs = WorkflowDocument.read(FILE.replace('"strength": 0.5', '"strength": 0.7'));
+  expect(differences(ours, theirs)).toEqual([{ id: "x", how: "changed", properties: ["strength"] }]);
+  expect(differences(ours, WorkflowDocument.empty()).map((one) => one.how)).toEqual(Array(ours.nodes.size).fill("removed"));
+  expect(differences(ours, ours)).toEqual([]);
 });

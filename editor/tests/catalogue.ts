@@ -40,6 +40,7 @@ function node(type: string, description: string, properties: Property[], output:
 export const catalogue: Catalogue = {
   types: NAMES.map((name, index) => ({ id: index, name, kind: KINDS[index]! })),
   accepts: NAMES.map((output) => NAMES.map((one) => accepts(output, one))),
+  models: [],
   aliases: { "old.Blur": "lib.pillow.filter.Blur" },
   nodes: [
     node("nodetool.input.ImageInput", "An image that a run is given.", [property("name", "str"), property("value", "image")], "image", { role: "input" }),

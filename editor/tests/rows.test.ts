@@ -4,7 +4,7 @@ import type { FormField } from "../src/model/form.ts";
 import { inputsOf, readCsv, readRows } from "../src/model/rows.ts";
 import { randomOf } from "./random.ts";
 
-const field = (name: string, kind: FormField["kind"]): FormField => ({ name, kind, typeName: "", value: undefined, more: false, property: { name, type: -1, required: false, description: "" } });
+const field = (name: string, kind: FormField["kind"]): FormField => ({ name, kind, typeName: "", value: undefined, label: name, group: "", more: false, property: { name, type: -1, required: false, description: "" } });
 const FIELDS = [field("prompt", "multiline"), field("steps", "slider"), field("photo", "image"), field("fast", "switch")];
 
 test("CSV keeps commas, quotes and line ends within quotes", () => {

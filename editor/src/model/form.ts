@@ -1,9 +1,9 @@
 /** The form of a workflow: its inputs, as fields, in the order of the document. */
 import type { FieldSchema, Property, WorkflowInfo } from "../net/schema.ts";
 import { type WorkflowDocument, part, textOf } from "./document.ts";
-import { type Json, isObject, numberOf } from "./json.ts";
+import { type Json, type JsonObject, isObject, numberOf } from "./json.ts";
 import { type FieldKind, fieldKind } from "./shown.ts";
-import type { Types } from "./types.ts";
+import { type Types, labelOf } from "./types.ts";
 
 export interface FormField {
   name: string;
@@ -11,8 +11,40 @@ export interface FormField {
   typeName: string;
   kind: FieldKind;
   value: Json | undefined;
+  label: string;
+  /** Fields of one group stand below its heading; those of none come first. */
+  group: string;
   /** Whether it stands behind "More". */
   more: boolean;
+}
+
+/** What a document says of a field of its form, in `editor.form`: the order is that of the list. */
+export interface FormRow {
+  name: string;
+  label?: string | undefined;
+  group?: string | undefined;
+  more?: boolean | undefined;
+  /** Another field for it, where that can hold its values. */
+  widget?: string | undefined;
+}
+
+function readRows(found: Json | undefined): FormRow[] {
+  if (!Array.isArray(found)) return [];
+  return found.filter(isObject).map((row) => ({
+    name: textOf(row.name),
+    label: textOf(row.label),
+    group: textOf(row.group),
+    more: typeof row.more === "boolean" ? row.more : undefined,
+    widget: textOf(row.widget),
+  }));
+}
+
+/** Kinds of fields that can take each other's place. */
+const EXCHANGED: readonly (readonly FieldKind[])[] = [["text", "multiline"], ["number", "slider"]];
+
+function withRow(field: FormField, row: FormRow): FormField {
+  const wanted = EXCHANGED.find((kinds) => kinds.includes(field.kind))?.find((kind) => kind === row.widget);
+  return { ...field, label: row.label || field.label, group: row.group ?? "", more: row.more ?? false, kind: wanted ?? field.kind };
 }
 
 const REST = /seed|negative|steps|guidance|model|scheduler/i;
@@ -41,9 +73,9 @@ export function fieldsOfDocument(document: WorkflowDocument, types: Types): Form
     const given = property.default;
     const kind = textOf(data.line_mode) === "multiline" ? "multiline" : fieldKind({ ...property, name: LONG.test(name) || textOf(given).length > ONE_LINE ? "prompt" : name }, types, given);
     const typeName = types.info(value.type).name;
-    found.push({ name, property, typeName, kind, value: given, more: REST.test(name) });
+    found.push({ name, property, typeName, kind, value: given, label: labelOf(name), group: "", more: REST.test(name) });
   }
-  return arranged(found);
+  return arranged(found, readRows((document.fields.editor as JsonObject | undefined)?.form));
 }
 
 const LONG = /prompt|text|template/i;
@@ -61,7 +93,7 @@ function isSeed(name: string, low: Json | undefined): boolean {
 /** From the server's description: all that a client without rights has. */
 export function fieldsOfSchema(info: WorkflowInfo): FormField[] {
   const required = new Set(info.inputs.required ?? []);
-  return arranged(Object.entries(info.inputs.properties ?? {}).map(([name, schema]) => fieldOf(name, schema, required.has(name))));
+  return arranged(Object.entries(info.inputs.properties ?? {}).map(([name, schema]) => fieldOf(name, schema, required.has(name))), info.form ?? []);
 }
 
 function fieldOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, required: boolean): FormField {
@@ -83,7 +115,7 @@ function fieldOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, 
     ...(seed ? { seed: true } : {}),
   };
   const [kind, typeName] = kindOf(name, schema, low, high, seed);
-  return { name, property, typeName, kind, value: given, more: REST.test(name) };
+  return { name, property, typeName, kind, value: given, label: labelOf(name), group: "", more: REST.test(name) };
 }
 
 function kindOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, low?: number, high?: number, seed?: boolean): [FieldKind, string] {
@@ -108,8 +140,13 @@ function kindOf(name: string, schema: FieldSchema & { anyOf?: FieldSchema[] }, l
   }
 }
 
-/** What everybody sets first; the rest behind "More", unless it is all there is. */
-function arranged(fields: FormField[]): FormField[] {
+/** As the document arranges it; else what everybody sets first, and the rest behind "More", unless it is all there is. */
+function arranged(fields: FormField[], rows: readonly FormRow[]): FormField[] {
+  if (rows.length) {
+    const places = new Map(rows.map((row, index) => [row.name, index]));
+    const at = (field: FormField): number => places.get(field.name) ?? rows.length;
+    return [...fields].sort((a, b) => at(a) - at(b)).map((field) => (places.has(field.name) ? withRow(field, rows[at(field)]!) : field));
+  }
   const rank = (field: FormField): number => (field.kind === "image" ? 0 : field.kind === "multiline" ? 1 : 2);
   const sorted = fields.map((field, index) => ({ field, index })).sort((a, b) => rank(a.field) - rank(b.field) || a.index - b.index).map(({ field }) => field);
   return sorted.every((field) => field.more) ? sorted.map((field) => ({ ...field, more: false })) : sorted;

@@ -9,7 +9,6 @@ import { check, dialog, file, opened, revision, runTick, placeName, runs, server
 import { type FormField, fieldsOfDocument, fieldsOfSchema } from "../model/form.ts";
 import type { JsonObject } from "../model/json.ts";
 import { fractionDone, hasEnded, runOfJob } from "../model/runs.ts";
-import { labelOf } from "../model/types.ts";
 import type { Job, WorkflowInfo } from "../net/schema.ts";
 import { Field } from "./fields/Field.tsx";
 import { imageFrom } from "./fields/Image.tsx";
@@ -99,10 +98,15 @@ export default function Form() {
           <h1>{title}</h1>
           {about && <p class="muted">{about}</p>}
           {found.length === 0 && (own || info) && <p class="muted">{t.noInputs}</p>}
-          {fields(false).map(row)}
+          {fields(false).map((field, index, all) => (
+            <>
+              {field.group && field.group !== all[index - 1]?.group && <h2 class="form-group">{field.group}</h2>}
+              {row(field)}
+            </>
+          ))}
           {fields(true).length > 0 && (
             <details class="more-fields">
-              <summary>{t.more}<span class="muted small">{fields(true).map((field) => labelOf(field.name)).join(", ")}</span></summary>
+              <summary>{t.more}<span class="muted small">{fields(true).map((field) => field.label).join(", ")}</span></summary>
               {fields(true).map(row)}
             </details>
           )}
@@ -120,7 +124,7 @@ export default function Form() {
             </button>
           )}
           {seed && job && !active && <button type="button" class="button large" onClick={() => void start({ [seed.name]: drawnSeed() })}>{t.again}</button>}
-          <span class="muted small" id="form-about">{active ? (run.state === "queued" ? t.states.queued : "") : missing.length ? t.needsFirst(missing.map((field) => labelOf(field.name)).join(", ")) : <About job={job} own={own} />}</span>
+          <span class="muted small" id="form-about">{active ? (run.state === "queued" ? t.states.queued : "") : missing.length ? t.needsFirst(missing.map((field) => field.label).join(", ")) : <About job={job} own={own} />}</span>
         </footer>
       </form>
       <section class="form-results" aria-label={t.result} aria-live="polite">
@@ -141,10 +145,10 @@ function FormRow({ field, value, onChange }: { field: FormField; value: never | 
   return (
     <div class={`field kind-of-${field.kind}`}>
       <div class="field-head">
-        <label for={id}>{labelOf(field.name)}</label>
+        <label for={id}>{field.label}</label>
         {field.property.required && <span class="tag">{t.required}</span>}
       </div>
-      <Field id={id} property={field.property} typeName={field.typeName} kind={field.kind} value={value} label={labelOf(field.name)} describedBy={`${id}-about`} onChange={onChange} />
+      <Field id={id} property={field.property} typeName={field.typeName} kind={field.kind} value={value} label={field.label} describedBy={`${id}-about`} onChange={onChange} />
       {field.property.description && <p class="field-about" id={`${id}-about`}>{field.property.description}</p>}
     </div>
   );

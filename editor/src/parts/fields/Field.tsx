@@ -22,6 +22,8 @@ export interface FieldProps {
   disabled?: boolean | undefined;
   compact?: boolean | undefined;
   invalid?: boolean | undefined;
+  /** Whether a model is a part of another one, which has no parts and no settings of its own. */
+  plain?: boolean | undefined;
   /** Node whose property it is, where there is one. */
   node?: string | undefined;
   describedBy?: string | undefined;
@@ -82,13 +84,13 @@ function SwitchField(props: FieldProps) {
 
 function ChoiceField(props: FieldProps) {
   const choices = props.property.choices ?? [];
-  const at = choices.findIndex((choice) => choice === props.value);
+  const at = choices.findIndex((choice) => choice === (props.value ?? null));
   return (
     <select {...common(props)} class="input select" value={String(at)} onChange={(event) => props.onChange(choices[Number(event.currentTarget.value)])}>
       {at < 0 && <option value="-1">{String(props.value ?? t.noValue)}</option>}
       {choices.map((choice, index) => (
         <option key={index} value={String(index)}>
-          {choice === "" ? t.noValue : String(choice)}
+          {choice === "" || choice === null ? t.noValue : String(choice)}
         </option>
       ))}
     </select>

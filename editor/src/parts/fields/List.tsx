@@ -38,30 +38,51 @@ function LineList(props: FieldProps) {
 function ImageList(props: FieldProps) {
   const { value, onChange, disabled, compact } = props;
   const chooser = useRef<HTMLInputElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const items = Array.isArray(value) ? value : [];
   if (compact) return <span class="muted small" data-field="">{count(items.length, "image", "images")}</span>;
-  const add = async (files: FileList | null): Promise<void> => {
+  const add = async (files: Iterable<File>): Promise<void> => {
     try {
       const stored: Json[] = [];
-      for (const one of files ?? []) stored.push(await uploaded(one));
+      for (const one of files) if (one.type.startsWith("image/")) stored.push(await uploaded(one));
+      if (!stored.length) return;
       onChange([...items, ...stored]);
+      // What was added is at the end, which may be out of sight.
+      requestAnimationFrame(() => list.current?.scrollTo({ top: list.current.scrollHeight }));
     } catch (error) {
       complain(error);
     }
   };
   return (
-    <div class="image-list" data-field="" role="group" aria-label={props.label}>
+    <div
+      class="image-list-field"
+      data-field=""
+      role="group"
+      aria-label={props.label}
+      onDragOver={(event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        event.stopPropagation();
+      }}
+      onDrop={(event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        if (!disabled) void add(event.dataTransfer?.files ?? []);
+      }}
+    >
+      <p class="image-list-head">
+        <span class="muted small">{count(items.length, "image", "images")}</span>
+        <button type="button" class="button" disabled={disabled} onClick={() => chooser.current?.click()}><Icon name="plus" /> {t.addItem}</button>
+      </p>
+      {items.length > 0 && <div class="image-list" ref={list}>
       {items.map((item, index) => (
         <span class="image-item" key={index}>
           {imageUrl(item) ? <img src={imageUrl(item, 128)!} alt={imageName(item)} loading="lazy" /> : <span>{imageName(item)}</span>}
           <IconButton icon="close" label={t.removeItem} disabled={disabled ?? false} onClick={() => onChange(items.toSpliced(index, 1))} />
         </span>
       ))}
-      <button type="button" class="image-item add" disabled={disabled} onClick={() => chooser.current?.click()}>
-        <Icon name="plus" />
-        <span>{t.addItem}</span>
-      </button>
-      <input ref={chooser} type="file" accept="image/*" multiple hidden tabIndex={-1} onChange={(event) => void add(event.currentTarget.files)} />
+      </div>}
+      <input ref={chooser} type="file" accept="image/*" multiple hidden tabIndex={-1} onChange={(event) => void add(event.currentTarget.files ?? [])} />
     </div>
   );
 }
