@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { view, zoomTo } from "../src/canvas/view.ts";
 import { Grid, overlaps } from "../src/canvas/grid.ts";
 import { bendOf, isNear, pointAt } from "../src/canvas/curves.ts";
 import { randomOf } from "./random.ts";
@@ -37,4 +38,12 @@ test.each([
     expect(isNear(curve, x, y + 3, 6)).toBe(true);
   }
   expect(isNear(curve, x1 - 400, y1 - 60, 6)).toBe(false);
+});
+
+test("a zoom that is asked for is met exactly", () => {
+  for (let start = 0.05; start < 4; start += 0.0137) {
+    view.value = { x: 3, y: 4, zoom: start };
+    zoomTo(0.5);
+    expect(view.value.zoom).toBe(0.5);
+  }
 });

@@ -58,32 +58,30 @@ function place(event: MouseEvent): Point {
 export function takeDrops(): void {
   const body = document.body;
   let depth = 0;
-  const shade = (on: boolean, event?: DragEvent): void => {
-    body.classList.toggle("dropping", on);
-    zone.value = on && event ? zoneOf(event) : null;
-  };
   const isFile = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
-  addEventListener("dragenter", (event) => {
+  // Fields that take images keep their events to themselves: what is shown is told before they have them.
+  const shade = (event: DragEvent, by: number): void => {
     if (!isFile(event)) return;
-    // Where a new element comes under the pointer, browsers ask by this event alone.
-    event.preventDefault();
-    shade(++depth > 0, event);
-  });
-  addEventListener("dragleave", (event) => {
-    if (isFile(event)) shade(--depth > 0, event);
-  });
-  addEventListener("dragover", (event) => {
-    if (!isFile(event)) return;
-    event.preventDefault();
-    zone.value = zoneOf(event);
-  });
+    depth = event.type === "drop" ? 0 : depth + by;
+    const isOwn = (event.target as Element | null)?.closest?.("[data-drop-image]") !== null;
+    body.classList.toggle("dropping", depth > 0 && !isOwn);
+    zone.value = depth > 0 ? (isOwn ? "ask" : zoneOf(event)) : null;
+  };
+  addEventListener("dragenter", (event) => shade(event, 1), true);
+  addEventListener("dragleave", (event) => shade(event, -1), true);
+  addEventListener("dragover", (event) => shade(event, 0), true);
+  addEventListener("drop", (event) => shade(event, 0), true);
+  // Where a new element comes under the pointer, browsers ask by "dragenter" alone.
+  for (const name of ["dragenter", "dragover"] as const) {
+    addEventListener(name, (event) => {
+      if (isFile(event)) event.preventDefault();
+    });
+  }
   addEventListener("drop", (event) => {
-    depth = 0;
-    const into = zoneOf(event);
-    shade(false);
     if (event.defaultPrevented || !isFile(event)) return;
     event.preventDefault();
     if (route.peek().view === "form" || status.peek()?.owner !== true) return;
+    const into = zoneOf(event);
     // Where no graph is shown, what is dropped begins a new one.
     if (route.peek().view !== "graph") newWorkflow();
     const at = place(event);

@@ -76,6 +76,10 @@ export function imagesIn(value: ResultValue | undefined): ImageValue[] {
   return Array.isArray(value) ? value.flatMap((one) => imagesIn(one as ResultValue)) : [];
 }
 
+/** Those of all outputs; where `images` are several, `output` is the first of them. */
 export function imagesOf(result: { outputs: Record<string, ResultValue> } | null): ImageValue[] {
-  return result ? Object.values(result.outputs).flatMap(imagesIn) : [];
+  if (!result) return [];
+  const { output, images, ...rest } = result.outputs;
+  const both = isImage(output) && imagesIn(images).length > 0 ? imagesIn(images) : [...imagesIn(output), ...imagesIn(images)];
+  return [...both, ...Object.values(rest).flatMap(imagesIn)];
 }

@@ -35,15 +35,18 @@ export function panBy(dx: number, dy: number): void {
 
 /** Zooms so that what is under a point of the screen stays there. */
 export function zoomAt(x: number, y: number, factor: number): void {
-  const before = view.peek();
-  const zoom = clampZoom(before.zoom * factor);
-  const point = toCanvas(x, y, before);
+  zoomAround(x, y, clampZoom(view.peek().zoom * factor));
+}
+
+function zoomAround(x: number, y: number, zoom: number): void {
+  const point = toCanvas(x, y, view.peek());
   view.value = { x: point.x - x / zoom, y: point.y - y / zoom, zoom };
 }
 
+/** Exactly that much: below a zoom that a factor may just miss, nodes have no fields. */
 export function zoomTo(zoom: number): void {
   const { width, height } = screen.peek();
-  zoomAt(width / 2, height / 2, zoom / view.peek().zoom);
+  zoomAround(width / 2, height / 2, clampZoom(zoom));
 }
 
 /** Shows a rectangle, with some room around it. */

@@ -147,8 +147,8 @@ function DropZones() {
   if (zone.value === null || zone.value === "ask") return null;
   return (
     <div class="drop-zones" aria-hidden="true">
-      <p class={zone.value === "use" ? "over" : ""}><Icon name="image" size={28} /> {t.dropUse}</p>
-      <p class={zone.value === "open" ? "over" : ""}><Icon name="graph" size={28} /> {t.dropOpen}</p>
+      <p class={zone.value === "use" ? "over" : ""}><span><Icon name="image" size={18} /> {t.dropUse}</span></p>
+      <p class={zone.value === "open" ? "over" : ""}><span><Icon name="graph" size={18} /> {t.dropOpen}</span></p>
     </div>
   );
 }

@@ -170,14 +170,14 @@ function ValueRow({ ids, property: declared }: { ids: string[]; property: Proper
 }
 
 /** What a property may be, and what it is where nothing is said. */
-function Limits({ property: { min, max, above, below, default: given, choices } }: { property: Property }) {
+function Limits({ property: { min, max, above, below, default: given, choices, description } }: { property: Property }) {
   const low = min ?? above;
   const high = max ?? below;
   const said = [
     low === undefined && high === undefined ? "" : t.within(low === undefined ? "" : String(low), high === undefined ? "" : String(high)),
     given === undefined || given === null || given === "" || typeof given === "object" || choices?.length === 1 ? "" : t.byDefault(String(given)),
   ].filter(Boolean);
-  return said.length ? <span class="limits"> {said.join(" · ")}</span> : null;
+  return said.length ? <span class="limits">{description && " · "}{said.join(" · ")}</span> : null;
 }
 
 function ProblemLine({ problem, ids }: { problem: Problem; ids: string[] }) {

@@ -57,6 +57,7 @@ function ImageList(props: FieldProps) {
     <div
       class="image-list-field"
       data-field=""
+      data-drop-image=""
       role="group"
       aria-label={props.label}
       onDragOver={(event) => {
