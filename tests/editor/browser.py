@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tests.site.browser import Browser
 
@@ -156,14 +157,33 @@ class EditorBrowser(Browser):
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
+    def fingers(self, moves: Sequence[Sequence[tuple[float, float]]]) -> None:
+        """Put fingers down at the first points, move them over the others, and take them away."""
+        for number, points in enumerate(moves):
+            kind = "touchMove" if number else "touchStart"
+            touched = [{"x": x, "y": y, "id": at} for at, (x, y) in enumerate(points)]
+            self.call("Input.dispatchTouchEvent", type=kind, touchPoints=touched)
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def hold(self, path: Path, at: tuple[float, float]) -> None:
+        """Drag a file to a point of the page, and keep it there."""
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver"):
+            self.call("Input.dispatchDragEvent", type=kind, x=at[0], y=at[1], data=data)
+
     def drop(
         self, path: Path, at: tuple[float, float], *, over: tuple[float, float] | None = None
     ) -> None:
         """Drop a file onto a point of the page, or let it go there when it was over another."""
         data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
-        before = over or at
-        for kind, (x, y) in (("dragEnter", before), ("dragOver", before), ("drop", at)):
-            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+        self.hold(path, over or at)
+        self.call("Input.dispatchDragEvent", type="drop", x=at[0], y=at[1], data=data)
+
+    def half(self, selector: str, which: Literal["left", "right"]) -> tuple[float, float]:
+        """Return the middle of the left or the right half of an element."""
+        x, y = self.place(selector)
+        width = self.evaluate(f"document.querySelector({json.dumps(selector)}).clientWidth")
+        return (x - width / 4 if which == "left" else x + width / 4), y
 
     def choose(self, selector: str, path: Path) -> None:
         """Choose a file in a file field, as its dialog would."""

@@ -32,6 +32,41 @@ def test_a_graph_is_built_with_keys_alone(opened: Callable[..., EditorBrowser]) 
     page.wait_for("document.querySelector('.save-state.saved')")
 
 
+def choose(page: EditorBrowser, text: str) -> None:
+    """Click on the first of what the palette finds."""
+    page.wait_for("document.querySelector('dialog.palette input') === document.activeElement")
+    page.type(text)
+    page.click(".combo-item")
+    page.wait_for("!document.querySelector('dialog')")
+
+
+def test_a_graph_is_built_with_the_pointer(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """2: nodes by double click and by a wire that is dropped on nothing, a run, a file."""
+    page = opened("drawn", {"schema_version": 1, "graph": {"nodes": [], "edges": []}})
+    x, y = page.place("#canvas")
+    page.click_at(x - 200, y - 100, count=2)
+    choose(page, "gaussian noise")
+    page.wait_for("document.querySelector('[data-node=gaussian_noise]')")
+    for name in ("invert", "output"):
+        start = page.place(".node-place.chosen .port.out")
+        page.drag(start, (start[0] + 120, start[1] + 90))
+        choose(page, name)
+    page.wait_for("document.querySelectorAll('[data-node] .row.joined').length === 2")
+    page.click_at(x - 300, y + 200)
+    page.click(".run-group .run")
+    page.wait_for("document.querySelector('[data-node=invert] .node-result img')?.naturalWidth")
+    page.click(".doc-menu .menu-button")
+    page.click_text("Save", "[role=menuitem]")
+    page.wait_for("document.querySelector('.save-state.saved')")
+    edges = json.loads((editor.graphs / "drawn.json").read_text("utf-8"))["graph"]["edges"]
+    assert [(one["source"], one["target"]) for one in edges] == [
+        ("gaussian_noise", "invert"),
+        ("invert", "output"),
+    ]
+
+
 def test_nodes_are_moved_and_connected_with_the_pointer(
     opened: Callable[..., EditorBrowser], editor: LiveEditor
 ) -> None:

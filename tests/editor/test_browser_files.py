@@ -110,18 +110,19 @@ def test_the_gallery_finds_what_is_older_than_what_it_shows(
 def test_an_image_that_a_workflow_made_is_dropped(
     page: EditorBrowser, editor: LiveEditor, tmp_path: Path
 ) -> None:
-    """It is used as an image, or its workflow is opened."""
+    """It is used as an image, or its workflow is opened, by the half it is dropped on."""
     set_radius(page, "2.5")
     run(page)
     with editor.owner() as client:
         (job,) = client.get("/v1/jobs?limit=1").json()["jobs"]
         made = tmp_path / "made.png"
         made.write_bytes(client.get(job["outputs"]["result"]["url"]).content)
-    page.drop(made, page.place("#canvas"))
-    page.click_text("Use as an image")
+    page.hold(made, page.half("#canvas", "left"))
+    page.wait_for("document.querySelector('.drop-zones .over')?.textContent.includes('Use')")
+    page.drop(made, page.half("#canvas", "left"))
     page.wait_for("document.querySelectorAll('[data-node]').length === 5")
-    page.drop(made, page.place("#canvas"))
-    page.click_text("Open its workflow")
+    assert page.evaluate("document.querySelector('.drop-zones, dialog')") is None
+    page.drop(made, page.half("#canvas", "right"))
     page.wait_for(f"document.querySelector('{RADIUS}')?.value === '2.5'")
     page.wait_for("document.querySelectorAll('[data-node]').length === 4")
 
@@ -129,7 +130,9 @@ def test_an_image_that_a_workflow_made_is_dropped(
 def test_a_plain_photo_is_dropped(page: EditorBrowser, tmp_path: Path) -> None:
     photo = tmp_path / "plain.png"
     Image.new("RGB", (20, 20), "red").save(photo)
-    page.drop(photo, page.place("#canvas"))
+    page.drop(photo, page.half("#canvas", "right"))
+    page.wait_for("document.querySelector('.toast')?.textContent.includes('no workflow')")
+    page.drop(photo, page.half("#canvas", "left"))
     page.wait_for("document.querySelectorAll('[data-node]').length === 5")
     page.wait_for("document.querySelector('[data-node=image_input] .image-field img')?.complete")
 
@@ -152,5 +155,10 @@ def test_a_file_that_is_changed_elsewhere_is_loaded_again(
     (editor.graphs / "blur.json").write_bytes(blur(6.5).to_bytes())
     page.wait_for("document.querySelector('dialog')?.textContent.includes('changed')")
     assert shown_radius(page) == "5.5"
+    page.click_text("Compare", "dialog button")
+    page.wait_for(
+        "document.querySelector('.differences')?.textContent.replace(/\\s+/g, ' ')"
+        " === 'Blur Radius'"
+    )
     page.click_text("Reload", "dialog button")
     page.wait_for(f"document.querySelector('{RADIUS}')?.value === '6.5'")

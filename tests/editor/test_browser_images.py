@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -59,6 +60,38 @@ def test_a_mask_is_painted_beside_the_photo(page: EditorBrowser, editor: LiveEdi
     page.click("[data-node=photo] .node-title")
     page.click_text("Paint a mask", "#inspector button")
     page.wait_for("document.querySelector('.mask-tools')?.textContent.includes('1 stroke')")
+    page.wait_for("!document.querySelector('dialog .button.primary').disabled")
+    for key, count in (("Ctrl+Z", "0 strokes"), ("Ctrl+Shift+Z", "1 stroke")):
+        page.key(key)
+        page.wait_for(f"document.querySelector('.mask-tools').textContent.includes('{count}')")
+    page.key("E")
+    page.drag((x - 40, y), (x + 40, y))
+    page.wait_for("document.querySelector('.mask-tools').textContent.includes('2 strokes')")
+    page.click_text("Done", "dialog button")
+    page.wait_for("!document.querySelector('dialog')")
+    save(page)
+    nodes = json.loads((editor.graphs / "blur.json").read_text("utf-8"))["graph"]["nodes"]
+    with editor.owner() as client:
+        mask = client.get(f"/v1/files/{nodes[-1]['data']['value']['asset_id']}")
+    with Image.open(io.BytesIO(mask.content)) as image:
+        assert image.convert("L").getpixel((24, 16)) == 0, "what was painted is erased"
+
+
+def test_a_result_becomes_an_input_that_is_painted_over(page: EditorBrowser) -> None:
+    """From the viewer: of a result by key, which no file has."""
+    set_radius(page, "11")
+    run(page)
+    page.click("[data-node=blur] .node-title")
+    for name, nodes in (("Use as input", 5), ("Paint a mask", 6)):
+        page.wait_for(f"{IMAGE}?.complete")
+        page.evaluate(CANVAS)
+        page.key(" ")
+        page.wait_for("document.querySelector('dialog.viewer .stage img')?.complete")
+        page.click_text(name, "dialog button")
+        page.wait_for(f"document.querySelectorAll('.tree-row').length === {nodes}")
+        if nodes == 5:
+            page.click("[data-node=blur] .node-title")
+    page.wait_for("document.querySelector('.mask-stage canvas')")
     page.key("Escape")
 
 
@@ -85,7 +118,9 @@ def test_a_result_is_kept_in_a_slot_and_compared_with_a_later_one(page: EditorBr
     first = image_source(page)
     page.evaluate(CANVAS)
     page.key("2")
-    page.wait_for("document.querySelector('.toast')?.textContent.includes('slot 2')")
+    page.wait_for(
+        "[...document.querySelectorAll('.toast')].some(one => one.textContent.includes('slot 2'))"
+    )
     set_radius(page, "13.25")
     run(page)
     page.click("[data-node=blur] .node-title")

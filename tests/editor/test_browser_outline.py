@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-
-from PIL import Image, PngImagePlugin
+from pathlib import Path
+from typing import Any
 
 from tests.editor.acting import KNOWN, save
 from tests.editor.browser import EditorBrowser
@@ -68,26 +68,34 @@ def test_at_320_pixels_all_is_reached_without_scrolling_sideways(
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, name
 
 
-def test_a_comfyui_image_opens_as_a_workflow(page: EditorBrowser, editor: LiveEditor) -> None:
-    """A PNG with ComfyUI's prompt in it; what is not known is told, not lost silently."""
-    prompt = {
+def test_an_import_says_what_became_of_each_node(page: EditorBrowser, tmp_path: Path) -> None:
+    """What was left out is listed, and the nodes that stand for others are shown from there."""
+    prompt: dict[str, Any] = {
         "1": {"class_type": "LoadImage", "inputs": {"image": "photo.png"}},
         "2": {
             "class_type": "ImageBlur",
             "inputs": {"image": ["1", 0], "blur_radius": 3, "sigma": 1.0},
         },
         "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+        "4": {"class_type": "FancyUnknown", "inputs": {"images": ["2", 0]}},
     }
-    info = PngImagePlugin.PngInfo()
-    info.add_text("prompt", json.dumps(prompt))
-    path = editor.graphs.parent / "comfy.png"
-    Image.new("RGB", (16, 16), "teal").save(path, pnginfo=info)
+    path = tmp_path / "made.json"
+    path.write_text(json.dumps(prompt), "utf-8")
     page.drop(path, page.place("#canvas"))
-    page.click_text("Open its workflow")
-    page.wait_for("document.querySelectorAll('.open-tab').length === 2")
-    page.wait_for(
-        "[...document.querySelectorAll('.node-title')].some(one => /blur/i.test(one.textContent))"
-    )
+    page.wait_for("document.querySelector('dialog.report')?.textContent.includes('FancyUnknown')")
+    assert page.evaluate("document.querySelectorAll('.open-tab').length") == 2
+    page.click_text("Close", "dialog button")
+    page.wait_for("!document.querySelector('dialog')")
+    page.key("Ctrl+K")
+    page.wait_for("document.querySelector('dialog input')")
+    page.type("imported file")
+    page.key("Enter")
+    page.wait_for("document.querySelector('dialog.report .report-list')")
+    page.key("Escape")
+    del prompt["3"], prompt["4"]
+    path.write_text(json.dumps(prompt), "utf-8")
+    page.drop(path, page.place("#canvas"))
+    page.wait_for("document.querySelector('dialog.report .problem.bad')")
 
 
 def test_edits_go_on_while_the_server_is_away(

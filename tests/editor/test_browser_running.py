@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.editor.acting import CANVAS, IMAGE, KNOWN, image_source, run, set_radius, shown_radius
+from tests.editor.acting import (
+    CANVAS,
+    IMAGE,
+    KNOWN,
+    image_source,
+    run,
+    save,
+    set_radius,
+    shown_radius,
+)
 from tests.editor.browser import EditorBrowser
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur, document
@@ -35,6 +45,9 @@ def test_marks_say_before_a_run_what_it_would_do(page: EditorBrowser) -> None:
     before = image_source(page)
     set_radius(page, "7.5")
     page.wait_for_run_text("Run 2 of 2")
+    said = "document.querySelector('[data-node={}] .node-header').title"
+    assert page.evaluate(said.format("blur")) == "will run: Radius changed."
+    assert page.evaluate(said.format("invert")) == "will run: Blur will run."
     run(page)
     assert image_source(page) != before
     runs = page.asked("POST", "/v1/runs")
@@ -83,6 +96,73 @@ def test_a_mistake_is_shown_at_its_field_and_goes(page: EditorBrowser) -> None:
     page.wait_for('!document.querySelector(".mark-mistake, .run .badge")')
 
 
+def test_near_misses_are_taken_by_a_key(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    """Of a property and of a type; the button says which key."""
+    near = blur().to_json()
+    near["graph"]["nodes"][1]["data"] = {"radiu": 3.0}
+    near["graph"]["nodes"][2]["type"] = "lib.pillow.filter.Invrt"
+    page = opened("near", near)
+    page.wait_for('document.querySelector(".run .badge")?.textContent === "2"')
+    page.click("[data-node=invert] .node-title")
+    page.wait_for("document.querySelector('.problem .text-button')?.textContent.includes('Alt')")
+    page.evaluate(CANVAS)
+    page.key("Alt+Enter")
+    page.wait_for('document.querySelector(".run .badge")?.textContent === "1"')
+    page.key("Escape")
+    page.key("Alt+Enter")
+    page.wait_for("!document.querySelector('.run .badge')")
+    page.wait_for_run_text("Run 1 of 1")
+    save(page)
+    nodes = json.loads((editor.graphs / "near.json").read_text("utf-8"))["graph"]["nodes"]
+    assert nodes[1]["data"] == {"radius": 3.0}
+    assert nodes[2]["type"] == "lib.pillow.filter.Invert"
+
+
+AT_ONCE = """
+new MutationObserver((_, observer) => {
+  const run = document.querySelector(".run");
+  if (!run) return;
+  observer.disconnect();
+  document.body.dispatchEvent(
+    new KeyboardEvent("keydown", {key: "Enter", ctrlKey: true, bubbles: true}));
+  window.pressed = true;
+}).observe(document, {childList: true, subtree: true});
+"""
+
+
+def test_a_run_that_is_wanted_at_once_waits_for_the_first_check(
+    page: EditorBrowser, editor: LiveEditor
+) -> None:
+    """Of a workflow with a mistake nothing is sent, and the mistake is shown."""
+    (editor.graphs / "wrong.json").write_bytes(blur(-1.0).to_bytes())
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=AT_ONCE)
+    page.go(f"{editor.url}/editor/#/g/wrong")
+    page.wait_for("window.pressed && document.querySelector('.toast.error')")
+    page.wait_for('document.querySelector("[data-node=blur] .mark-mistake")')
+    assert page.asked("POST", "/v1/runs") == 0
+
+
+def test_a_model_is_set_by_fields_for_all_that_its_reference_can_have(
+    opened: Callable[..., EditorBrowser], editor: LiveEditor
+) -> None:
+    draw = ("huggingface.text_to_image.TextToImage", {"prompt": "a lake", "seed": 1})
+    page = opened("model", document({"draw": draw}, []))
+    page.click("[data-node=draw] .node-title")
+    page.click(".model-more summary")
+    page.evaluate(
+        "(field => { field.value = '1'; field.dispatchEvent(new Event('change',"
+        " {bubbles: true})); })(document.querySelector('#i-model-quantization'))"
+    )
+    page.set_field("#i-model-vae", "owner/vae")
+    save(page)
+    (node,) = json.loads((editor.graphs / "model.json").read_text("utf-8"))["graph"]["nodes"]
+    model = node["data"]["model"]
+    assert (model["quantization"], model["vae"]["repo_id"]) == ("fp8", "owner/vae")
+    page.wait_for("!document.querySelector('.mark-mistake, .mark-unchecked')")
+
+
 @pytest.mark.slow
 def test_a_run_is_cancelled_and_what_was_finished_stays(
     opened: Callable[..., EditorBrowser],
@@ -109,6 +189,8 @@ def test_a_run_is_cancelled_and_what_was_finished_stays(
 
 def test_a_result_is_shown_while_the_run_goes_on(opened: Callable[..., EditorBrowser]) -> None:
     """The event of a node names its result: nothing is checked before the run has ended."""
+    # Reading the libraries takes most of the first run's time.
+    importlib.import_module("diffusers.pipelines.auto_pipeline")
     both = blur(7.75).to_json()
     drawing = {"prompt": "a lake", "num_inference_steps": 100, "seed": 4}
     draw = ("huggingface.text_to_image.TextToImage", drawing)
@@ -122,6 +204,7 @@ def test_a_result_is_shown_while_the_run_goes_on(opened: Callable[..., EditorBro
     page.evaluate(CANVAS)
     page.key("Ctrl+Enter")
     page.wait_for("document.querySelector('[data-node=draw] .mark-running')")
+    page.wait_for("document.querySelector('[data-node=draw] img.preview')")
     image_source(page)
     assert page.marks()["invert"] == "known"
     assert page.asked("POST", "/v1/check") == checks
@@ -220,47 +303,3 @@ def test_a_workflow_runs_once_for_each_row(
         jobs = client.get("/v1/jobs?limit=2&with=outputs").json()["jobs"]
     found = {job["label"]: job["outputs"]["result"] for job in jobs}
     assert found == {"1/2": "a lake in spring", "2/2": "a lake in late, late summer"}
-
-
-def test_a_queue_is_reordered_and_cancelled(
-    opened: Callable[..., EditorBrowser],
-) -> None:
-    """The last of five goes first; one is cancelled, then all that wait."""
-    slow = document(
-        {
-            "draw": (
-                "huggingface.text_to_image.TextToImage",
-                {"prompt": "a lake", "num_inference_steps": 100, "seed": -1},
-            ),
-            "out": ("nodetool.output.Output", {"name": "result"}),
-        },
-        ["draw.output > out.value"],
-    )
-    page = opened("queue", slow)
-    page.wait_for_run_text("Run 1 of 1")
-    page.evaluate(CANVAS)
-    for _ in range(5):
-        page.key("Ctrl+Enter")
-    page.wait_for("document.querySelector('.strip .tag')?.textContent.startsWith('4')")
-    page.click(".strip-queue")
-    page.wait_for("document.querySelectorAll('.queue .queue-number').length === 4")
-    page.click(".queue li:last-child [aria-label=Sooner]")
-    page.click(".queue li:last-child [aria-label=Cancel]")
-    page.wait_for("document.querySelectorAll('.queue .queue-number').length === 3")
-    page.click_text("Cancel all waiting", ".queue-panel button")
-    page.wait_for("!document.querySelector('.queue .queue-number')")
-    page.evaluate(CANVAS)
-    page.key("Ctrl+.")
-    page.wait_for("!document.querySelector('.run.active')")
-
-
-def test_less_motion_is_moved_where_it_is_wanted(page: EditorBrowser, editor: LiveEditor) -> None:
-    page.call(
-        "Emulation.setEmulatedMedia",
-        features=[{"name": "prefers-reduced-motion", "value": "reduce"}],
-    )
-    set_radius(page, "3.75")
-    page.evaluate(CANVAS)
-    page.key("Ctrl+Enter")
-    page.wait_for_run_text(KNOWN)
-    assert page.evaluate("document.getAnimations().length") == 0

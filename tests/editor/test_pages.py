@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +116,8 @@ def test_an_image_of_comfyui_brings_its_workflow(
         exif[0x010F] = "workflow:{}"
         exif[0x0110] = f"prompt:{prompt}"
         image.save(path, kind, exif=exif)
-    page.drop(path, page.place("#canvas"))
-    page.click_text("Open its workflow")
-    page.wait_for("document.querySelector('.outline, [role=tree]').textContent.includes('Invert')")
+    page.drop(path, page.half("#canvas", "right"))
+    page.wait_for("document.querySelector('[role=tree]')?.textContent.includes('Invert')")
 
 
 def test_results_of_yesterday_are_had_again(page: EditorBrowser, editor: LiveEditor) -> None:
@@ -212,6 +212,25 @@ def test_everything_has_a_name_and_the_focus_is_never_trapped(
             break
         seen.append(now)
     assert len(seen) < 150, "the focus came back"
+
+
+def test_edits_outlive_the_browser(page: EditorBrowser, editor: LiveEditor) -> None:
+    """13, G7: the browser is killed; another one is offered what was typed a second before."""
+    program = installed()
+    assert program is not None
+    with EditorBrowser(program) as killed:
+        killed.start(editor.address())
+        killed.set_field(RADIUS, "8.25")
+        began = time.monotonic()
+        with editor.owner() as owner:
+            kept = 0.0
+            while kept != 8.25:
+                draft = owner.get("/v1/workflows/blur/draft").json()
+                kept = draft and draft["document"]["graph"]["nodes"][1]["data"]["radius"]
+                assert time.monotonic() - began < 20, "it is not kept"
+    page.go(f"{editor.url}/editor/#/g/blur")
+    page.click_text("Take them")
+    radius(page, "8.25")
 
 
 @pytest.mark.slow

@@ -97,6 +97,36 @@ def test_a_browser_is_shown_what_is_served(
     assert page.evaluate("firstSeen[0]"), "what is below the fields moves when they come"
 
 
+def test_a_form_is_arranged_as_its_document_says(
+    visit: Callable[..., EditorBrowser], opened: LiveEditor
+) -> None:
+    """To visitors, too: order, labels, headings, and what is behind "More"."""
+    content = blur(2.5).to_json()
+    content["graph"]["nodes"].append(
+        {"id": "n", "type": "nodetool.input.StringInput", "data": {"name": "title", "value": "x"}}
+    )
+    content["editor"] = {
+        "form": [
+            {"name": "title", "label": "Caption", "group": "Words"},
+            {"name": "photo", "more": True},
+            {"no": "name"},
+        ]
+    }
+    (opened.graphs / "arranged.json").write_text(json.dumps(content), "utf-8")
+    opened.state.catalog.refresh()
+    page = visit(opened)
+    page.ready()
+    page.go(f"{opened.url}/editor/#/f/arranged")
+    page.wait_for("document.querySelector('.form-view details')")
+    shown = page.evaluate(
+        "[...document.querySelectorAll('.form-scroll :is(h2, label, summary)')]"
+        ".map(one => one.textContent)"
+    )
+    assert shown == ["Words", "Caption", "MorePhoto", "Photo"]
+    (opened.graphs / "arranged.json").unlink()
+    opened.state.catalog.refresh()
+
+
 @pytest.mark.parametrize("phone", [False, True])
 def test_a_visitor_runs_a_workflow_with_an_image_of_their_own(
     visit: Callable[..., EditorBrowser], opened: LiveEditor, tmp_path: Path, phone: bool
