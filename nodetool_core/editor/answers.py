@@ -208,7 +208,7 @@ class ImportedNode(Answer):
 
     node: str = Field(description="As notes name it.")
     fate: Literal["same", "other form", "approximated", "lost"]
-    nodes: list[str] = Field(description="Ids of the nodes that stand for it.")
+    nodes: list[str] = Field(description="Ids of the nodes that were made of it.")
     messages: list[str]
 
 

@@ -8,7 +8,7 @@ import { type View, connected, dialog, file, leftTab, status } from "../app/stor
 import { t } from "../text.ts";
 import { Bar } from "./Bar.tsx";
 import { Canvas } from "./Canvas.tsx";
-import { Icon, IconButton, type IconName } from "./Icon.tsx";
+import { Icon, type IconName } from "./Icon.tsx";
 import { Lazy } from "./Lazy.tsx";
 import { Toasts } from "./Toasts.tsx";
 
@@ -85,17 +85,20 @@ function OpenTabs() {
     requestAnimationFrame(() => row.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
   };
   return (
-    <div class="open-tabs" role="tablist" aria-label={t.tabs} onKeyDown={keys}>
-      {shownTabs.value.map(({ tab, title, unsaved }) => (
-        <span key={tab.id} class="open-tab" role="presentation">
-          <button type="button" role="tab" aria-selected={tab === active.value} tabIndex={tab === active.value ? 0 : -1} title={title} onClick={() => choose(tab)} onAuxClick={(event) => event.button === 1 && close(tab)}>
-            {unsaved && <i class="unsaved-dot" aria-label={t.unsaved} />}
-            <span>{title.slice(title.lastIndexOf("/") + 1)}</span>
-          </button>
-          <IconButton icon="close" label={`${t.closeTab} ${title}`} class="close-tab" onClick={() => close(tab)} />
-        </span>
-      ))}
-    </div>
+    <nav aria-label={t.tabs}>
+      <div class="open-tabs" role="tablist" aria-label={t.tabs} onKeyDown={keys}>
+        {shownTabs.value.map(({ tab, title, unsaved }) => (
+          <span key={tab.id} class="open-tab" role="presentation">
+            <button type="button" role="tab" aria-selected={tab === active.value} tabIndex={tab === active.value ? 0 : -1} title={title} onClick={() => choose(tab)} onAuxClick={(event) => event.button === 1 && close(tab)}>
+              {unsaved && <i class="unsaved-dot" aria-label={t.unsaved} />}
+              <span>{title.slice(title.lastIndexOf("/") + 1)}</span>
+            </button>
+            {/* A list of tabs holds tabs alone: keys close one by Delete, or by Alt+W. */}
+            <button type="button" class="icon-button close-tab" aria-hidden="true" tabIndex={-1} aria-label={`${t.closeTab} ${title}`} title={`${t.closeTab} ${title}`} onClick={() => close(tab)}><Icon name="close" /></button>
+          </span>
+        ))}
+      </div>
+    </nav>
   );
 }
 

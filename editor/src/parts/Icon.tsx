@@ -54,6 +54,8 @@ export function Icon({ name, size = 16, filled }: { name: IconName; size?: numbe
 }
 
 interface ButtonProps {
+  /** Whether Tab goes past it: another control does the same. */
+  skipped?: boolean | undefined;
   icon: IconName;
   label: string;
   onClick: (event: MouseEvent) => void;
@@ -64,9 +66,9 @@ interface ButtonProps {
   hint?: string | undefined;
 }
 
-export function IconButton({ icon, label, onClick, pressed, disabled, class: extra = "", filled, hint }: ButtonProps) {
+export function IconButton({ icon, label, onClick, pressed, disabled, class: extra = "", filled, hint, skipped }: ButtonProps) {
   return (
-    <button type="button" class={`icon-button ${extra}`} aria-label={label} title={hint ? `${label}  ${hint}` : label} aria-pressed={pressed} disabled={disabled} onClick={onClick}>
+    <button type="button" class={`icon-button ${extra}`} aria-label={label} title={hint ? `${label}  ${hint}` : label} aria-pressed={pressed} disabled={disabled} tabIndex={skipped ? -1 : undefined} onClick={onClick}>
       <Icon name={icon} {...(filled === undefined ? {} : { filled })} />
     </button>
   );

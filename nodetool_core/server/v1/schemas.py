@@ -182,7 +182,7 @@ class FormRow(BaseModel):
 
     name: str = Field(description="Of the input.")
     label: str = ""
-    group: str = Field(default="", description="The heading that it stands below.")
+    group: str = Field(default="", description="The heading above it.")
     more: bool = Field(default=False, description="Whether it is shown on request alone.")
     widget: str = Field(default="", description="Another field, such as `multiline` or `number`.")
 

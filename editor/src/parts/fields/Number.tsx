@@ -101,7 +101,7 @@ function SeedField({ children, ...props }: FieldProps & { children: preact.Compo
       )}
       {used !== null && !props.compact && <button type="button" class="text-button" title={t.runAgain} onClick={() => void runSelection()}>{t.againSeed}</button>}
       {drawn && used === null && !props.compact && <span class="muted">{t.eachTime}</span>}
-      <IconButton icon="dice" label={t.newSeed} pressed={drawn} disabled={props.disabled ?? false} onClick={() => props.onChange(-1)} />
+      <IconButton icon="dice" skipped={props.compact} label={t.newSeed} pressed={drawn} disabled={props.disabled ?? false} onClick={() => props.onChange(-1)} />
     </span>
   );
 }
