@@ -23,6 +23,7 @@ from nodetool_core.models.diffusers.families import (
     supports_loras,
 )
 from nodetool_core.models.diffusers.scheduler_choice import supports_schedulers
+from nodetool_core.models.diffusers.strength_mask import takes_strength_mask
 
 _TASKS: Final = {
     "text-to-image": (
@@ -73,6 +74,7 @@ def _by_parameter(prop: str) -> Supports:
 _COLUMNS: Final[Mapping[str, Supports]] = {
     "negative_prompt": _by_parameter("negative_prompt"),
     "strength": _by_parameter("strength"),
+    "strength_mask": takes_strength_mask,
     "guidance_scale": _by_parameter("guidance_scale"),
     "image_guidance_scale": _by_parameter("image_guidance_scale"),
     "noise_level": _by_parameter("noise_level"),
@@ -96,6 +98,7 @@ OF_TASK: Final = {
     "image-to-image": (
         "negative_prompt",
         "strength",
+        "strength_mask",
         "guidance_scale",
         "scheduler",
         "loras",

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from nodes.huggingface.arguments import call_arguments, check_steps
+from nodes.huggingface.arguments import Warn, call_arguments, check_steps
 from nodes.huggingface.calls import PipelineCalls, seed_at
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.prompts import encoded_prompts
@@ -29,6 +30,7 @@ from nodetool_core.models.diffusers.sizes import (
     supported_size,
     supported_square,
 )
+from nodetool_core.models.diffusers.strength_mask import StrengthMask, takes_strength_mask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 Aligned: TypeAlias = "Image.Image | list[Image.Image]"
 """What lies over the result: an image, or several of one kind."""
+
+STRENGTH_MASK = "strength_mask"
+"""The aligned image that says where an image may differ, and how far."""
 
 _TEXT_MULTIPLE = 8
 """What sides have to be multiples of in text to image: most pipelines check for 8."""
@@ -116,14 +121,15 @@ def generate(
         if model_input is None
         else {"image": _image_argument(pipeline, model_input, reference_images)}
     )
+    warn = context.warn if progress_slice[0] == 0 else _ignore
+    aligned = _aligned_arguments(aligned_images or {}, model_size)
+    strengths = _strength_mask(pipeline, aligned.pop(STRENGTH_MASK, None), warn)
     arguments = call_arguments(
-        pipeline,
-        {**wanted, **image_arguments, **_aligned_arguments(aligned_images or {}, model_size)},
-        model_size,
-        context.warn if progress_slice[0] == 0 else _ignore,
+        pipeline, {**wanted, **image_arguments, **aligned}, model_size, warn
     )
     capture, finite_check = LatentsCapture(), FiniteCheck(pipeline)
     callbacks = (
+        strengths and strengths.callback(),
         preview_callback(pipeline, context, _steps(arguments)),
         capture.callback(pipeline),
         finite_check.callback(pipeline),
@@ -136,7 +142,8 @@ def generate(
         call.progress_slice = (progress_slice[0] * count + index, progress_slice[1] * count)
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
-        generated = call.image(arguments, seed_at(seed, index), relays_warnings=is_first)
+        with strengths.applied() if strengths else nullcontext():
+            generated = call.image(arguments, seed_at(seed, index), relays_warnings=is_first)
         if model_input is not None and size is None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, model_input, context)
         images.append(
@@ -146,6 +153,21 @@ def generate(
         )
     latents = capture.latents(pipeline, images[-1].size)
     return Generated(images, None if latents is None else Latents.of(latents))
+
+
+def _strength_mask(pipeline: Pipeline, mask: object, warn: Warn) -> StrengthMask | None:
+    """Return the mask of strengths of a call; None where it changes nothing."""
+    from PIL import Image as Pillow
+
+    if not isinstance(mask, Pillow.Image):
+        return None
+    made = StrengthMask(pipeline, mask)
+    if made.is_neutral:
+        return None
+    if not takes_strength_mask(type(pipeline)):
+        warn(f"{STRENGTH_MASK} is not used: {type(pipeline).__name__} has no such setting.")
+        return None
+    return made
 
 
 def _aligned_arguments(images: Mapping[str, Aligned], size: Size | None) -> dict[str, object]:

@@ -27,6 +27,7 @@ from nodes.huggingface.model_kinds import (
     LoraModel,
 )
 from nodes.huggingface.pipelines import (
+    STRENGTH_MASK,
     Aligned,
     Generated,
     generate,
@@ -58,6 +59,7 @@ class ImageToImage(DiffusionNode):
     - Apply specific styles or concepts to photographs or artwork
     - Modify existing images based on text descriptions
     - Create variations of existing visual content with automatic pipeline selection
+    - Change parts of an image more than others, by a mask of strengths
     """
 
     default_model = DEFAULT_MODEL
@@ -105,6 +107,13 @@ class ImageToImage(DiffusionNode):
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     num_images: int = shared.COUNT
     keep_size: Literal["no", "resize", "tiles"] = shared.KEEP_SIZE
+    strength_mask: ImageRef | None = Field(
+        default=None,
+        description=(
+            "Where `strength` holds: white is changed as far as it says, black is kept, and grey"
+            " lies between. Resized to the image."
+        ),
+    )
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
@@ -115,8 +124,15 @@ class ImageToImage(DiffusionNode):
             self.model_or_default(self.model), "image-to-image", conditioning, context
         ) as lease:
             wanted |= conditioning_arguments(lease.pipeline, conditioning, context)
-            made = self._made(lease, wanted, source, conditioning.aligned_images(context), context)
+            aligned = conditioning.aligned_images(context) | self._strength_mask(source, context)
+            made = self._made(lease, wanted, source, aligned, context)
         return image_outputs(made, context, source)
+
+    def _strength_mask(self, source: Image.Image, context: Context) -> dict[str, Image.Image]:
+        if self.strength_mask is None or self.strength_mask.is_empty():
+            return {}
+        mask = source_image(context, self.strength_mask, STRENGTH_MASK, "L")
+        return {STRENGTH_MASK: resized(mask, source.size)}
 
     def _made(
         self,
