@@ -101,6 +101,16 @@ def check_steps(pipeline: Pipeline, wanted: Mapping[str, object]) -> None:
         raise NodeError(message, hint, code="less_than_one_step", where="strength")
 
 
+def steps_of_call(pipeline: Pipeline, wanted: Mapping[str, object]) -> int:
+    """Return the number of denoising steps that a call with these properties makes."""
+    steps = wanted.get("num_inference_steps", 1)
+    takes_strength = "strength" in call_parameters(type(pipeline))
+    strength = wanted.get("strength", 1.0) if takes_strength else 1.0
+    if not isinstance(steps, int) or not isinstance(strength, (int, float)):
+        return 1
+    return max(1, int(steps * strength))
+
+
 def is_set(value: object) -> bool:
     """Return whether a property has a value: neither None nor an empty string."""
     return value is not None and not (isinstance(value, str) and value == "")

@@ -30,11 +30,16 @@ PROMPT_2 = Field(
         " the same."
     ),
 )
+NEGATIVE_PROMPT_2 = Field(
+    default="",
+    description="Negative prompt for the second text encoder; empty for the same.",
+)
 PROMPT_SYNTAX = Field(
     default="plain",
     description=(
-        "How prompts are read: as they are, or with weights `(x:1.3)` and `[x]`, sections by"
-        " `BREAK`, `embedding:name`, and at any length (Stable Diffusion 1, 2 and XL)."
+        "How prompts are read: as they are, or with weights `(x:1.3)` and `[x]`, changes between"
+        " steps `[x:y:0.5]` and `[x|y]`, sections by `BREAK`, `embedding:name`, and at any length"
+        " (Stable Diffusion 1, 2 and XL)."
     ),
 )
 EMBEDDINGS = Field(

@@ -168,12 +168,19 @@ _NOTES: Final = """\
   tokens, and the shorter of the two prompts is filled up with empty ones. A weight multiplies the
   distance of a token's result from that of the empty prompt, as in ComfyUI; without weights the
   image is that of the plain prompt, to the last bit. It works for Stable Diffusion 1, 2 and XL;
-  other families refuse it. `[a:b:0.5]` and `[a|b]` are not done, and noted. What was read is in
-  the notes of the run.
+  other families refuse it. What was read is in the notes of the run.
+- The same syntax has changes while an image is made: `[a:b:0.5]` is `a` for half of the steps and
+  `b` after it, `[a:b:8]` for 8 steps, `[a:0.5]` begins and `[a::0.5]` ends, `[a|b]` takes turns
+  step by step. Changes are read inside of weights and of other changes. A number with a point is a
+  share of the steps that are made, which `strength` leaves.
+- `strength_mask` says by its tones where `strength` holds: a part of tone `m` takes part in the
+  last `m` · N of N steps ([2306.00950](https://arxiv.org/abs/2306.00950)). Black keeps the latents
+  to the last bit, white is as without a mask.
 - `embeddings` are safetensors files, as trainers of Stable Diffusion 1, 2 and XL write them; those
   that are not listed are looked for in the folders of models, by name.
-- `clip_skip` leaves out last layers of the CLIP encoders for both prompts, `prompt_2` is for a
-  second encoder, and `max_sequence_length` for encoders whose length can be chosen.
+- `clip_skip` leaves out last layers of the CLIP encoders for both prompts, `prompt_2` and
+  `negative_prompt_2` are for a second encoder, and `max_sequence_length` for encoders whose length
+  can be chosen.
 - `latents` is an output: what the image was decoded from, for families that expose it.
 - Images keep their size where it is between half and 2.25 times the area that the model was trained
   at; others are resized to about that area, and the run warns before the first step. With

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from nodes.huggingface.arguments import Warn, call_arguments, check_steps
+from nodes.huggingface.arguments import Warn, call_arguments, check_steps, steps_of_call
 from nodes.huggingface.calls import PipelineCalls, seed_at
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.prompts import encoded_prompts
@@ -30,6 +30,7 @@ from nodetool_core.models.diffusers.sizes import (
     supported_size,
     supported_square,
 )
+from nodetool_core.models.diffusers.step_prompts import TENSOR_INPUTS, tensor_inputs
 from nodetool_core.models.diffusers.strength_mask import StrengthMask, takes_strength_mask
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def generate(
     """
     pipeline = lease.pipeline
     check_steps(pipeline, wanted)
-    wanted = encoded_prompts(lease, wanted, context, warns=progress_slice[0] == 0)
+    prompts = encoded_prompts(lease, wanted, context, warns=progress_slice[0] == 0)
+    wanted = prompts.properties
     model_input, model_size = image, size
     if image is not None:
         image = _fit_to_model(
@@ -124,18 +126,19 @@ def generate(
     warn = context.warn if progress_slice[0] == 0 else _ignore
     aligned = _aligned_arguments(aligned_images or {}, model_size)
     strengths = _strength_mask(pipeline, aligned.pop(STRENGTH_MASK, None), warn)
-    arguments = call_arguments(
-        pipeline, {**wanted, **image_arguments, **aligned}, model_size, warn
-    )
+    arguments = call_arguments(pipeline, {**wanted, **image_arguments, **aligned}, model_size, warn)
     capture, finite_check = LatentsCapture(), FiniteCheck(pipeline)
     callbacks = (
-        strengths and strengths.callback(),
-        preview_callback(pipeline, context, _steps(arguments)),
+        strengths.callback() if strengths else None,
+        prompts.by_step.callback() if prompts.by_step else None,
+        preview_callback(pipeline, context, steps_of_call(pipeline, wanted)),
         capture.callback(pipeline),
         finite_check.callback(pipeline),
     )
     if any(callbacks):
         arguments["callback_on_step_end"] = chain_callbacks(list(filter(None, callbacks)))
+    if prompts.by_step:
+        arguments[TENSOR_INPUTS] = tensor_inputs(type(pipeline))
     call = PipelineCalls(lease, context, capture, finite_check)
     images = []
     for index in range(count):
@@ -215,14 +218,6 @@ def _supported_size(pipeline: Pipeline, size: Size, context: Context) -> Size:
             used=possible,
         )
     return possible
-
-
-def _steps(arguments: Mapping[str, object]) -> int:
-    """Return the number of denoising steps of a call."""
-    steps, strength = arguments.get("num_inference_steps", 1), arguments.get("strength", 1.0)
-    if not isinstance(steps, int) or not isinstance(strength, (int, float)):
-        return 1
-    return max(1, int(steps * strength))
 
 
 def _fit_to_model(

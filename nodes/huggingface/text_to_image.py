@@ -83,6 +83,7 @@ class TextToImage(DiffusionNode):
     embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
     clip_skip: int = shared.CLIP_SKIP
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
+    negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:

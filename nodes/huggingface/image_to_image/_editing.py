@@ -14,13 +14,14 @@ from nodes.huggingface.diffusion import (
     source_image,
 )
 from nodes.huggingface.few_steps import with_few_steps
-from nodes.huggingface.model_kinds import LoraModel, ReduxModel
+from nodes.huggingface.model_kinds import EmbeddingModel, LoraModel, ReduxModel
 from nodes.huggingface.pipelines import (
     Generated,
     generate,
     kept_in_size,
     say_that_size_is_kept,
 )
+from nodes.huggingface.prompts import PromptSyntax
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel
 from nodetool_core.models.diffusers.families import call_parameters, quirks_of
 from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
@@ -84,10 +85,13 @@ class EditByInstruction(DiffusionNode):
             " makes it smaller and resizes it."
         ),
     )
+    prompt_syntax: PromptSyntax = shared.PROMPT_SYNTAX
+    embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         names = ["prompt", "negative_prompt", "num_inference_steps", "guidance_scale"]
+        names += ["prompt_syntax", "embeddings"]
         if self.image_guidance_scale != self.spec.properties["image_guidance_scale"].default:
             names.append("image_guidance_scale")
         with conditioned_pipeline(self.model, "editing", Conditioning.of(self), context) as lease:

@@ -105,6 +105,7 @@ class ImageToImage(DiffusionNode):
     embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
     clip_skip: int = shared.CLIP_SKIP
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
+    negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
     num_images: int = shared.COUNT
     keep_size: Literal["no", "resize", "tiles"] = shared.KEEP_SIZE
     strength_mask: ImageRef | None = Field(

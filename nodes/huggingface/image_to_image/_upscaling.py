@@ -22,8 +22,14 @@ from nodes.huggingface.diffusion import (
     source_image,
 )
 from nodes.huggingface.few_steps import with_few_steps
-from nodes.huggingface.model_kinds import ControlNetModel, LoraModel, UpscalerModel
+from nodes.huggingface.model_kinds import (
+    ControlNetModel,
+    EmbeddingModel,
+    LoraModel,
+    UpscalerModel,
+)
 from nodes.huggingface.pipelines import generate
+from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.realesrgan import check_installed
 from nodes.huggingface.tiled import generate_in_tiles
 from nodes.huggingface.tiles import grid_tiles, with_margin
@@ -233,6 +239,12 @@ class TiledRefinement(DiffusionNode):
         description="ControlNet (tile) that keeps tiles close to the image; empty for none.",
     )
     controlnet_conditioning_scale: float = shared.CONTROL_SCALE
+    prompt_2: str = shared.PROMPT_2
+    prompt_syntax: PromptSyntax = shared.PROMPT_SYNTAX
+    embeddings: list[EmbeddingModel] = shared.EMBEDDINGS
+    clip_skip: int = shared.CLIP_SKIP
+    max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
+    negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
 
     def process(self, context: Context) -> Annotated[ImageRef, "The refined image, RGB."]:
         source = source_image(context, self.image, "image")
@@ -242,9 +254,7 @@ class TiledRefinement(DiffusionNode):
             "Choose a smaller scale.",
         )
         conditioning = replace(Conditioning.of(self), control_image=self.image)
-        wanted = self.property_values(
-            "prompt", "negative_prompt", "strength", "num_inference_steps", "guidance_scale"
-        )
+        wanted = self.property_values("strength", *GENERATION_PROPERTIES)
         wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context

@@ -89,6 +89,11 @@ def report_steps(pipeline: Pipeline, context: Context, progress_slice: tuple[int
         part.progress_bar = progress_bar
 
 
+def steps_made(pipeline: object) -> int:
+    """Return how often the callback of the call that is under way is called."""
+    return int(getattr(pipeline, "num_timesteps"))  # noqa: B009 - no attribute of all pipelines
+
+
 class _Relay(logging.Handler):
     """Takes what is logged on the thread that made it."""
 

@@ -29,8 +29,6 @@ _TOKEN = re.compile(
     r"\\(?P<escaped>[()\[\]\\])|(?P<open>[(\[])|:\s*(?P<weight>[+-]?\d*\.?\d+)\s*\)"
     r"|(?P<close>[)\]])|(?P<text>[^\\()\[\]:]+|[:\\])"
 )
-_EDITED = re.compile(r"\[[^\[\]]*:[^\[\]]*:\s*[\d.]+\s*\]|\[[^\[\]|]+\|[^\[\]]*\]")
-"""What changes while the image is made: `[a:b:0.5]`, `[a|b]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,6 @@ def parse(text: str) -> tuple[Section, ...]:
     Raises PromptError for weights beyond 10 or below -10.
     """
     return tuple(_fragments(section) for section in _BREAK.split(text))
-
-
-def edits(text: str) -> list[str]:
-    """Return the parts that would change while the image is made, which is not done."""
-    return [found[0] for found in _EDITED.finditer(text)]
 
 
 def shown(sections: tuple[Section, ...]) -> str:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.models.diffusers.families import call_parameters
+from nodetool_core.models.diffusers.progress import steps_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +89,7 @@ class StrengthMask:
         def put_back(
             pipe: Pipeline, step: int, timestep: object, tensors: StepTensors
         ) -> StepTensors:
-            latents, total = tensors["latents"], int(pipe.num_timesteps)
+            latents, total = tensors["latents"], steps_made(pipe)
             made = self._put_back(latents, step + 1, total)
             # Latent consistency models decode the latter.
             return {**tensors, "latents": made, "denoised": made}
@@ -144,5 +145,5 @@ class StrengthMask:
 
         tones = torch.from_numpy(np.array(self._mask.convert("L"), dtype=np.float32))
         size = like.shape[-2:]
-        made = torch.nn.functional.adaptive_avg_pool2d(tones[None, None] / 255, tuple(size))
+        made = torch.nn.functional.adaptive_avg_pool2d(tones[None, None] / 255, (size[0], size[1]))
         return made.reshape(*[1] * (like.dim() - 2), *size).to(like.device)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodetool_core.models.diffusers.prompt_syntax import PromptError, edits, parse, shown
+from nodetool_core.models.diffusers.prompt_syntax import PromptError, parse, shown
 
 
 def read(text: str) -> list[list[tuple[str, float]]]:
@@ -57,7 +57,3 @@ def test_many_brackets_take_no_time_and_weights_have_bounds() -> None:
         parse("(" * 20_000 + "x" + ")" * 20_000)
     with pytest.raises(PromptError, match="weighs 'lake' by 11; weights go from -10 to 10"):
         parse("a (lake:11)")
-
-
-def test_what_would_change_while_the_image_is_made_is_found() -> None:
-    assert edits("a [lake:hill:0.5] and [cat|dog], [x] (y:1.2)") == ["[lake:hill:0.5]", "[cat|dog]"]

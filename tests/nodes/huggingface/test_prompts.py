@@ -9,8 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from nodes.huggingface.image_to_image import EditByInstruction, TiledRefinement
 from nodes.huggingface.model_kinds import EmbeddingModel
-from nodetool_core import ImageToImageModel, NodeError
+from nodes.huggingface.text_to_image import TextToImage
+from nodetool_core import ImageData, ImageToImageModel, NodeError
 from nodetool_core.errors import ModelError
 from nodetool_core.models.diffusers.prompt_encoding import prompt_encoders
 from nodetool_core.models.diffusers.prompt_syntax import parse
@@ -18,12 +20,14 @@ from nodetool_core.models.manager import ModelManager
 from nodetool_core.models.sources.model_folders import ModelFolders
 from tests.nodes.huggingface.recorder import Recorder
 from tests.nodes.huggingface.test_conditioning import draw, transform
+from tests.nodes.huggingface.test_image_to_image import scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from PIL import Image
 
+_CFG: dict[str, Any] = {"do_classifier_free_guidance": True}
 FAMILIES = ("stable_diffusion", "stable_diffusion_xl")
 BOTH = pytest.mark.parametrize("family", FAMILIES)
 
@@ -245,8 +249,133 @@ def test_embeddings_that_are_not_there_or_do_not_fit_are_refused(
     assert recorder.warnings == ["embeddings is not used: prompt_syntax is plain."]
 
 
-def test_what_changes_while_the_image_is_made_is_noted_as_not_done(
+@BOTH
+def test_a_prompt_changes_between_steps(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    def made(prompt: str, negative: str = "") -> bytes:
+        values: dict[str, Any] = {"prompt_syntax": "weighted", "guidance_scale": 7.5}
+        values |= {"num_inference_steps": 4, "negative_prompt": negative}
+        return draw(recorder, model(family), prompt=prompt, **values).tobytes()
+
+    lake, hill = made("a lake"), made("a hill")
+    for neutral in ("a [lake:lake:0.5]", "a [lake:hill:1.0]", "a [lake:hill:4]"):
+        assert made(neutral) == lake, neutral
+    assert made("a [lake:hill:0.0]") == hill
+    changed = [made(f"a [lake:hill:{when}]") for when in ("1", "0.5")]
+    turns, weighted_changes = made("a [lake|hill]"), made("a [(lake:1.4):hill:0.5]")
+    assert len({lake, hill, *changed, turns, weighted_changes}) == 6
+    assert "prompt changes: 'a lake' from step 1, 'a hill' from step 3." in recorder.warnings
+    # The negative prompt changes by itself, where it begins as the prompt as well.
+    negatives = [made("a lake", text) for text in ("a lake", "a [lake:hill:0.5]", "a hill")]
+    assert len(set(negatives)) == 3
+    # A longer text later on: both are of one length.
+    assert made(f"a [lake:{'b ' * 100}:0.5]") not in (lake, hill)
+
+
+@BOTH
+def test_a_change_after_the_first_step_counts_as_if_made_by_hand(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    """Two steps in one call are one step, and one more from its latents with the other prompt."""
+    ref = ImageToImageModel(repo_id=model(family))
+    with recorder.context.models.use(ref, "text-to-image", context=recorder.context) as lease:
+        pipeline: Any = lease.pipeline
+        values = {"num_inference_steps": 2, "guidance_scale": 7.5, "output_type": "latent"}
+        embeddings = [
+            pipeline.encode_prompt(text, device="cpu", num_images_per_prompt=1, **_CFG)
+            for text in ("a lake", "a hill")
+        ]
+        names = (
+            ["prompt_embeds", "negative_prompt_embeds"]
+            if len(embeddings[0]) == 2
+            else [
+                *("prompt_embeds", "negative_prompt_embeds"),
+                *("pooled_prompt_embeds", "negative_pooled_prompt_embeds"),
+            ]
+        )
+
+        def switch(pipe: Any, step: int, timestep: object, tensors: Any) -> Any:
+            parts = dict(zip(names, embeddings[1], strict=True))
+            made = {
+                **tensors,
+                "prompt_embeds": torch.cat(
+                    [parts["negative_prompt_embeds"], parts["prompt_embeds"]]
+                ),
+            }
+            if "pooled_prompt_embeds" in parts:
+                made["add_text_embeds"] = torch.cat(
+                    [parts["negative_pooled_prompt_embeds"], parts["pooled_prompt_embeds"]]
+                )
+            return made
+
+        by_hand = pipeline(
+            **dict(zip(names, embeddings[0], strict=True)),
+            **values,
+            generator=torch.Generator("cpu").manual_seed(1),
+            callback_on_step_end=switch,
+        ).images
+    node = TextToImage(
+        model=model(family),
+        prompt="a [lake:hill:1]",
+        prompt_syntax="weighted",
+        guidance_scale=7.5,
+        num_inference_steps=2,
+        seed=1,
+    )
+    latents = node.process(recorder.context).latents
+    assert latents is not None
+    assert torch.equal(latents.samples, by_hand)
+
+
+def test_the_steps_that_strength_leaves_are_shared_out(
     model: Callable[[str], str], recorder: Recorder
 ) -> None:
-    weighted(recorder, model("stable_diffusion"), "a [lake:hill:0.5]")
-    assert any("which is not done; it is read as text" in one for one in recorder.warnings)
+    values: dict[str, Any] = {"prompt_syntax": "weighted", "num_inference_steps": 8}
+    transform(recorder, model(FAMILIES[0]), prompt="[lake:hill:0.5]", strength=0.5, **values)
+    assert recorder.warnings == ["prompt changes: 'lake' from step 1, 'hill' from step 3."]
+
+
+def test_families_whose_steps_have_no_prompts_read_changes_as_text(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    weighted(recorder, model("self_attention_guidance"), "a [lake:hill:0.5]")
+    assert any("can't do; it is read as text" in one for one in recorder.warnings)
+
+
+def test_edits_and_tiles_read_the_syntax(model: Callable[[str], str], recorder: Recorder) -> None:
+    values: dict[str, Any] = {"image": ImageData.of(scene(64, 64)), "num_inference_steps": 2}
+    values |= {"seed": 1, "prompt_syntax": "weighted"}
+    made: dict[type, set[bytes]] = {}
+    for kind, family in ((EditByInstruction, "instruct_pix2pix"), (TiledRefinement, FAMILIES[0])):
+        for text in ("a lake", "a (lake:1.5)", "a [lake:hill:1]"):
+            options = {"scale": 1.0, "strength": 1.0} if kind is TiledRefinement else {}
+            node = kind(model=model(family), prompt=text, **values, **options)
+            found = node.process(recorder.context)
+            image = found if isinstance(found, ImageData) else found.output
+            assert isinstance(image, ImageData)
+            made.setdefault(kind, set()).add(image.image.tobytes())
+    assert [len(images) for images in made.values()] == [3, 3]
+
+
+@pytest.mark.parametrize("syntax", ["plain", "weighted"])
+def test_the_second_encoder_may_have_a_negative_prompt_of_its_own(
+    syntax: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    values: dict[str, Any] = {"guidance_scale": 7.5, "negative_prompt": "a tree"}
+    made = {
+        second: draw(
+            recorder,
+            model("stable_diffusion_xl"),
+            prompt_syntax=syntax,
+            negative_prompt_2=second,
+            **values,
+        ).tobytes()
+        for second in ("", "a tree", "a hill")
+    }
+    assert made[""] == made["a tree"] != made["a hill"]
+    assert recorder.warnings == []
+    draw(recorder, model("stable_diffusion"), prompt_syntax=syntax, negative_prompt_2="a hill")
+    assert recorder.warnings == [
+        "negative_prompt_2 is not used: StableDiffusionPipeline has no such setting."
+    ]
