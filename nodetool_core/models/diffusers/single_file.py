@@ -26,6 +26,7 @@ from nodetool_core.models.sources.file_families import FAMILIES
 from nodetool_core.models.sources.file_formats import weights_header
 from nodetool_core.models.sources.headers import Header, StoredTensor
 from nodetool_core.models.sources.inspection import describe, no_whole_model
+from nodetool_core.models.sources.own_configuration import own_configuration_hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,8 @@ def _configuration(resolved: ResolvedModel, hub: Hub, waiting: Cancellable) -> t
             "is a single file, which says nothing of its text encoder and tokenizer; those of"
             f" {family} are needed. {error}"
         )
-        hint = "Run once with a network, or use the model as a directory in diffusers form."
+        own = own_configuration_hint(family)
+        hint = f"Run once with a network{own}, or use the model as a directory in diffusers form."
         raise ModelError(
             Problem("model_configuration_missing", resolved.name, message, hint)
         ) from error

@@ -21,6 +21,7 @@ from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.diffusers.tasks import check_task
 from nodetool_core.models.sources.headers import is_safetensors
+from nodetool_core.models.sources.own_configuration import own_configuration
 from nodetool_core.models.sources.priors import INDEX
 from nodetool_core.models.sources.repository_files import (
     part_files,
@@ -144,13 +145,26 @@ class Hub:
     def texts(
         self, repo_id: str, waiting: Cancellable, revision: str | None = None
     ) -> tuple[Path, str]:
-        """Do as `configuration` at a revision, and return the commit as well."""
+        """
+        Do as `configuration` at a revision, and return the commit as well.
+
+        Where its numbers are known here, nothing is fetched: a digest stands for the commit.
+        """
+        if (here := self._own_texts(repo_id, revision)) is not None:
+            return here
         return self._fetch(repo_id, revision, texts_in_folders, _TEXTS, waiting, _ignore)
 
     def cached_texts(self, repo_id: str, revision: str | None = None) -> tuple[Path, str] | None:
         """Do as `texts`, without asking the network; None where none are in the cache."""
         _check_id(repo_id)
-        return self._cached(repo_id, revision, _TEXTS)
+        return self._own_texts(repo_id, revision) or self._cached(repo_id, revision, _TEXTS)
+
+    def _own_texts(self, repo_id: str, revision: str | None) -> tuple[Path, str] | None:
+        """Return texts that are known without the repository, unless it is in the cache."""
+        _check_id(repo_id)
+        if revision is not None or self._cached(repo_id, None, _TEXTS) is not None:
+            return None
+        return own_configuration(repo_id, self.cache_dir)
 
     def cached(self, ref: ModelRef) -> tuple[Path, str] | None:
         """
