@@ -27,6 +27,7 @@ SIGN: Final = re.compile(
 _METHODS: Final = (
     ("LoHa", re.compile(r"hada_w")),
     ("LoKr", re.compile(r"lokr_w")),
+    ("GLoRA", re.compile(r"\.[ab][12]\.weight$")),
     ("OFT", re.compile(r"oft_(blocks|diag|R)")),
     ("IA³", re.compile(r"ia3_l|\.on_input$")),
     ("LoCon with a middle", re.compile(r"lora_mid")),

@@ -178,6 +178,26 @@ def _cayley(blocks: Array) -> Array:
     return np.stack(found).reshape(blocks.shape)
 
 
+def glora(rng: np.random.Generator, weight: Array) -> Made:
+    """Add a product of small matrices, and one that the inputs pass through first."""
+    out, into, *kernel = weight.shape
+    point = (1,) * len(kernel)
+    a1, a2 = _random(rng, into, RANK, *point), _random(rng, RANK, into, *point)
+    b1, b2 = _random(rng, out, RANK, *point), _random(rng, RANK, into, *kernel)
+    before = a1.reshape(into, RANK) @ a2.reshape(RANK, into)
+    through = np.moveaxis(np.tensordot(weight, before, axes=(1, 0)), -1, 1)
+    by = _share(through, weight)
+    added = (b1.reshape(out, RANK) @ b2.reshape(RANK, -1)).reshape(weight.shape)
+    tensors = {
+        "a1.weight": a1 * by,
+        "a2.weight": a2,
+        "b1.weight": b1 * _share(added, weight),
+        "b2.weight": b2,
+        "alpha": np.float32(1),
+    }
+    return tensors, weight + (through * by + added * _share(added, weight)) / RANK
+
+
 def oft(rng: np.random.Generator, weight: Array) -> Made:
     count = len(weight) // 4
     blocks, rescale = _random(rng, count, 4, 4), np.abs(_random(rng, len(weight))) + 1
@@ -233,6 +253,7 @@ FOR_ALL: dict[str, Callable[[np.random.Generator, Array], Made]] = {
         full,
         dora,
         dora_of_rows,
+        glora,
         oft,
         boft,
         ia3,

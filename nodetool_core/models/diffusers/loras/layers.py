@@ -45,6 +45,7 @@ _SUFFIXES: Final = (
     (_ALPHA, r"(lora_)?alpha"),
     ("", r"hada_(?:w[12]_[ab]|t[12])"),
     ("", r"lokr_(?:w[12](?:_[ab])?|t[12])"),
+    *((role, rf"(?<=\.){role}\.weight") for role in ("a1", "a2", "b1", "b2")),
     ("oft_blocks", r"oft_(blocks|diag)"),
     ("oft_r", r"oft_R(\.\w+)?\.weight"),
     ("", r"rescale|diff|diff_b|w_norm|b_norm|on_input"),

@@ -104,6 +104,16 @@ def _shaped(made: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return made.reshape(weight.shape)
 
 
+def _generalized(factors: Factors, weight: torch.Tensor) -> torch.Tensor:
+    """Add a product of small matrices, and the weight times another such product."""
+    import torch
+
+    wide, narrow = factors["a1"].flatten(1), factors["a2"].flatten(1)
+    own = torch.einsum("oi...,ir,rj->oj...", weight, wide, narrow)
+    added = factors["b1"].flatten(1) @ factors["b2"].flatten(1)
+    return (_shaped(added, weight) + own) * factors.scale
+
+
 def _embedding(factors: Factors, weight: torch.Tensor) -> torch.Tensor:
     made = factors["embedding_up"] @ factors["embedding_down"]
     return _shaped(made.T, weight) * factors.scale
@@ -335,6 +345,14 @@ METHODS: Final = (
         "https://arxiv.org/abs/2309.14859",
         frozenset({"lokr_t1", "lokr_t2", _MAGNITUDE}),
         ranks=("lokr_w1_b", "lokr_w2_b"),
+    ),
+    Method(
+        "GLoRA",
+        _all_of("a1", "a2", "b1", "b2"),
+        _generalized,
+        "https://arxiv.org/abs/2306.07967",
+        ranks=("a2",),
+        reads_weight=True,
     ),
     Method(
         "OFT",
