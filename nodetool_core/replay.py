@@ -85,7 +85,9 @@ def replay(
         changed += [
             f"{place}: a value that could not be recorded" for place in made.get("unrecorded", [])
         ]
-        options = RunOptions(outputs=[str(made["output"])], use_cache=False)
+        options = RunOptions(
+            outputs=[str(made["output"])], use_cache=False, seeds=dict(made.get("seeds", {}))
+        )
     workflow = Workflow.from_document(
         WorkflowDocument.from_json(made["workflow"], str(path)),
         registry,

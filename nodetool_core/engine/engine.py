@@ -192,15 +192,13 @@ class Engine:
         plan = self.plan(graph, options)
         check_given(plan.inputs)
         result = RunResult(secrets.token_hex(8))
-        seeded = draw_seeds(plan, result)
+        seeds = draw_seeds(plan, result, options.seeds)
         if self._tracing:
             from nodetool_core.engine.tracing import RunSpans
 
             on_event = RunSpans({node.id: node.spec.node_type for node in graph.nodes}, on_event)
         images = ImageLoader(base=base, store=self.assets, confined=options.confined)
-        recorder = ProvenanceRecorder(
-            graph, plan, seeded, result, images, infotext=options.infotext
-        )
+        recorder = ProvenanceRecorder(graph, plan, seeds, result, images, infotext=options.infotext)
         models = _RecordedModels(self, recorder)
         device = RunLane(self._device.submit)
         environment = RunEnvironment(
@@ -219,7 +217,7 @@ class Engine:
             secrets=self.secrets,
             services=self.services,
         )
-        scheduler = Scheduler(plan, environment, result, seeded)
+        scheduler = Scheduler(plan, environment, result, seeds)
         device.lookahead = scheduler.ready.lookahead
         run = Run(scheduler, self._run_over)
         # Not under the other lock: a short run ends before its start returns, and would wait for

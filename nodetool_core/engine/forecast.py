@@ -99,11 +99,13 @@ def forecast(
 
 def _keys(plan: Plan, environment: RunEnvironment) -> tuple[dict[int, Key], set[int]]:
     """Return the keys of the steps outside of loops, and the steps whose seeds were drawn."""
-    seeded = draw_seeds(plan, RunResult(""))
+    drawn = draw_seeds(plan, RunResult(""))
     frames = Frames(plan)
-    FrameKeys(frames, environment, seeded).make(frames.root)
+    FrameKeys(frames, environment, drawn).make(frames.root)
     steps = frames.root.steps
-    return {step.index: key for step, key in zip(steps, frames.root.keys, strict=True)}, {*seeded}
+    return {step.index: key for step, key in zip(steps, frames.root.keys, strict=True)}, {
+        *drawn.steps()
+    }
 
 
 def _needed(plan: Plan, is_known: Callable[[int], bool]) -> set[int]:

@@ -21,6 +21,7 @@ from nodetool_core.engine.duplicates import find_duplicates
 from nodetool_core.engine.frames import Frame, Frames
 from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.seeds import Seeds
 from nodetool_core.engine.steps import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step
 
 _NO_KEY: Key = b""
@@ -30,12 +31,10 @@ _NO_KEY: Key = b""
 class FrameKeys:
     """Makes the keys of one run."""
 
-    def __init__(
-        self, frames: Frames, environment: RunEnvironment, seeded: dict[int, dict[str, Any]]
-    ) -> None:
+    def __init__(self, frames: Frames, environment: RunEnvironment, seeds: Seeds) -> None:
         self._frames = frames
         self._environment = environment
-        self._seeded = seeded
+        self._seeds = seeds
         self._everywhere: dict[int, Key] = {}
         """Keys of all steps in loops as seen from outside of all loops."""
 
@@ -77,7 +76,7 @@ class FrameKeys:
                 frame.plain[slot] = local[slot] = 0
         for slot in frame.duplicate_of:
             frame.plain[slot] = 0
-        for number in self._seeded:
+        for number in self._seeds.steps():
             step = self._frames.plan.steps[number]
             if step.region == frame.number:
                 frame.plain[step.slot] = 0
@@ -93,7 +92,8 @@ class FrameKeys:
             return _NO_KEY
         if not step.node.node_class.cacheable:
             return unique()
-        return of_node(self._base(step), [self._feed_key(frame, feed) for feed in step.feeds])
+        base = self._base(step, self._seeds.values(step, frame.index))
+        return of_node(base, [self._feed_key(frame, feed) for feed in step.feeds])
 
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         """Return the key of a step of an inner loop, whatever its items are."""
@@ -103,16 +103,13 @@ class FrameKeys:
             return _NO_KEY
         if not step.node.node_class.cacheable:
             return unique()
-        return of_node(
-            self._base(step), [self._inner_feed_key(frame, feed, inner) for feed in step.feeds]
-        )
+        base = self._base(step, self._seeds.of_all_items(step))
+        return of_node(base, [self._inner_feed_key(frame, feed, inner) for feed in step.feeds])
 
-    def _base(self, step: NodeStep) -> Key:
+    def _base(self, step: NodeStep, values: dict[str, Any]) -> Key:
         if step.base is not None:
             return step.base
-        return self._environment.base(
-            step.node, self._seeded.get(step.index, step.node.values), step.wiring
-        )
+        return self._environment.base(step.node, values, step.wiring)
 
     def _feed_key(self, frame: Frame, feed: Feed) -> Key:
         """Return the key of what a step of the frame itself takes."""

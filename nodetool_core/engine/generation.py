@@ -9,7 +9,7 @@ out is left out.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from nodetool_core.graph import Graph, GraphNode
@@ -33,25 +33,26 @@ _WHEN_USED: Final = frozenset({"mask_blur", "shift"})
 """Numbers that mean nothing where they are 0."""
 _SEEDS: Final = 2**64
 
-Values = Mapping[str, Mapping[str, object]]
-"""Values of nodes as they ran, by id, where these differ from the graph's."""
+ValuesOf = Callable[[str], tuple[Mapping[str, object], int]]
+"""
+Returns what a node, by id, ran with where this differs from the graph's values.
+
+And which of several images of the node is meant, whose seeds follow one another.
+"""
 
 
-def generation_text(
-    graph: Graph, values: Values, output: str, number: int, size: tuple[int, int]
-) -> str:
+def generation_text(graph: Graph, values_of: ValuesOf, output: str, size: tuple[int, int]) -> str:
     """
     Return the text for an image; an empty one where no node of the graph generates it.
 
     Args:
         output: The name of the output.
-        number: Of the image among several of one node, whose seeds follow one another.
         size: Its width and height, in pixels.
     """
     node = _generating(graph, output)
     if node is None:
         return ""
-    found = _values_of(graph, values, node)
+    found, number = _values_of(graph, values_of, node)
     parameters: dict[str, Json] = {}
     for name, called in _NUMBERS.items():
         value = found.get(name)
@@ -92,16 +93,18 @@ def _generating(graph: Graph, output: str) -> GraphNode | None:
     return None
 
 
-def _values_of(graph: Graph, values: Values, node: GraphNode) -> dict[str, object]:
+def _values_of(graph: Graph, values_of: ValuesOf, node: GraphNode) -> tuple[dict[str, object], int]:
     """Return the values of a node, with those that are connected as far as the graph has them."""
-    found: dict[str, object] = {**node.values, **values.get(node.id, {})}
+    own, number = values_of(node.id)
+    found: dict[str, object] = {**node.values, **own}
     for edge in node.inputs:
         source = graph.nodes[edge.source]
-        known = {**source.values, **values.get(source.id, {})}
-        found.pop(edge.property, None)
+        known = {**source.values, **values_of(source.id)[0]}
+        if edge.property not in own:
+            found.pop(edge.property, None)
         if "value" in known and not source.inputs and len(source.spec.outputs) == 1:
-            found[edge.property] = known["value"]
-    return found
+            found.setdefault(edge.property, known["value"])
+    return found, number
 
 
 def _loras(listed: object) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nodetool_core.engine.compiled_node import MisfitError
 from nodetool_core.engine.frames import Frame, Frames
+from nodetool_core.engine.seeds import Seeds
 from nodetool_core.engine.steps import Feed, GatherStep, NodeStep
 from nodetool_core.errors import Problem
 from nodetool_core.graph import GraphNode
@@ -18,15 +19,15 @@ from nodetool_core.types import type_name, value_type_name
 class NodeInputs:
     """Makes the instances of nodes of one run."""
 
-    def __init__(self, frames: Frames, seeded: dict[int, dict[str, Any]]) -> None:
+    def __init__(self, frames: Frames, seeds: Seeds) -> None:
         """
         Make instances from the frames of a run.
 
         Args:
-            seeded: Values of the steps whose seeds were drawn for this run.
+            seeds: Those that were drawn for this run.
         """
         self._frames = frames
-        self.seeded = seeded
+        self.seeds = seeds
 
     def instance(self, frame: Frame, step: NodeStep) -> Node:
         """
@@ -35,7 +36,7 @@ class NodeInputs:
         Raises MisfitError where a value does not fit.
         """
         node = step.node
-        values = dict(self.seeded.get(step.index, node.values))
+        values = dict(self.seeds.fixed.get(step.index, node.values))
         dynamic = own_copy(node.dynamic)
         for feed in step.feeds:
             is_demanded = not feed.lazy or feed.property in frame.lazy_demanded[step.slot]
@@ -52,6 +53,8 @@ class NodeInputs:
             )
         for name in step.mutable:
             values[name] = own_copy(values[name])
+        if step.loops:
+            values |= self.seeds.of_item(step, frame.index)
         if step.compiled.dynamic:
             values["dynamic_values"] = dynamic
         return step.compiled.node_class.instantiate(values)

@@ -89,6 +89,12 @@ class RunOptions:
 
     What is under way is cancelled, and not waited for.
     """
+    seeds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """
+    Numbers to take where seeds are -1, by node and property; drawn where none is given.
+
+    The `seeds` of a result make the same again, in loops too.
+    """
     policies: Mapping[str, NodePolicy] = field(default_factory=dict)
     """
     Timeouts and attempts by node id or by node type.

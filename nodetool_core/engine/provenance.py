@@ -9,6 +9,7 @@ and to say what has changed since.
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from nodetool_core.assets.provenance import INFOTEXT
 from nodetool_core.engine.generation import generation_text
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
+from nodetool_core.engine.seeds import Seeds
 from nodetool_core.engine.steps import NodeStep
 from nodetool_core.engine.versions import versions
 from nodetool_core.errors import NodetoolError
@@ -40,7 +42,7 @@ class ProvenanceRecorder:
         self,
         graph: Graph,
         plan: Plan,
-        seeded: dict[int, dict[str, Any]],
+        seeds: Seeds,
         result: RunResult,
         images: ImageLoader,
         *,
@@ -50,8 +52,12 @@ class ProvenanceRecorder:
         self._infotext = infotext
         self._values = {
             step.node.id: values
-            for number, values in seeded.items()
-            if isinstance(step := plan.steps[number], NodeStep)
+            for number, values in seeds.fixed.items()
+            if isinstance(step := plan.steps[number], NodeStep) and number not in seeds.varied
+        }
+        self._seeds = seeds
+        self._in_loops = {
+            step.node.id: step for step in plan.steps if step.loops and isinstance(step, NodeStep)
         }
         self._result = result
         self._images = images
@@ -89,9 +95,22 @@ class ProvenanceRecorder:
         """Return the text that web UIs write, where it is wanted and a node generates the image."""
         if not self._infotext:
             return {}
-        number = item[0] if item and isinstance(item[0], int) else 0
-        text = generation_text(self._graph, self._values, name, number, size)
+        text = generation_text(self._graph, partial(self._values_at, item), name, size)
         return {INFOTEXT: text} if text else {}
+
+    def _values_at(self, item: tuple[int | str, ...], node_id: str) -> tuple[dict[str, Any], int]:
+        """
+        Return the values of a node that differ from the graph's, for an item of an output.
+
+        And its number among several images of the node.
+        """
+        step = self._in_loops.get(node_id)
+        depth = len(step.loops) if step is not None else 0
+        index = tuple([place for place in item if isinstance(place, int)])
+        values = self._values.get(node_id, {})
+        if step is not None and len(index) >= depth:
+            values = values | self._seeds.of_item(step, index[:depth])
+        return values, index[depth] if len(index) > depth else 0
 
     def _provenance(self, name: str, item: tuple[int | str, ...]) -> dict[str, Any]:
         with self._lock:

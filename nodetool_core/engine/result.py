@@ -61,7 +61,12 @@ class RunResult(Mapping[str, Any]):
     status: str = "completed"
     seconds: float = 0.0
     seeds: dict[str, dict[str, int]] = field(default_factory=dict)
-    """The seeds used, by node and property; the same seeds make the same images."""
+    """
+    The seeds used, by node and property.
+
+    As `RunOptions(seeds=…)`, they make the same images. In a loop, what -1 became for the first
+    item; the seeds of the others are made of it.
+    """
     warnings: list[Problem] = field(default_factory=list)
     failures: list[NodeFailure] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)

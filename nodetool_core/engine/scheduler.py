@@ -23,7 +23,6 @@ from __future__ import annotations
 from contextlib import suppress
 from queue import Empty
 from time import perf_counter
-from typing import Any
 
 from nodetool_core.engine import events, messages
 from nodetool_core.engine.attempt import Attempt, Attempts
@@ -53,6 +52,7 @@ from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.ready import Ready
 from nodetool_core.engine.result import NodeFailure, RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
+from nodetool_core.engine.seeds import Seeds
 from nodetool_core.engine.settlement import Settlement
 from nodetool_core.engine.steps import GateStep, GatherStep, NodeStep, Step
 from nodetool_core.engine.streams import Streams
@@ -72,25 +72,25 @@ class Scheduler:
         plan: Plan,
         environment: RunEnvironment,
         result: RunResult,
-        seeded: dict[int, dict[str, Any]],
+        seeds: Seeds,
     ) -> None:
         """
         Put the parts of a run together.
 
         Args:
-            seeded: Values of the steps whose seeds were drawn for this run.
+            seeds: Those that were drawn for this run.
         """
         self.plan = plan
         self.environment = environment
         self.result = result
         self.frames = Frames(plan)
         self.timers = Timers(environment.options)
-        self.inputs = NodeInputs(self.frames, seeded)
+        self.inputs = NodeInputs(self.frames, seeds)
         self.invoker = NodeInvoker(self.inputs, environment, result)
         self.gaps = Gaps(self.frames, environment, result)
         self.outputs = Outputs(plan, environment, result)
         self.demand = Demand(self.frames, environment)
-        keys = FrameKeys(self.frames, environment, seeded)
+        keys = FrameKeys(self.frames, environment, seeds)
         self.loops = Loops(self.frames, self.demand, keys, self.outputs, self.gaps)
         self.settlement = Settlement(
             self.frames, self.loops, self.outputs, self.gaps, environment, result

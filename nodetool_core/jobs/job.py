@@ -71,6 +71,8 @@ class JobOptions:
     """
     previews: bool = False
     """Whether images of each step are wanted, for who looks on in the process that runs it."""
+    seeds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Numbers to take where seeds are -1, by node and property."""
     note: Mapping[str, Json] | None = None
     """
     JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it.
@@ -93,6 +95,7 @@ class JobOptions:
             use_cache=self.use_cache,
             confined=self.confined,
             previews=self.previews,
+            seeds=self.seeds,
             policies=policies,
         )
 

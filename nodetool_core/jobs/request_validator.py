@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,7 +24,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.seeds import draw_seeds
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.jobs.files import describe
-from nodetool_core.jobs.job import JobRequest, JobsError
+from nodetool_core.jobs.job import JobOptions, JobRequest, JobsError
 from nodetool_core.jobs.queue import JobSpec
 from nodetool_core.jobs.records import to_text
 from nodetool_core.jobs.workflow_cache import workflow_digest
@@ -88,13 +88,14 @@ class RequestValidator:
         plan = compile_plan(applied, request.options.outputs)
         given_inputs.check_given(plan.inputs)
         options = to_text(asdict(request.options))
+        drawn = _drawn_seeds(plan, request.options)
         return JobSpec(
             name=name,
             workflow=digest,
             document=document,
             base=folder,
-            inputs=to_text(values | _drawn_seeds(plan)),
-            options=options,
+            inputs=to_text(values),
+            options=to_text(asdict(replace(request.options, seeds=drawn))),
             request=hashlib.blake2b(
                 to_text([digest, given, options]).encode(), digest_size=32
             ).hexdigest(),
@@ -196,18 +197,11 @@ def _takes_assets(prop: Property) -> bool:
     return False
 
 
-def _drawn_seeds(plan: Plan) -> dict[str, int]:
-    """Return numbers for the seeds that are -1, as inputs."""
-    drawn: dict[str, int] = {}
-    nodes = {step.index: step.node for step in plan.node_steps()}
-    for index, values in draw_seeds(plan, RunResult("")).items():
-        node = nodes[index]
-        drawn |= {
-            f"{node.id}.{name}": value
-            for name, value in values.items()
-            if node.values[name] != value
-        }
-    return drawn
+def _drawn_seeds(plan: Plan, options: JobOptions) -> dict[str, dict[str, int]]:
+    """Return numbers for the seeds that are -1: whoever runs the job again has the same."""
+    result = RunResult("")
+    draw_seeds(plan, result, options.seeds)
+    return result.seeds
 
 
 def _model(plan: Plan) -> str | None:
