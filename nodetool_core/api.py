@@ -145,6 +145,7 @@ class Workflow:
         self.registry = registry
         self.base = base
         self.graph: Graph = build_graph(expand(document, registry, base, inside), registry)
+        _check_loops(self.graph)
         self._engine = engine
 
     @property
@@ -560,6 +561,15 @@ class Workflow:
                 f"The workflow's inputs: {', '.join(inputs) or 'none'}.",
             )
         )
+
+
+def _check_loops(graph: Graph) -> None:
+    """Raise WorkflowError where loops can't be run as they are connected."""
+    classes = {node.node_class for node in graph.nodes}
+    if any(one.carries or one.gap_policy or one.spec.carries for one in classes):
+        from nodetool_core.engine.compiler import compile_plan
+
+        compile_plan(graph)
 
 
 __all__ = ["Role", "RunResult", "Workflow"]

@@ -195,6 +195,9 @@ class Reporter:
     def progress(self, step: int, total: int, message: str) -> None:
         """Note that `step` of `total` steps are done."""
 
+    def expects(self, items: int) -> None:
+        """Note how many items a node that streams will give."""
+
     def preview(self, image: Image.Image, step: int, total: int) -> None:
         """Show an image, which belongs to whoever takes it."""
 
@@ -246,6 +249,14 @@ class Context:
         """
         self.check_cancelled()
         self._reporter.progress(step, total, self._redacted(message))
+
+    def expects(self, items: int) -> None:
+        """
+        Report how many items a node that streams will give.
+
+        The run then reports how many of them have been worked on, of how many.
+        """
+        self._reporter.expects(items)
 
     def preview(self, image: Image.Image, step: int = 0, total: int = 0) -> None:
         """Show an intermediate or side result; do nothing where nobody requested previews."""

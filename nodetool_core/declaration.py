@@ -50,6 +50,7 @@ RESERVED = frozenset(
         "lazy",
         "gathers",
         "gap_policy",
+        "carries",
         "branches",
         "merges",
         "services",
@@ -95,6 +96,8 @@ class NodeSpec:
     Turns what `process` returns into one value per output; None where it is the one output itself.
     """
     streams: bool
+    carries: bool
+    """Whether it is sent what came of each item, and so can make the next one of it."""
     is_async: bool
     takes_context: bool
 
@@ -150,7 +153,7 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
             _declaration(cls, "process", "has no return annotation, so the outputs are unknown.")
         )
         raise DeclarationError(problems)
-    returned, streams = _stream_item(returned)
+    returned, streams, carries = _stream_item(returned)
     outputs, unpack = _outputs(returned, local_names)
     problems.extend(
         _declaration(cls, name, "is a reserved name, so it can't be an output.")
@@ -194,6 +197,7 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
         streams=streams
         or inspect.isgeneratorfunction(process)
         or inspect.isasyncgenfunction(process),
+        carries=carries,
         is_async=_is_async(process),
         takes_context=len(inspect.signature(process).parameters) > 1,
     )
@@ -301,11 +305,18 @@ def _check_property(cls: type, prop: Property) -> Iterable[Problem]:
         yield _declaration(cls, prop.name, f"has a default that breaks its own bounds: {complaint}")
 
 
-def _stream_item(returned: Annotation) -> tuple[Annotation, bool]:
+def _stream_item(returned: Annotation) -> tuple[Annotation, bool, bool]:
+    """
+    Return the type of what `process` returns, or of its items.
+
+    And whether it yields items, and whether it is sent something with each.
+    """
     origin = origin_of(strip(returned))
     if origin in (Iterator, Iterable, Generator, AsyncIterator, AsyncGeneratorType):
-        return get_args(strip(returned))[0], True
-    return returned, False
+        item, *sent = get_args(strip(returned))
+        is_sent = origin is Generator and sent[:1] not in ([], [None], [type(None)], [Any])
+        return item, True, is_sent
+    return returned, False, False
 
 
 def _outputs(

@@ -158,6 +158,13 @@ class Node:
 
     `fail` (no list), `skip` or `none`.
     """
+    carries: ClassVar[bool] = False
+    """
+    True where what it gathers goes back to the node that opened the loop, round by round.
+
+    That one declares `Generator[Item, Mapping[str, Any], Mapping[str, Any]]`: it is sent the
+    gathered properties by name, and what it returns, by name, is what this node takes in the end.
+    """
     branches: ClassVar[bool] = False
     """
     True where outputs may be `SKIPPED`.

@@ -11,6 +11,7 @@ from typing import Any
 from nodetool_core.engine.compiled_node import CompiledNode, Values
 from nodetool_core.engine.coroutines import LEVEL, Spawned
 from nodetool_core.node_base import Lane
+from nodetool_core.ownership import own_copy
 
 _ENDED: Any = object()
 
@@ -114,6 +115,10 @@ class ItemSource:
         """Whether an item is under way."""
         self.items: Any = None
         """The iterator that `process` returned; None before it is called."""
+        self.sent: dict[str, Any] | None = None
+        """What a generator is sent with the request for an item."""
+        self.result: Any = None
+        """What a generator has returned at its end."""
 
     def next(self) -> tuple[Values | None, float]:
         """Return the next item, None at the end, and how long it took."""
@@ -121,7 +126,11 @@ class ItemSource:
         if self.begin is not None:
             self.items, self.begin = iter(self.begin()), None
         items: Iterator[Any] = self.items
-        return self._values(next(items, _ENDED)), time.perf_counter() - started
+        try:
+            item = next(items) if self.sent is None else self.items.send(own_copy(self.sent))
+        except StopIteration as end:
+            item, self.result = _ENDED, end.value
+        return self._values(item), time.perf_counter() - started
 
     async def next_awaited(self) -> tuple[Values | None, float]:
         """Do as `next` for a coroutine."""

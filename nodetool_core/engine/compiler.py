@@ -13,10 +13,11 @@ from collections.abc import Sequence
 
 from nodetool_core.engine.branch_guards import Guards, Source
 from nodetool_core.engine.compiled_node import CompiledNode
-from nodetool_core.engine.gaps import policy_of
+from nodetool_core.engine.gaps import FAIL, policy_of
 from nodetool_core.engine.loop_order import as_declared, loop_order
 from nodetool_core.engine.plan import Plan, Region
 from nodetool_core.engine.plan_finish import finish
+from nodetool_core.engine.rounds import check_carried, end_rounds, order_keys, without_end
 from nodetool_core.engine.seeds import seed_sources
 from nodetool_core.engine.steps import (
     ITEM,
@@ -34,6 +35,7 @@ from nodetool_core.engine.steps import (
     path_between,
 )
 from nodetool_core.engine.targets import find_targets
+from nodetool_core.errors import WorkflowError
 from nodetool_core.graph import Edge, Graph, GraphNode, in_order
 from nodetool_core.node_base import Node
 
@@ -71,16 +73,23 @@ _NO_STEPS: frozenset[int] = frozenset()
 
 class _Compiler:
     def __init__(
-        self, graph: Graph, targets: list[int], compiled_nodes: dict[type[Node], CompiledNode]
+        self,
+        graph: Graph,
+        targets: list[int],
+        compiled_nodes: dict[type[Node], CompiledNode],
+        *,
+        with_ends: bool = False,
     ) -> None:
         self.graph = graph
         self.compiled_nodes = compiled_nodes
         self.targets = targets
+        self.with_ends = with_ends
+        """Whether nodes that end rounds are planned though the targets do not need them."""
         self.steps: list[Step] = []
         self.of_node = [-1] * len(graph.nodes)
         self.regions: list[Region] = [Region((), -1)]
         self.by_loops: dict[Loops, int] = {(): 0}
-        self.gather_of: dict[tuple[int, int, str], int] = {}
+        self.gather_of: dict[tuple[int, int, str, str], int] = {}
         self.closed: dict[int, frozenset[int]] = {}
         """For steps that depend on whole loops: the steps that open these."""
         self.outer: defaultdict[int, list[Reader]] = defaultdict(list)
@@ -94,6 +103,7 @@ class _Compiler:
         """
         self.guards = Guards(self._new_gate, self._watch)
         self.unlimited: set[int] = set()
+        self.has_rounds = False
         self.is_flat = True
         """Whether no step so far streams or may be left out."""
         self.is_regular = True
@@ -126,6 +136,13 @@ class _Compiler:
             self.steps[number].watched = watched
         for number, gathers in self.gathers.items():
             self.steps[number].gathers = gathers
+        if self.has_rounds and (problems := without_end(self.steps)):
+            if self.with_ends:
+                raise WorkflowError(problems)
+            # Of a part of the graph: what is wanted of it does not need the ends of its loops.
+            return _Compiler(
+                self.graph, self.targets, self.compiled_nodes, with_ends=True
+            ).compile()
         # Guards know the compiler in turn: a ring, which would hold the graph and its values.
         del self.guards
         targets = [self.of_node[target] for target in self.targets]
@@ -141,6 +158,8 @@ class _Compiler:
             of_node=self.of_node,
             code=dict.fromkeys(known, b""),
         )
+        if self.has_rounds:
+            order_keys(plan)
         finish(plan, self.unlimited, is_regular=self.is_regular, has_lazy=bool(self.lazy))
         return plan
 
@@ -154,6 +173,9 @@ class _Compiler:
         needed = bytearray(len(nodes))
         for target in self.targets:
             needed[target] = 1
+        if self.with_ends:
+            for position, node in enumerate(nodes):
+                needed[position] |= node.node_class.carries
         for position in range(len(nodes) - 1, -1, -1):
             if needed[position]:
                 for edge in nodes[position].inputs:
@@ -174,13 +196,20 @@ class _Compiler:
         node_class, edges, steps = node.node_class, node.inputs, self.steps
         self.is_regular = False
         sources: list[Source] = []
+        carried: dict[str, GatherStep] = {}
         loops: Loops = ()
         closed = _NO_STEPS
         may_drop = False
         for edge in edges:
             origin, output = steps[self.of_node[edge.source]], edge.output
             if edge.property in node_class.gathers:
-                origin, output = self._gathered(origin, output, policy_of(node))
+                name = edge.property if node_class.carries else ""
+                if name:
+                    check_carried(node, name, origin, steps, self.closed)
+                policy = FAIL if name else policy_of(node)
+                origin, output = self._gathered(origin, output, policy, name)
+                if name and isinstance(origin, GatherStep):
+                    carried[name] = origin
             sources.append((origin, output))
             if origin.loops or origin.streams:
                 loops = self._joined(loops, given_loops(origin))
@@ -192,6 +221,9 @@ class _Compiler:
         step = NodeStep(len(steps), slot, node, compiled).placed(loops, region)
         if compiled.spec.streams:
             step.streams = True
+            self.has_rounds = self.has_rounds or compiled.spec.carries
+        if carried:
+            end_rounds(step, carried, steps)
         self._add_step(step, closed)
         if node_class.branches:
             step.may_drop = True
@@ -222,7 +254,8 @@ class _Compiler:
             if isinstance(origin, NodeStep) and origin.compiled.exact is not None:
                 feed.copied = False
             if edge.property in node_class.gathers:
-                feed.gathered, feed.in_loop = True, isinstance(origin, GatherStep)
+                feed.in_loop = isinstance(origin, GatherStep)
+                feed.gathered = not node_class.carries
             step.feeds.append(feed)
 
     def _add_flat(self, position: int, node: GraphNode, compiled: CompiledNode) -> None:
@@ -333,7 +366,7 @@ class _Compiler:
         self._add_step(gate, closed)
         return gate
 
-    def _gathered(self, origin: Step, output: int, gaps: str) -> Source:
+    def _gathered(self, origin: Step, output: int, gaps: str, carried: str) -> Source:
         """
         Return the step that collects an output over its innermost loop.
 
@@ -343,11 +376,18 @@ class _Compiler:
         if not given:
             return origin, output
         source = origin.index
-        if (source, output, gaps) not in self.gather_of:
+        name = source, output, gaps, carried
+        if name not in self.gather_of:
             loops, opener = given[:-1], self.steps[given[-1]]
             region, slot = self._place(loops)
             gather = GatherStep(
-                len(self.steps), slot, source=source, output=output, gap_policy=gaps
+                len(self.steps),
+                slot,
+                source=source,
+                output=output,
+                opener=opener.index,
+                gap_policy=gaps,
+                carried=carried,
             ).placed(loops, region)
             self._add_step(gather, self.closed.get(source, _NO_STEPS) | {opener.index})
             gather.may_drop = opener.may_drop
@@ -356,8 +396,8 @@ class _Compiler:
             # One arrival says that the loop has ended; each item that is begun adds one more.
             gather.in_degree = 1
             self.gathers[source].append(gather)
-            self.gather_of[source, output, gaps] = gather.index
-        return self.steps[self.gather_of[source, output, gaps]], 0
+            self.gather_of[name] = gather.index
+        return self.steps[self.gather_of[name]], 0
 
     def _place(self, loops: Loops) -> tuple[int, int]:
         """Return the region of a new step, and its slot there."""

@@ -74,6 +74,8 @@ class Demand:
         needed: list[tuple[Frame, int]] = []
         if step.streams:
             self._frames.expect(frame, step)
+            if step.rounds is not None:
+                needed += [(frame, gather.slot) for gather in step.rounds.gathers.values()]
         if step.guard is not None:
             needed.append((self._frames.source(frame, step.guard), step.guard.slot))
         elif isinstance(step, GatherStep):

@@ -128,3 +128,5 @@ def _sources(step: Step) -> Iterable[int]:
         yield step.guard.source
     if isinstance(step, GatherStep):
         yield step.source
+    if step.rounds is not None:
+        yield from (gather.index for gather in step.rounds.gathers.values())

@@ -47,6 +47,7 @@ class FrameKeys:
             self._mark_special(frame)
             return
         steps, blake2b, local = plan.steps, hashlib.blake2b, frame.region.local
+        keys += [_NO_KEY] * len(frame.steps)
         inner: dict[int, Key] = {}
         key_of = keys.__getitem__
         for number in plan.regions[own].subtree:
@@ -62,7 +63,7 @@ class FrameKeys:
                 ).digest()
             elif key is None:
                 key = self._other(frame, step, inner)
-            keys.append(key)
+            keys[step.slot] = key
         if frame.parent is None:
             self._everywhere = inner
         frame.duplicates, frame.duplicate_of = find_duplicates(keys, frame.region.shareable)
@@ -83,11 +84,7 @@ class FrameKeys:
 
     def _other(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         if isinstance(step, GatherStep):
-            source = self._frames.plan.steps[step.source]
-            origin = (
-                frame.keys[source.slot] if source.region == frame.number else inner[source.index]
-            )
-            return _of_list(step, origin)
+            return self._of_gathered(frame, step, inner)
         if not isinstance(step, NodeStep):
             return _NO_KEY
         if not step.node.node_class.cacheable:
@@ -98,13 +95,29 @@ class FrameKeys:
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
         """Return the key of a step of an inner loop, whatever its items are."""
         if isinstance(step, GatherStep):
-            return _of_list(step, inner[step.source])
+            return self._of_gathered(frame, step, inner)
         if not isinstance(step, NodeStep):
             return _NO_KEY
         if not step.node.node_class.cacheable:
             return unique()
         base = self._base(step, self._seeds.of_all_items(step))
         return of_node(base, [self._inner_feed_key(frame, feed, inner) for feed in step.feeds])
+
+    def _of_gathered(self, frame: Frame, gather: GatherStep, inner: dict[int, Key]) -> Key:
+        """Return the key of what a loop gives: of rounds, what is carried on in them counts too."""
+        steps = self._frames.plan.steps
+
+        def collected(one: GatherStep) -> Key:
+            source = steps[one.source]
+            key = inner[one.source] if source.region != frame.number else frame.keys[source.slot]
+            return combine(key, b"%d" % one.output)
+
+        parts = [collected(gather), gather.gap_policy.encode(), gather.carried.encode()]
+        rounds = steps[gather.opener].rounds
+        if rounds is not None and isinstance(closer := steps[rounds.closer], NodeStep):
+            parts.append(self._base(closer, closer.node.values))
+            parts += [collected(one) for _, one in sorted(rounds.gathers.items())]
+        return combine(b"gather", *parts)
 
     def _base(self, step: NodeStep, values: dict[str, Any]) -> Key:
         if step.base is not None:
@@ -150,19 +163,21 @@ class FrameKeys:
         number = frame.index[frame.region.loops.index(loop)]
         return self._frames.streams[loop, opener.index].keys[number]
 
-    def item(self, frame: Frame, step: Step, number: int, values: tuple[Any, ...]) -> list[Key]:
+    def item(
+        self, frame: Frame, step: Step, number: int, values: tuple[Any, ...], chain: Key
+    ) -> list[Key]:
         """
         Return a key per output of one item of a stream.
 
         By content where that is at hand, else by its place in the loop.
+
+        Args:
+            chain: Stands for what the stream was sent so far.
         """
         loop, environment = frame.keys[step.slot], self._environment
+        if chain:
+            loop = combine(loop, chain)
         return [
             environment.keys.item(value, combine(loop, b"%d" % output), number, environment.sources)
             for output, value in enumerate(values)
         ]
-
-
-def _of_list(gather: GatherStep, origin: Key) -> Key:
-    """Return the key of a list that is gathered from a step with the key `origin`."""
-    return combine(b"gather", origin, b"%d" % gather.output, gather.gap_policy.encode())

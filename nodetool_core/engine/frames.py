@@ -161,9 +161,24 @@ class Stream:
     pulling: bool = False
     passed_over: int = 0
     """Items still to come that an earlier attempt yielded already."""
+    carried: dict[str, tuple[int, Any, Key]] = field(default_factory=dict)
+    """Of the rounds of a loop: what has come of the one under way, by property (rounds.py)."""
+    sent: dict[str, Any] | None = None
+    """What is sent with the request for the next item."""
+    chain: Key = b""
+    """Stands for all that was sent so far, in keys."""
     in_flight: int = 0
     """Items that are begun and not finished; what back-pressure bounds."""
+    finished: int = 0
+    """Items of which all that was demanded is done."""
+    expected: int = 0
+    """How many there will be, where the node has said so."""
     seconds: float = 0.0
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the run reports how far the loop is: not for each item of a loop around it."""
+        return self.step.limited and self.frame.parent is None
 
 
 class Frames:

@@ -116,7 +116,8 @@ class NodeInvoker:
         step = stream.step
         source = stream.source = ItemSource(step.compiled, self.cancelled)
         instance = self._inputs.instance(stream.frame, step)
-        source.begin = partial(step.compiled.call, instance, self.context(step, source.attempt))
+        context = self.context(step, source.attempt, stream)
+        source.begin = partial(step.compiled.call, instance, context)
 
     def pull(self, stream: Stream, source: ItemSource, timeout: float | None) -> Attempt | None:
         """
@@ -179,12 +180,14 @@ class NodeInvoker:
 
     # -- the context -------------------------------------------------------------------------------
 
-    def context(self, step: NodeStep, attempt: Attempt | None = None) -> Context:
+    def context(
+        self, step: NodeStep, attempt: Attempt | None = None, stream: Stream | None = None
+    ) -> Context:
         """Return what the node of a step sees of the run."""
         environment = self._environment
         return Context(
             step.node.id,
-            reporter=_NodeReporter(step.node.id, environment.emit, self._result),
+            reporter=_NodeReporter(step.node.id, environment.emit, self._result, stream),
             cancelled=attempt or self.cancelled,
             images=environment.images,
             models=environment.models,
@@ -207,12 +210,23 @@ def _service(services: Services, node_class: type[Node], kind: type) -> object:
 class _NodeReporter(Reporter):
     """Turns what a node reports into events of its run."""
 
-    __slots__ = ("_emit", "_node_id", "_result")
+    __slots__ = ("_emit", "_node_id", "_result", "_stream")
 
-    def __init__(self, node_id: str, emit: Callable[[Event], None], result: RunResult) -> None:
+    def __init__(
+        self,
+        node_id: str,
+        emit: Callable[[Event], None],
+        result: RunResult,
+        stream: Stream | None,
+    ) -> None:
         self._node_id = node_id
         self._emit = emit
         self._result = result
+        self._stream = stream
+
+    def expects(self, items: int) -> None:
+        if self._stream is not None:
+            self._stream.expected = items
 
     def progress(self, step: int, total: int, message: str) -> None:
         self._emit(events.NodeProgress(self._node_id, step, total, message))

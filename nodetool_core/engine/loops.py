@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Mapping
 
 from nodetool_core.engine.compiled_node import Values
 from nodetool_core.engine.demand import Demand
@@ -27,9 +28,12 @@ from nodetool_core.engine.frames import (
     came,
 )
 from nodetool_core.engine.gaps import FAIL, NONE, Gaps
+from nodetool_core.engine.messages import ItemFinished, StreamEnded
 from nodetool_core.engine.outputs import Outputs
-from nodetool_core.engine.steps import ITEM, Step
+from nodetool_core.engine.rounds import Came, carry
+from nodetool_core.engine.steps import ITEM, GatherStep, Step
 from nodetool_core.node_base import SKIPPED as SKIPPED_VALUE
+from nodetool_core.ownership import own_copy
 
 
 class Loops:
@@ -60,6 +64,9 @@ class Loops:
         for gather in step.gathers:
             if values[gather.output] is not SKIPPED_VALUE:
                 frame.buckets.setdefault(gather.slot, {})[number] = values[gather.output]
+            if gather.carried:
+                key = self._keys.item(frame, step, number, values, stream.chain)[gather.output]
+                self._carry(frame, gather, (DONE, values[gather.output], key))
         regions = [
             region
             for region in self._plan.opened.get(step.index, ())
@@ -70,7 +77,7 @@ class Loops:
         ]
         if parents or (regions and not step.limited):
             stream.items[number] = values
-            stream.keys[number] = self._keys.item(frame, step, number, values)
+            stream.keys[number] = self._keys.item(frame, step, number, values, stream.chain)
         stream.in_flight += bool(parents) and step.limited
         for region, parent in parents:
             self._announce(region, parent, number)
@@ -154,6 +161,9 @@ class Loops:
         if opener.limited:
             stream = self._frames.streams[opener.index, frame.parent.index]
             stream.in_flight -= 1
+            stream.finished += 1
+            if stream.is_reported:
+                self._demand.found.append(ItemFinished(stream, stream.finished))
             if not self._may_be_asked(frame):
                 stream.items.pop(frame.index[-1], None)
                 stream.keys.pop(frame.index[-1], None)
@@ -217,6 +227,34 @@ class Loops:
                 bucket[item] = None
             if is_gap or step.slot in frame.gaps:
                 self._gaps.note(parent, gather.slot)
+                if gather.carried:
+                    # All further rounds are made of it.
+                    self._gaps.note(parent, self._plan.steps[gather.opener].slot)
+            if gather.carried:
+                value = bucket.get(item)
+                self._carry(parent, gather, (outcome, value, frame.keys[step.slot]))
             self._frames.arrive(
                 parent, gather.slot, FAILED if outcome == FAILED and not is_gap else DONE
             )
+
+    def _carry(self, parent: Frame, gather: GatherStep, came: Came) -> None:
+        """Have a stream go on where all is known that came of its last item."""
+        stream = self._frames.streams[gather.opener, parent.index]
+        goes_on = carry(self._plan, gather, stream, came)
+        if goes_on is None:
+            return
+        if goes_on:
+            self._frames.pulls.append(stream)
+        else:
+            self._demand.found.append(StreamEnded(None, stream, 0.0))
+
+    def gathered(self, frame: Frame, gather: GatherStep) -> object:
+        """Return what a loop that has ended gives: a list, or what was carried to its end."""
+        bucket = frame.buckets.pop(gather.slot, {})
+        if not gather.carried:
+            return [bucket[number] for number in sorted(bucket)]
+        stream = self._frames.streams.get((gather.opener, frame.index))
+        result = None if stream is None or stream.source is None else stream.source.result
+        if isinstance(result, Mapping) and gather.carried in result:
+            return own_copy(result[gather.carried])
+        return bucket[max(bucket)] if bucket else None

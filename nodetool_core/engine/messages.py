@@ -67,6 +67,14 @@ class StreamEnded:
 
 
 @dataclass(eq=False, slots=True)
+class ItemFinished:
+    """All that was demanded for an item of a loop is done; it is the `done`-th of which it is."""
+
+    stream: Stream
+    done: int
+
+
+@dataclass(eq=False, slots=True)
 class CacheHit:
     """A step's result was in the cache."""
 
@@ -117,4 +125,14 @@ class RunTimedOut:
 Answer = Done | Failed | Item | StreamEnded
 """What an attempt ends with."""
 
-Message = Began | Answer | CacheHit | DuplicateSettled | TimedOut | Retry | Wake | RunTimedOut
+Message = (
+    Began
+    | Answer
+    | ItemFinished
+    | CacheHit
+    | DuplicateSettled
+    | TimedOut
+    | Retry
+    | Wake
+    | RunTimedOut
+)

@@ -153,6 +153,8 @@ class Scheduler:
                     self.loops.take(stream, values)
             case messages.StreamEnded(_, stream, seconds):
                 self._end_stream(stream, seconds)
+            case messages.ItemFinished(stream, done):
+                self.settlement.report_item(stream, done)
             case messages.Failed(_, frame, step, error):
                 self.streams.failed(frame, step)
                 self.fail(frame, step, error)
@@ -277,10 +279,7 @@ class Scheduler:
         elif step.lazy_rounds > frame.lazy_round.get(slot, 0):
             self.demand.add_lazy(frame, step)
         elif isinstance(step, GatherStep):
-            bucket = frame.buckets.pop(slot, {})
-            self.settlement.settle(
-                frame, step, ([bucket[number] for number in sorted(bucket)],), DONE
-            )
+            self.settlement.settle(frame, step, (self.loops.gathered(frame, step),), DONE)
         elif not isinstance(step, NodeStep):
             self.settlement.settle(frame, step, (), DONE)
         elif step.streams:
@@ -352,8 +351,13 @@ class Scheduler:
 
     def _end_stream(self, stream: Stream, seconds: float) -> None:
         self.streams.answered(stream, seconds)
+        if stream.step.rounds is not None:
+            # It may wait for what came of a round that failed.
+            self.invoker.end(stream)
         self.result.ran.append(stream.step.node.id)
-        self.settlement.report_finished(stream.step, stream.frame, stream.seconds, is_kept=False)
+        if not (stream.is_reported and stream.in_flight):
+            # Else the loop goes on, and its last item reports it.
+            self.settlement.report_loop(stream)
         self.settlement.settle(stream.frame, stream.step, (), DONE)
 
     # -- how it went -------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ its edges.
 from __future__ import annotations
 
 from nodetool_core.engine.compiled_node import Values
-from nodetool_core.engine.events import node_finished
-from nodetool_core.engine.frames import DONE, FAILED, Frame, Frames, came
+from nodetool_core.engine.events import NodeProgress, node_finished
+from nodetool_core.engine.frames import DONE, FAILED, Frame, Frames, Stream, came
 from nodetool_core.engine.gaps import Gaps
 from nodetool_core.engine.loops import Loops
 from nodetool_core.engine.outputs import Outputs
@@ -38,6 +38,7 @@ class Settlement:
         self._outputs = outputs
         self._gaps = gaps
         self._hits = result.hits
+        self._emit = environment.emit
         queue = environment.event_queue
         self.put_event = None if queue is None else queue.put
         """Takes events that are never dropped; None where nobody listens."""
@@ -54,6 +55,18 @@ class Settlement:
         if self.put_event is not None:
             key = frame.keys[step.slot] if is_kept and step.shareable else b""
             self.put_event(node_finished((step.node.id, frame.index, seconds, is_cached, key)))
+
+    def report_item(self, stream: Stream, done: int) -> None:
+        """Report how far a loop is, and its end with the last item."""
+        total = stream.expected
+        message = "" if total else f"{done} done"
+        self._emit(NodeProgress(stream.step.node.id, done, total, message))
+        if stream.ended and not stream.in_flight and done == stream.finished:
+            self.report_loop(stream)
+
+    def report_loop(self, stream: Stream) -> None:
+        """Report that a loop is over."""
+        self.report_finished(stream.step, stream.frame, stream.seconds, is_kept=False)
 
     def settle(self, frame: Frame, step: Step, values: Values | None, state: int) -> None:
         """Let everything that waits for a step know that it is done, skipped or failed."""

@@ -9,6 +9,7 @@ not set.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -164,6 +165,8 @@ class Step:
     """
     absorbed: bool = False
     """Whether its failure reaches nothing but lists with gaps."""
+    rounds: Rounds | None = None
+    """For a step that streams and is sent what came of each item: what sends it."""
     limited: bool = True
     """For a step that streams: whether the number of items under way may be bounded."""
 
@@ -238,20 +241,44 @@ class NodeStep(Step):
 class GatherStep(Step):
     """The closing of a loop for one gathering property: what it collects, as one list."""
 
-    __slots__ = ("gap_policy", "output", "source")
+    __slots__ = ("carried", "gap_policy", "opener", "output", "source")
 
-    def __init__(self, index: int, slot: int, *, source: int, output: int, gap_policy: str) -> None:
+    def __init__(
+        self,
+        index: int,
+        slot: int,
+        *,
+        source: int,
+        output: int,
+        opener: int,
+        gap_policy: str,
+        carried: str = "",
+    ) -> None:
         """
         Make the step that collects an output.
 
         Args:
             source: The step whose output is collected, for each item.
+            opener: The step whose loop is closed.
             gap_policy: What an item that failed leaves in the list (gaps.py).
+            carried: The property whose value goes back to the opener (rounds.py).
         """
         super().__init__(index, slot)
         self.source = source
         self.output = output
+        self.opener = opener
         self.gap_policy = gap_policy
+        self.carried = carried
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """Where a step that streams learns what came of its items."""
+
+    closer: int
+    """The step that ends the loop."""
+    gathers: dict[str, GatherStep]
+    """What it gathers, by property."""
 
 
 class GateStep(Step):

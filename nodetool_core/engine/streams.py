@@ -53,7 +53,8 @@ class Streams:
         stream = self._frames.streams[step.index, frame.index]
         if stream.source is not None:
             stream.source.attempt.give_up()
-        return step.node.node_class.cacheable or not stream.count
+        can_be_repeated = step.node.node_class.cacheable and step.rounds is None
+        return can_be_repeated or not stream.count
 
     def begin_again(self, frame: Frame, step: NodeStep) -> None:
         """
@@ -75,9 +76,13 @@ class Streams:
         step, source = stream.step, stream.source
         if source is None or stream.ended or stream.pulling:
             return None
+        if step.rounds is not None and stream.count and stream.sent is None:
+            # What came of the last item is not known yet.
+            return None
         if stream.in_flight >= self._limit(step):
             return None
         stream.pulling = True
+        source.sent, stream.sent = stream.sent, None
         policy = self._timers.policy(step)
         return self._invoker.pull(stream, source, None if policy is None else policy.timeout)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import builtins
 import json
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -222,8 +222,11 @@ class _Builder:
         if role is Role.SINK or not step.spec.outputs:
             return Example(tuple(self.steps), {})
         name = next(iter(step.spec.outputs))
-        kind = _kind(step.spec, name)
-        return self._with_output(Link(step, name), kind)
+        if step.spec.carries and (end := self._beside(lambda node: node.carries)):
+            taken = _Builder(end, self.registry)._gathered()[0]
+            step = self._add(end, {taken: Link(step, name)})
+            name = next(iter(step.spec.outputs))
+        return self._with_output(Link(step, name), _kind(step.spec, name))
 
     def _with_output(self, link: Link, kind: str) -> Example:
         name = {"image": "image", "images": "images"}.get(
@@ -243,7 +246,7 @@ class _Builder:
                     else snake_case(spec.title.removesuffix("Input") or "input")
                 )
                 continue
-            if prop.name in self.node_class.gathers and (loop := self.registry.loop_node()):
+            if prop.name == next(iter(self._gathered()), "") and (loop := self._loop()):
                 items = {next(iter(loop.spec.properties)): list(values.WORDS)}
                 given[prop.name] = Link(self._add(loop, items), next(iter(loop.spec.outputs)))
                 continue
@@ -256,6 +259,24 @@ class _Builder:
             if value is not values.NOTHING:
                 given[prop.name] = value
         return given | (self._dynamic() if self.node_class.dynamic else {})
+
+    def _gathered(self) -> list[str]:
+        """Return the properties that take what a loop gives, as they are declared."""
+        return [name for name in self.node_class.spec.properties if name in self.node_class.gathers]
+
+    def _loop(self) -> type[Node] | None:
+        """Return the node that begins the loop that this one ends."""
+        if self.node_class.carries:
+            return self._beside(lambda node: node.spec.carries)
+        return self.registry.loop_node()
+
+    def _beside(self, fits: Callable[[type[Node]], bool]) -> type[Node] | None:
+        """Return the first such node of the same namespace."""
+        namespace = self.node_class.spec.namespace
+        return next(
+            (node for node in self.registry if node.spec.namespace == namespace and fits(node)),
+            None,
+        )
 
     def _maker(self, prop: Property) -> Link | None:
         """

@@ -8,11 +8,14 @@ the inputs are evaluated only if all of them do.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from nodetool_core import SKIPPED, Role
+from nodetool_core.assets.loader import ImageLoader
+from nodetool_core.context import Context, Reporter
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.graph import Edge, Graph, GraphNode
 
@@ -20,6 +23,16 @@ Items = Mapping[int, int]
 """For each loop (by the node that streams): which item it is at."""
 
 COMES, NOT_RUN, FAILED = "comes", "dropped", "failed"
+
+
+NO_MODELS: Any = None
+CONTEXT = Context(
+    "node",
+    reporter=Reporter(),
+    cancelled=threading.Event(),
+    images=ImageLoader(),
+    models=NO_MODELS,
+)
 
 
 class Plain:
@@ -140,7 +153,7 @@ class Plain:
         instance = node.node_class.instantiate(given)
         self.ran[node.id] += 1
         try:
-            returned = compiled.call(instance, None)
+            returned = compiled.call(instance, CONTEXT)
             return (
                 [compiled.values(item) for item in returned]
                 if node.spec.streams
