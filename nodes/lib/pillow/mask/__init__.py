@@ -19,12 +19,13 @@ from nodes.lib.pillow.mask._basic import (
     Threshold,
 )
 from nodes.lib.pillow.mask._make import ChromaKey, FloodSelect, Keyed, MakeMask, ToneRange
-from nodes.lib.pillow.mask._refine import RefineMask, ShowMask
+from nodes.lib.pillow.mask._refine import FadeToSides, RefineMask, ShowMask
 
 __all__ = [
     "ApplyMask",
     "ChromaKey",
     "CombineMasks",
+    "FadeToSides",
     "Feather",
     "FloodSelect",
     "FromAlpha",

@@ -162,7 +162,7 @@ class Feather(Node):
 
 class CombineMasks(Node):
     """
-    Makes one mask of two of the same size.
+    Makes one mask of two: of the same size, or the second over a part of the first.
     image, mask, combine, union, intersection, subtract
 
     Use cases:
@@ -172,23 +172,55 @@ class CombineMasks(Node):
 
     a: ImageRef = Field(description="First mask.")
     b: ImageRef = Field(description="Second mask.")
-    operation: Literal["union", "intersection", "subtract", "difference"] = Field(
-        default="union",
-        description="Inside of either, of both, of the first but not the second, or of just one.",
+    operation: Literal["union", "intersection", "subtract", "difference", "add", "multiply"] = (
+        Field(
+            default="union",
+            description=(
+                "Inside of either, of both, of the first but not the second, or of just one;"
+                " `add` and `multiply` take soft masks as numbers between 0 and 1."
+            ),
+        )
+    )
+    covers: Literal["all", "part"] = Field(
+        default="all",
+        description=(
+            "Whether `b` has the size of `a`, or may have another and lies over a part of it; what"
+            " it does not cover stays."
+        ),
+    )
+    left: int = Field(
+        default=0, ge=0, le=MAX_SIDE, description="Where `b` begins, in pixels, with `part`."
+    )
+    top: int = Field(
+        default=0, ge=0, le=MAX_SIDE, description="Where `b` begins, in pixels, with `part`."
     )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
         from PIL import ImageChops, ImageOps
 
         first, second = context.image(self.a, "L"), context.image(self.b, "L")
+        whole = first.copy()
+        if self.covers == "part":
+            right, bottom = self.left + second.width, self.top + second.height
+            box = (self.left, self.top, min(right, first.width), min(bottom, first.height))
+            if box[0] >= box[2] or box[1] >= box[3]:
+                return context.image_from_pil(first)
+            first = first.crop(box)
+            second = second.crop((0, 0, *first.size))
         check_same_size(first, second, ("The masks a", "b"))
         combine: dict[str, Any] = {
             "union": ImageChops.lighter,
             "intersection": ImageChops.darker,
             "subtract": lambda one, other: ImageChops.darker(one, ImageOps.invert(other)),
             "difference": ImageChops.difference,
+            "add": ImageChops.add,
+            "multiply": ImageChops.multiply,
         }
-        return context.image_from_pil(combine[self.operation](first, second))
+        made = combine[self.operation](first, second)
+        if self.covers == "all":
+            return context.image_from_pil(made)
+        whole.paste(made, (self.left, self.top))
+        return context.image_from_pil(whole)
 
 
 class Padded(NamedTuple):

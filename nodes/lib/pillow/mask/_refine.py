@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from nodes._geometry import MAX_SIDE
 from nodes._pixels import canvas, check_same_size, common_form, in_colours, on_colours, opened
 from nodes.lib.pillow.mask._basic import grown
 from nodes.lib.pillow.mask._regions import regions
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Tones = NDArray[np.uint8]
+
+
+_WIDTH = "Width of the fade {}, in pixels; 0 for none."
 
 
 class RefineMask(Node):
@@ -153,3 +157,44 @@ class ShowMask(Node):
         return context.image_from_pil(
             on_colours(image, lambda colour: Pillow.composite(layer, colour, share))
         )
+
+
+class FadeToSides(Node):
+    """
+    Darkens a mask evenly towards the sides of the image, wherever its own edges are.
+    image, mask, feather, fade, sides, vignette
+
+    Use cases:
+    - Blend a part of an image into a larger one without a seam
+    - Let an edit end before the border of a tile
+    """
+
+    synonyms = ("FeatherMask", "Edge Fade")
+
+    mask: ImageRef = Field(description="Mask to fade.")
+    left: int = Field(default=0, ge=0, le=MAX_SIDE, description=_WIDTH.format("on the left"))
+    top: int = Field(default=0, ge=0, le=MAX_SIDE, description=_WIDTH.format("above"))
+    right: int = Field(default=0, ge=0, le=MAX_SIDE, description=_WIDTH.format("on the right"))
+    bottom: int = Field(default=0, ge=0, le=MAX_SIDE, description=_WIDTH.format("below"))
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The mask, grey."]:
+        import numpy as np
+        from PIL import Image
+
+        mask = context.image(self.mask, "L")
+        if not (self.left or self.top or self.right or self.bottom):
+            return context.image_from_pil(mask)
+        across = _faded(mask.width, self.left) * _faded(mask.width, self.right)[::-1]
+        down = _faded(mask.height, self.top) * _faded(mask.height, self.bottom)[::-1]
+        tones = np.rint(np.asarray(mask) * across * down[:, None]).astype(np.uint8)
+        return context.image_from_pil(Image.fromarray(tones))
+
+
+def _faded(length: int, width: int) -> NDArray[np.float32]:
+    """Return factors that rise to 1 over a width, in equal steps; 1 everywhere without one."""
+    import numpy as np
+
+    width = min(width, length)
+    factors = np.ones(length, np.float32)
+    factors[:width] = (np.arange(width) + 1) / max(1, width)
+    return factors

@@ -176,3 +176,30 @@ def test_the_edge_towards_the_room_is_feathered(run_node: NodeRunner) -> None:
     assert (np.diff(line) <= 0).all() and line[4] == 255 > line[5] > 200 and line[16:].max() == 0, (
         "only towards the left is room"
     )
+
+
+def test_a_mask_over_a_part_of_another(run_node: NodeRunner) -> None:
+    soft = ImageData.of(Image.new("L", (20, 10), 100))
+    below = ImageData.of(Image.new("L", (30, 20), 120))
+
+    def made(operation: str, **properties: Any) -> Any:
+        given: dict[str, Any] = {"operation": operation, "covers": "part", **properties}
+        return np.asarray(run_node(masks.CombineMasks(a=below, b=soft, **given)).image)
+
+    placed = made("add", left=15, top=15)
+    assert (placed[15:, 15:] == 220).all()
+    assert (placed[:15] == 120).all() and (placed[:, :15] == 120).all()
+    assert (made("multiply")[:10, :20] == round(100 * 120 / 255)).all()
+    assert (made("union", left=30) == 120).all()
+
+
+def test_a_mask_fades_to_the_sides(run_node: NodeRunner) -> None:
+    white = ImageData.of(Image.new("L", (10, 8), 255))
+    faded = np.asarray(run_node(masks.FadeToSides(mask=white, left=4, bottom=2)).image)
+    assert faded[0].tolist() == [64, 128, 191, *[255] * 7]
+    assert faded[:, 9].tolist() == [*[255] * 7, 128]
+    assert faded[7, 0] == 32
+    wide = np.asarray(run_node(masks.FadeToSides(mask=white, right=50)).image)
+    assert wide[0].tolist() == [round(255 * (10 - x) / 10) for x in range(10)]
+    same = run_node(masks.FadeToSides(mask=ImageData.of(disc()))).image
+    assert difference(same, disc()) == 0
