@@ -47,6 +47,8 @@ class PipelineCalls:
     capture: LatentsCapture
     finite_check: FiniteCheck
     progress_slice: tuple[int, int] = (0, 1)
+    layers: tuple[Image.Image, ...] = ()
+    """Of the last image, the lowest first, where the pipeline makes it of layers."""
     is_wide: bool = False
     """Whether it computes in float32, as half precision was too narrow."""
 
@@ -85,7 +87,10 @@ class PipelineCalls:
             self.lease, given, generator, self.context, relays_warnings=relays_warnings
         )
         self.finite_check.check(pipeline, self.capture.last, self.context)
-        return _checked_image(pipeline, result, self.context)
+        made = _made_image(pipeline, result)
+        self.layers = tuple(made) if isinstance(made, list) else ()
+        image = flatten_layers(made) if isinstance(made, list) else made
+        return _checked_image(pipeline, result, image, self.context)
 
 
 def _not_finite(error: NotFiniteError, dtype: str) -> NodeError:
@@ -170,12 +175,8 @@ def _seeded_global_rng(pipeline: Pipeline, generator: torch.Generator) -> Iterat
         yield
 
 
-def _checked_image(pipeline: Pipeline, result: object, context: Context) -> Image.Image:
-    """
-    Return the image of a pipeline's result.
-
-    Warn where the safety checker blackened it; raise NodeError where there is none, or only black.
-    """
+def _made_image(pipeline: Pipeline, result: object) -> Image.Image | list[Image.Image]:
+    """Return the image of a pipeline's result, or its layers. Raises NodeError without one."""
     # Kandinsky 5 says `image` of a list.
     images = getattr(result, "images", getattr(result, "image", None))
     if images is None or len(images) == 0:
@@ -185,7 +186,18 @@ def _checked_image(pipeline: Pipeline, result: object, context: Context) -> Imag
             code="no_image_returned",
             where="model",
         )
-    image: Image.Image = flatten_layers(images[0]) if isinstance(images[0], list) else images[0]
+    made: Image.Image | list[Image.Image] = images[0]
+    return made
+
+
+def _checked_image(
+    pipeline: Pipeline, result: object, image: Image.Image, context: Context
+) -> Image.Image:
+    """
+    Return the image of a pipeline's result.
+
+    Warn where the safety checker blackened it; raise NodeError where it is only black.
+    """
     flagged = getattr(result, "nsfw_content_detected", None)
     if flagged and any(flagged):
         context.warn(

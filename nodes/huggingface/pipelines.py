@@ -154,6 +154,8 @@ def generate(
             if model_input is image or image is None
             else generated.resize(image.size, _lanczos())
         )
+    if wanted.get("layers") and call.layers:
+        images = list(call.layers)
     latents = capture.latents(pipeline, images[-1].size)
     return Generated(images, None if latents is None else Latents.of(latents))
 

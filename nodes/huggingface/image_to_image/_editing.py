@@ -77,6 +77,15 @@ class EditByInstruction(DiffusionNode):
     noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     shift: float = shared.SHIFT
     loras: list[LoraModel] = shared.LORAS
+    layers: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        description=(
+            "Number of layers that the image is taken apart into: `images` are the layers of one"
+            " image, the lowest first. Qwen-Image-Layered alone; 0 puts its layers together."
+        ),
+    )
     num_images: int = shared.COUNT
     keep_size: Literal["no", "resize"] = Field(
         default="no",
@@ -108,6 +117,7 @@ class EditByInstruction(DiffusionNode):
             wanted = with_few_steps(
                 self, self.property_values(*names), self.model, self.loras, context
             )
+            wanted |= {"layers": self.layers} if self.layers else {}
             keeps = self.keep_size == "resize"
             if keeps:
                 say_that_size_is_kept(pipeline, source, context)
@@ -118,7 +128,7 @@ class EditByInstruction(DiffusionNode):
                 image=source,
                 size=self._size(context, pipeline, source),
                 reference_images=references,
-                count=self.num_images,
+                count=1 if self.layers else self.num_images,
                 restore_size=keeps,
                 context=context,
             )

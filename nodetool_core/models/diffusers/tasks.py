@@ -105,6 +105,7 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "QwenImage21Pipeline",
             "QwenImageEditPipeline",
             "QwenImageEditPlusPipeline",
+            "QwenImageLayeredPipeline",
             "StableDiffusionInstructPix2PixPipeline",
             "StableDiffusionXLInstructPix2PixPipeline",
         ),

@@ -89,6 +89,7 @@ EDITING = {
     "QwenImage21Pipeline": "qwen_image_21",
     "QwenImageEditPipeline": "qwen_edit",
     "QwenImageEditPlusPipeline": "qwen_edit_plus",
+    "QwenImageLayeredPipeline": "qwen_layered",
     "StableDiffusionInstructPix2PixPipeline": "instruct_pix2pix",
     "StableDiffusionXLInstructPix2PixPipeline": "instruct_pix2pix_xl",
 }

@@ -58,6 +58,22 @@ def test_the_result_has_the_size_that_is_set(
     assert not [one for one in recorder.warnings if "The result has" in one or "width" in one]
 
 
+def test_an_image_is_taken_apart_into_layers(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    node = EditByInstruction(
+        model=ImageToImageModel(repo_id=model("qwen_layered")),
+        image=ImageData.of(scene(64, 64)),
+        num_inference_steps=1,
+        seed=1,
+        layers=2,
+    )
+    made = node.process(recorder.context)
+    assert len(made.images) == 2 and made.output == made.images[0]
+    first, second = (image.image for image in made.images if isinstance(image, ImageData))
+    assert first.mode == second.mode == "RGBA" and first.tobytes() != second.tobytes()
+
+
 def test_a_size_that_no_editor_makes_is_told(
     model: Callable[[str], str], recorder: Recorder
 ) -> None:
