@@ -59,7 +59,7 @@ class SourceNode:
     without_effect: dict[str, object] = field(default_factory=dict)
     """Its values that make no difference here."""
     left_out: dict[str, object] = field(default_factory=dict)
-    """Its values, where the node as a whole is left out."""
+    """Its values, where the node as a whole is left out, or nothing needs it."""
 
 
 @dataclass(frozen=True)

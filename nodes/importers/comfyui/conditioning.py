@@ -9,7 +9,7 @@ from typing import Final
 
 from nodes.importers.comfyui.diffusion import encoders, image_latents
 from nodes.importers.comfyui.prompts import CONCAT, prompt_text
-from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.values import (
     Control,
     EmptyLatents,
@@ -136,6 +136,7 @@ def edit_by_two_texts(reading: Reading) -> tuple[object, ...]:
     negative = Prompt(prompt_text(reading, "negative_prompt"))
     if reading.has("resolution"):
         side = reading.take("resolution")
+        reading.note(f"resolution {known(side)} counts where a sampler begins with its latents.")
         return positive, negative, EmptyLatents(side, side, is_flow=True)
     if not reading.has("width"):
         return positive, negative

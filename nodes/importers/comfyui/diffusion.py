@@ -31,6 +31,9 @@ MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
 WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
 """How files of weights end."""
 
+_ALL_LAYERS: Final = 64
+"""More than a model takes an image apart into."""
+
 UNION: Final = {
     "openpose": 0,
     "depth": 1,
@@ -256,6 +259,7 @@ def union_type(reading: Reading) -> tuple[object, ...]:
 
 def no_text(reading: Reading) -> tuple[object, ...]:
     reading.take("conditioning")
+    reading.unneeded.add("conditioning")
     return (Prompt(""),)
 
 
@@ -288,6 +292,32 @@ def empty_latents(*, is_flow: bool = False) -> Callable[[Reading], tuple[object,
         return (EmptyLatents(width, height, reading.take("batch_size", 1), is_flow),)
 
     return make
+
+
+def empty_layers(reading: Reading) -> tuple[object, ...]:
+    """Begin with an image that is taken apart into layers."""
+    sides = reading.take("width"), reading.take("height")
+    reading.usual("batch_size", 1)
+    return (EmptyLatents(*sides, is_flow=True, layers=reading.take("layers")),)
+
+
+def layers_alone(reading: Reading) -> tuple[object, ...]:
+    """Leave the image itself out, which lies below its layers there and is not given here."""
+    latents = image_latents(reading, "samples")
+    cut = reading.take("dim", "x"), reading.whole("index", 0)
+    if not latents.layers or cut != ("t", 1):
+        raise Unsupported("it cuts latents, which are images here")
+    if reading.whole("amount", 1) < _ALL_LAYERS:
+        raise Unsupported("it keeps some of the layers alone")
+    reading.skip("amount")
+    return (latents,)
+
+
+def layers_as_batch(reading: Reading) -> tuple[object, ...]:
+    latents = image_latents(reading, "samples")
+    if not latents.layers or (reading.take("dim", "t"), reading.take("slice_size", 1)) != ("t", 1):
+        raise Unsupported("it cuts latents, which are images here")
+    return (latents,)
 
 
 def encode_image_data(reading: Reading) -> tuple[object, ...]:
@@ -364,10 +394,13 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "EmptyFlux2LatentImage": empty_latents(is_flow=True),
     "EmptyHiDreamO1LatentImage": empty_latents(is_flow=True),
     "EmptyLatentImage": empty_latents(),
+    "EmptyQwenImageLayeredLatentImage": empty_layers,
     "EmptySD3LatentImage": empty_latents(is_flow=True),
     "FluxGuidance": guidance,
     "ImageUpscaleWithModel": upscale,
     "InpaintModelConditioning": condition_for_inpainting,
+    "LatentCut": layers_alone,
+    "LatentCutToBatch": layers_as_batch,
     "LoraLoader": lora,
     "LoraLoaderModelOnly": lora,
     "RepeatLatentBatch": repeat,

@@ -22,7 +22,7 @@ from nodes.importers.comfyui.graph import GROUP, ComfyNode, Inactive, Link
 from nodes.importers.comfyui.reading import InactiveError, Reading
 from nodes.importers.comfyui.rules import OUTPUTS, RULES, comment
 from nodes.importers.comfyui.values import Missing
-from nodetool_core.importing.draft import Draft, Imported, Unsupported
+from nodetool_core.importing.draft import Draft, Imported, SourceNode, Unsupported
 
 if TYPE_CHECKING:
     from nodetool_core import Registry
@@ -67,8 +67,10 @@ def import_nodes(
         if not draft.frame(group.node.id, group.node.title, str(color or "")):
             comment(group)
     _set_aside(nodes, needs, draft)
-    _keep_stranded(nodes, needs, outputs, draft)
-    return draft.imported(name, where)
+    imported = draft.imported(name, where)
+    kept = {node.id for node in imported.document.graph.nodes}
+    _keep_stranded(nodes, needs, outputs, imported.sources, kept)
+    return imported
 
 
 def _set_aside(nodes: list[ComfyNode], needs: dict[str, set[str]], draft: Draft) -> None:
@@ -108,14 +110,15 @@ def _keep_stranded(
     nodes: list[ComfyNode],
     needs: dict[str, set[str]],
     outputs: dict[str, tuple[object, ...] | Missing],
-    draft: Draft,
+    sources: list[SourceNode],
+    kept: set[str],
 ) -> None:
-    """Keep the values of nodes that only nodes which are left out would have taken in."""
+    """Keep the values of nodes that no node of the workflow has taken in."""
     arrived: set[str] = set()
-    for node, source in reversed(list(zip(nodes, draft.sources, strict=True))):
+    for node, source in reversed(list(zip(nodes, sources, strict=True))):
         if isinstance(outputs[node.id], Missing):
             continue
-        if source.nodes or node.id in arrived:
+        if kept.intersection(source.nodes) or node.id in arrived:
             arrived |= needs[node.id]
         elif not source.left_out:
             source.left_out = {

@@ -21,14 +21,14 @@ _COLOURS: Final = {
     "blue": "#0000ff",
 }
 _COMBINED: Final = {
-    "add": "union",
+    "add": "add",
     "or": "union",
-    "multiply": "intersection",
+    "multiply": "multiply",
     "and": "intersection",
     "subtract": "subtract",
     "xor": "difference",
 }
-"""Operations on two masks; those in pairs are the same for masks of black and white."""
+"""Operations on two masks; of soft ones, those in words count what is nearer to white."""
 
 
 def compare(reading: Reading) -> tuple[object, ...]:
@@ -48,9 +48,9 @@ def compare(reading: Reading) -> tuple[object, ...]:
 
 
 def show_mask(reading: Reading) -> tuple[object, ...]:
-    mask = reading.take_as("mask", Pixels).handle
-    reading.add(OUTPUT, {"name": reading.name("mask"), "value": mask})
-    return ()
+    mask = reading.take_as("mask", Pixels)
+    reading.add(OUTPUT, {"name": reading.name("mask"), "value": mask.handle})
+    return (mask,)
 
 
 def batch(reading: Reading) -> tuple[object, ...]:
@@ -95,9 +95,13 @@ def stitch(reading: Reading) -> tuple[object, ...]:
         return (Pixels(first),)
     second = reading.first(reading.take_as("image2", Pixels))
     direction = reading.take_as("direction", str)
+    if direction not in ("right", "down", "left", "up"):
+        raise Unsupported(f"direction {direction!r} is none of right, down, left, up")
     if (gap := reading.take("spacing_width", 0)) != 0:
         reading.note(f"has a space of {known(gap)} around the images as well.", level="warning")
     colour = str(known(reading.take("spacing_color", "white")))
+    if colour not in _COLOURS:
+        reading.lost(f"spacing_color {colour!r} is none of {', '.join(_COLOURS)}: it is white.")
     ordered = (first, second) if direction in ("right", "down") else (second, first)
     images = Handle(
         reading.add(LIST, dict(zip(("image_1", "image_2"), ordered, strict=True)), "images")
@@ -132,27 +136,19 @@ def combine_masks(reading: Reading) -> tuple[object, ...]:
     operation = str(reading.take("operation", "multiply"))
     if operation not in _COMBINED:
         raise Unsupported(f"operation {operation!r} has no counterpart")
-    reading.usual("x", 0)
-    reading.usual("y", 0)
+    place = {"left": reading.take("x", 0), "top": reading.take("y", 0)}
     step = Step(
         "lib.pillow.mask.CombineMasks",
         {"destination": "a", "source": "b"},
-        added=lambda _: {"operation": _COMBINED[operation]},
+        added=lambda _: {"operation": _COMBINED[operation], "covers": "part", **place},
     )
     return step(reading)
 
 
 def feather(reading: Reading) -> tuple[object, ...]:
-    sides = {name: reading.whole(name, 0) for name in ("left", "top", "right", "bottom")}
-    widest = max(sides.values())
-    if len({*sides.values()}) > 1 or widest:
-        reading.note(
-            "fades a mask out towards the sides of the image; here its edge is made soft on the"
-            f" inside, by {widest}.",
-            level="warning",
-        )
-    soft = {"mask": reading.take_as("mask", Pixels).handle, "radius": widest, "side": "inside"}
-    return (Pixels(Handle(reading.add("lib.pillow.mask.Feather", soft))),)
+    sides = {name: reading.take(name, 0) for name in ("left", "top", "right", "bottom")}
+    faded = {"mask": reading.take_as("mask", Pixels).handle, **sides}
+    return (Pixels(Handle(reading.add("lib.pillow.mask.FadeToSides", faded))),)
 
 
 def sharpen(reading: Reading) -> tuple[object, ...]:

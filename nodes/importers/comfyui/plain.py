@@ -105,6 +105,7 @@ def choose(reading: Reading) -> tuple[object, ...]:
     """One of several texts, and its number."""
     choice, number = reading.take("choice"), reading.take("index", 0)
     reading.skip(*(name for name, _ in reading.unread() if name.startswith("option")))
+    reading.note(f"is settled: {known(choice)!r}, number {known(number)}.")
     return choice, number
 
 
@@ -215,7 +216,8 @@ def camera_angle(reading: Reading) -> tuple[object, ...]:
     direction = _DIRECTIONS[int((turn % 360 + 22.5) // 45) % len(_DIRECTIONS)]
     text = f"{direction} {_below(_ELEVATIONS, height)} {_below(_DISTANCES, zoom)}"
     reading.skip(*(name for name, _ in reading.unread()))
-    reading.note(f"is settled: its angles are the words {text!r}.")
+    given = f"its angles {turn:g} and {height:g} and zoom {zoom:g}"
+    reading.note(f"is settled: {given} are the words {text!r}.")
     made = reading.add("nodetool.constant.String", {"value": text})
     return None, Known(made, value=text)
 

@@ -166,7 +166,10 @@ def empty_image(reading: Reading) -> tuple[object, ...]:
 
 
 def solid_mask(reading: Reading) -> tuple[object, ...]:
-    grey = round(min(1.0, max(0.0, reading.number("value", 1.0))) * 255)
+    value = reading.number("value", 1.0)
+    grey = round(min(1.0, max(0.0, value)) * 255)
+    if not 0 <= value <= 1:
+        reading.note(f"value {value:g} is out of its bounds of 0 and 1.", level="warning")
     return _canvas(reading, f"#{grey:02x}{grey:02x}{grey:02x}")
 
 

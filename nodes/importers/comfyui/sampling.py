@@ -77,8 +77,10 @@ def sample_advanced(reading: Reading) -> tuple[object, ...]:
     end = min(total, reading.whole("end_at_step", 10000))
     latents = reading.take("latent_image")
     left = latents.left if isinstance(latents, ImageLatents) else 0.0
-    goes_on = reading.take("add_noise", "enable") != "enable"
-    leaves = reading.take("return_with_leftover_noise", "disable") != "disable" and end < total
+    goes_on = not _enabled(reading, "add_noise", "enable")
+    leaves = _enabled(reading, "return_with_leftover_noise", "disable") and end < total
+    if end == total:
+        reading.skip("end_at_step")
     if start >= end:
         raise Unsupported(f"it starts at step {start} and ends at step {end}, so it does nothing")
     if goes_on and not left:
@@ -97,6 +99,13 @@ def sample_advanced(reading: Reading) -> tuple[object, ...]:
     )
     (made,) = _sampled(reading, sampling)
     return (replace(made, left=1 - end / total) if leaves else made,)
+
+
+def _enabled(reading: Reading, name: str, default: str) -> bool:
+    value = reading.take_as(name, str) if reading.has(name) else default
+    if value not in ("enable", "disable"):
+        raise Unsupported(f"its {name} is {value!r}, neither enable nor disable")
+    return value == "enable"
 
 
 def sample_custom(reading: Reading) -> tuple[object, ...]:
@@ -138,15 +147,19 @@ def guide_by_two(reading: Reading) -> tuple[object, ...]:
 
 def guide_by_three(reading: Reading) -> tuple[object, ...]:
     """Guide by a text, by images, and by neither."""
-    positive = replace_references(
-        reading.take_as("cond1", Prompt), reading.take_as("cond2", Prompt)
-    )
+    by_text, by_image = reading.take_as("cond1", Prompt), reading.take_as("cond2", Prompt)
+    positive = replace_references(by_text, by_image)
+    negative = reading.take_as("negative", Prompt)
+    if by_image.text not in (negative.text, by_text.text):
+        reading.note(f"is led by the image without the text {known(by_image.text)!r} here.")
+    if not positive.references:
+        reading.skip("cfg_cond2_negative")
     reading.usual("style", "regular")
     return (
         Guider(
             reading.take_as("model", Weights),
             positive,
-            reading.take_as("negative", Prompt),
+            negative,
             reading.take("cfg_conds"),
             reading.take("cfg_cond2_negative"),
         ),
@@ -185,12 +198,11 @@ def replace_references(prompt: Prompt, other: Prompt) -> Prompt:
 
 
 def basic_steps(reading: Reading) -> tuple[object, ...]:
-    reading.skip("model")
-    return (
-        Steps(
-            reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)
-        ),
-    )
+    """Take steps by a schedule, which follows the model that it is given, not the guider's."""
+    weights = reading.take("model", None) if reading.is_known("model") else None
+    shift = weights.shift if isinstance(weights, Weights) else None
+    schedule, count = reading.take("scheduler", "normal"), reading.take("steps")
+    return (Steps(schedule, count, reading.take("denoise", 1.0), shift),)
 
 
 def steps_of(schedule: str, **usual: float) -> Callable[[Reading], tuple[object, ...]]:
@@ -232,11 +244,16 @@ def sampler_named(name: str) -> Callable[[Reading], tuple[object, ...]]:
 
 def _guider(reading: Reading) -> Guider:
     positive, negative = reading.take_as("positive", Prompt), reading.take_as("negative", Prompt)
+    if negative.guidance not in (None, positive.guidance):
+        guidance = known(negative.guidance)
+        reading.lost(f"guidance {guidance} of the negative prompt has no counterpart.")
     if positive.guidance is not None and not _ignores_guidance(reading):
         # Models that were distilled to a guidance of their own run with a cfg of 1.
         reading.usual("cfg", 1, 1.0)
         return Guider(reading.take_as("model", Weights), positive, negative, 1.0)
-    positive = replace(positive, guidance=None)
+    if positive.guidance is not None:
+        reading.note(f"guidance {known(positive.guidance)} does nothing to a model of this kind.")
+        positive = replace(positive, guidance=None)
     return Guider(reading.take_as("model", Weights), positive, negative, reading.take("cfg"))
 
 
@@ -256,7 +273,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     positive, weights = guider.positive, guider.weights
     optional = {
         "loras": list(weights.loras) or None,
-        "shift": weights.shift,
+        "shift": weights.shift if steps.shift is None else steps.shift,
         "image_guidance_scale": guider.image_scale if positive.references else None,
     }
     properties: dict[str, object] = {
@@ -294,8 +311,9 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule), is_flow)
     use_part(reading, weights.model, "text_encoders", positive.encoders)
     made = reading.add(node_type, properties)
-    pixels = Pixels(Handle(made), Handle(made, "images") if several else None)
-    return (ImageLatents(pixels, model=weights.model),)
+    has_layers = "layers" in properties
+    pixels = Pixels(Handle(made), Handle(made, "images") if several or has_layers else None)
+    return (ImageLatents(pixels, model=weights.model, layers=has_layers),)
 
 
 def _edited(
@@ -315,7 +333,9 @@ def _edited(
         reading.lost(
             f"denoise {known(steps.denoise)!r} has no counterpart where images are edited."
         )
-    if isinstance(latents, EmptyLatents) and not _is_size_of_image(reading, latents):
+    if isinstance(latents, EmptyLatents) and latents.layers:
+        properties["layers"] = latents.layers
+    elif isinstance(latents, EmptyLatents) and not _is_size_of_image(reading, latents):
         properties |= {"width": latents.width, "height": latents.height}
     return properties
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from nodes.importers.comfyui import diffusion
-from nodes.importers.comfyui.reading import Reading
+from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.steps import Step
 from nodes.importers.comfyui.values import Pixels
 from nodetool_core.importing.draft import Handle, Unsupported
@@ -25,7 +25,7 @@ def resized(reading: Reading, image: Handle) -> Handle:
     """Return the image in the size that a node asks for; a side of 0 follows from the other one."""
     width, height = reading.take("width"), reading.take("height")
     method = _method(reading)
-    fit = {"disabled": "stretch"}.get(reading.take("crop", "disabled"), "crop")
+    fit = _fit(reading.take("crop", "disabled"))
     if width != 0 and height != 0:
         size = {"width": width, "height": height}
         return Handle(reading.add(RESIZE, {"image": image, **size, "fit": fit, **method}))
@@ -84,6 +84,13 @@ def for_kontext(reading: Reading) -> tuple[object, ...]:
     return (reading.take("image"),)
 
 
+def _fit(crop: object) -> str:
+    found = {"disabled": "stretch", "center": "crop"}.get(str(known(crop)))
+    if found is None:
+        raise Unsupported(f"its crop {crop!r} is neither disabled nor center")
+    return found
+
+
 def resize_image_or_mask(reading: Reading) -> tuple[object, ...]:
     kind = reading.take_as("resize_type", str)
     size = {name: reading.take(f"resize_type.{name}", None) for name in _SIZES}
@@ -93,7 +100,7 @@ def resize_image_or_mask(reading: Reading) -> tuple[object, ...]:
             given = "width" if size["height"] == 0 else "height"
             by = {"by": given, given: size[given]}
         else:
-            fit = "stretch" if size["crop"] == "disabled" else "crop"
+            fit = _fit(size["crop"] or "center")
             by = {"width": size["width"], "height": size["height"], "fit": fit}
     elif kind in _SIDES:
         by = {"by": _SIDES[kind], "side": reading.take(f"resize_type.{kind.split()[1]}_size")}

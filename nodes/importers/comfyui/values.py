@@ -125,6 +125,8 @@ class Steps:
     """How many steps are run."""
     denoise: Any = 1.0
     """The share of the noise that is added and taken away again."""
+    shift: object = None
+    """By how much the schedule is shifted, where the model that it was made of says so."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class EmptyLatents:
     count: Any = 1
     is_flow: bool = False
     """Whether only flow-matching models have latents of this kind."""
+    layers: Any = 0
+    """Layers that an image is taken apart into; 0 for an image of one."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,8 @@ class ImageLatents:
     count: Any = 1
     model: Handle | None = None
     """The model that made them."""
+    layers: bool = False
+    """Whether they are the layers of one image, below which the image itself lies."""
     left: float = 0.0
     """The share of the noise that the sampler left in them for another one."""
 

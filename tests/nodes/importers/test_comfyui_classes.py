@@ -110,6 +110,89 @@ def test_reference_latents_edit_as_well() -> None:
     assert (sized["width"], sized["height"]) == (1024, 768) and said(from_content(content)) == []
 
 
+def test_an_image_is_taken_apart_into_layers() -> None:
+    content = copy.deepcopy(EDIT)
+    cut = {"dim": "t", "index": 1, "amount": 16384}
+    content |= api(
+        ("23", "GetImageSize", {"image": ["4", 0]}),
+        (
+            "24",
+            "EmptyQwenImageLayeredLatentImage",
+            {"width": ["23", 0], "height": ["23", 1], "layers": 3, "batch_size": 1},
+        ),
+        ("25", "LatentCut", {"samples": ["11", 0], **cut}),
+        ("26", "LatentCutToBatch", {"samples": ["25", 0], "dim": "t", "slice_size": 1}),
+    )
+    content["11"]["inputs"]["latent_image"] = ["24", 0]
+    content["12"]["inputs"]["samples"] = ["26", 0]
+    result = from_content(content)
+    assert said(result) == [] and values(result, "11")["layers"] == 3
+    assert "11.images > 13.value" in edges(result)
+    content["25"]["inputs"]["index"] = 0
+    with pytest.raises(WorkflowError, match="it cuts latents, which are images here"):
+        from_content(content)
+
+
+def test_a_schedule_follows_the_model_that_it_is_given() -> None:
+    """Not that of the guider, which may go without the shift."""
+    content = copy.deepcopy(EDIT)
+    model = content["11"]["inputs"]["model"]
+    plain = ["1", 0]
+    positive, negative, latents = (
+        content["11"]["inputs"][name] for name in ("positive", "negative", "latent_image")
+    )
+    content |= api(
+        ("30", "ModelSamplingAuraFlow", {"model": model, "shift": 5.5}),
+        (
+            "31",
+            "BasicScheduler",
+            {"model": ["30", 0], "scheduler": "simple", "steps": 4, "denoise": 1.0},
+        ),
+        (
+            "32",
+            "CFGGuider",
+            {"model": plain, "positive": positive, "negative": negative, "cfg": 2.0},
+        ),
+        ("33", "RandomNoise", {"noise_seed": 5}),
+        ("34", "KSamplerSelect", {"sampler_name": "euler"}),
+        (
+            "11",
+            "SamplerCustomAdvanced",
+            {
+                "noise": ["33", 0],
+                "guider": ["32", 0],
+                "sampler": ["34", 0],
+                "sigmas": ["31", 0],
+                "latent_image": latents,
+            },
+        ),
+    )
+    assert values(from_content(content), "11")["shift"] == 5.5
+
+
+def test_masks_over_parts_of_others_and_towards_sides() -> None:
+    whole = {"value": 0.5, "width": 64, "height": 64}
+    content = api(
+        ("1", "SolidMask", whole),
+        ("2", "SolidMask", {**whole, "width": 16, "height": 16}),
+        (
+            "3",
+            "MaskComposite",
+            {"destination": ["1", 0], "source": ["2", 0], "x": 8, "y": 4, "operation": "add"},
+        ),
+        ("4", "FeatherMask", {"mask": ["3", 0], "left": 4, "top": 0, "right": 0, "bottom": 2}),
+        ("5", "MaskPreview", {"mask": ["4", 0]}),
+        ("6", "MaskToImage", {"mask": ["5", 0]}),
+        ("7", "PreviewImage", {"images": ["6", 0]}),
+    )
+    result = from_content(content)
+    placed = {"operation": "add", "covers": "part", "left": 8, "top": 4}
+    assert said(result) == [] and values(result, "3") | placed == values(result, "3")
+    assert values(result, "4") == {"left": 4, "top": 0, "right": 0, "bottom": 2}
+    made = Workflow.from_document(result.document, REGISTRY).run()["preview"].image
+    assert [made.getpixel((x, y)) for x, y in ((30, 30), (8, 4), (0, 0))] == [128, 255, 32]
+
+
 def refined() -> dict[str, Any]:
     """Return two samplers of which the second goes on where the first stops."""
     content = content_of("text_to_image")
