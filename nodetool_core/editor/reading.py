@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.provenance import read_provenance
 from nodetool_core.editor.answers import ImportedNode, ReadAnswer
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from nodetool_core.registry import Registry
 
 
+_UNUSUAL: Final = re.compile(r"[^\w .-]")
+
+
 def read_file(content: bytes, name: str, registry: Registry) -> ReadAnswer:
     """
     Return what a file is: a workflow, one of another tool, an image, or nothing that is known.
@@ -27,7 +31,9 @@ def read_file(content: bytes, name: str, registry: Registry) -> ReadAnswer:
     An image that a workflow made has that workflow's document beside it. Blocks.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"file{PurePath(name).suffix[:10]}")
+        # A workflow that has no name of its own is called as its file is.
+        stem = _UNUSUAL.sub("_", PurePath(name).stem)[:100] or "file"
+        path = Path(folder, f"{stem}{PurePath(name).suffix[:10]}")
         path.write_bytes(content)
         own = _own(content, path)
         if own is not None:

@@ -6,6 +6,7 @@ As in `test_browser.py`, whatever the browser complains of fails the test.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -70,6 +71,8 @@ WAITING = "[...document.querySelectorAll('.queue-panel .queue-name')].map(one =>
 
 def test_the_queue_is_reordered_and_cancelled(page: EditorBrowser, editor: LiveEditor) -> None:
     """20: one is brought forward, one cancelled, then all that wait."""
+    # A run that reads its libraries is cancelled only once it has them.
+    importlib.import_module("diffusers.pipelines.auto_pipeline")
     with editor.owner() as owner:
         for label in ("now", "a", "b", "c", "d"):
             body = {"workflow": SLOW.to_json(), "label": label, "use_cache": False}

@@ -330,6 +330,13 @@ def test_files_that_are_dropped_are_told_apart(editor: LiveEditor, owner: httpx2
     assert made["document"]["graph"]["nodes"], "an image brings the workflow that made it"
     comfy = {"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}
     assert read(json.dumps(comfy).encode(), "c.json")["kind"] in ("comfyui", "unknown")
+    comfy |= {"2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}}}
+    comfy |= {"3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0]}}}
+    whole = read(json.dumps(comfy).encode(), "my%2Fnight out.json")
+    assert whole["grade"] and {one["node"] for one in whole["report"]} >= {"ImageInvert (2)"}
+    assert whole["document"]["name"] == "night out", "as the file is called, which has no folder"
+    refused = read(json.dumps({"7": {"class_type": "Odd", "inputs": {}}}).encode(), "odd.json")
+    assert any("odd.json" in one["where"] for one in refused["notes"]), "not where it was kept"
     assert read(b"nothing", "x.bin")["kind"] == "unknown"
     text = "a lake\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Model: small"
     theirs = encode_image(Image.new("RGB", (8, 8)), "PNG", infotext=text)

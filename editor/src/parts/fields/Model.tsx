@@ -61,7 +61,7 @@ function MoreOfModel({ held, onSet, ...props }: FieldProps & { held: JsonObject;
           <div class="field" key={property.name}>
             <div class="field-head"><label for={id}>{labelOf(property.name)}</label></div>
             <Field {...props} id={id} property={property} typeName={types.value.info(property.type).name} kind={fieldKind(property, types.value, value)} value={value} label={labelOf(property.name)} describedBy={`${id}-about`} invalid={false} plain onChange={(next) => onSet(property.name, next)} />
-            <p class="field-about" id={`${id}-about`}>{property.description}</p>
+            <p class="field-about" id={`${id}-about`}>{property.description.replaceAll("`", "")}</p>
           </div>
         );
       })}
