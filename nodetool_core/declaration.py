@@ -362,23 +362,24 @@ def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """
     lines = inspect.cleandoc(text).splitlines()
     head, _, tail = "\n".join(lines).partition("Use cases:")
-    paragraph: list[str] = []
-    tags: tuple[str, ...] = ()
-    for line in head.strip().splitlines():
-        words = [word.strip() for word in line.split(",")]
-        looks_like_tags = (
-            len(words) > 1
-            and not line.rstrip().endswith(".")
-            and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
-        )
-        if looks_like_tags:
-            tags = tuple(words)
-        else:
-            paragraph.append(line)
+    paragraph = head.strip().splitlines()
+    # Within a paragraph, a line of prose may look like tags as well.
+    ends = [at for at, line in enumerate([*paragraph[1:], ""]) if not line.strip()]
+    place = next((at for at in reversed(ends) if _looks_like_tags(paragraph[at])), None)
+    tags = () if place is None else tuple(word.strip() for word in paragraph.pop(place).split(","))
     use_cases = tuple(
         line.strip()[1:].strip() for line in tail.splitlines() if line.strip().startswith("-")
     )
     return _unwrapped(paragraph), tags, use_cases
+
+
+def _looks_like_tags(line: str) -> bool:
+    words = [word.strip() for word in line.split(",")]
+    return (
+        len(words) > 1
+        and not line.rstrip().endswith(".")
+        and all(re.fullmatch(r"[\w+./ -]{1,40}", word) for word in words)
+    )
 
 
 def _unwrapped(lines: list[str]) -> str:

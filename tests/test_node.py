@@ -66,6 +66,24 @@ def test_the_docstring_gives_description_tags_and_use_cases() -> None:
     assert spec.use_cases == ("Hide detail before a second pass", "Calm a background")
 
 
+def test_prose_that_looks_like_tags_stays_in_the_description() -> None:
+    class Move(Node):
+        """
+        Moves an image, in this order, around its middle. The
+        canvas keeps its size.
+        image, move
+
+        Another paragraph.
+        """
+
+        def process(self) -> str:
+            raise AssertionError("never called here")
+
+    assert Move.spec.tags == ("image", "move")
+    first = "Moves an image, in this order, around its middle. The canvas keeps its size."
+    assert Move.spec.description == f"{first}\n\nAnother paragraph."
+
+
 def test_properties_and_outputs_are_what_the_class_says() -> None:
     spec = Blur.spec
     assert list(spec.properties) == ["image", "radius", "edges"]
