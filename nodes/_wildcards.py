@@ -10,8 +10,8 @@ The grammar is that of Dynamic Prompts and of the wildcards of other tools:
     wildcard = "__" name "__"
 
 A wildcard is one line of the list of that name, read as a text again; `*` in its name means any
-signs. A count draws several different options, put together with the separator (a comma and a
-space). In a list, `#` begins a remark.
+signs, and a name without its folder is found as well. A count draws several different options, put
+together with the separator (a comma and a space). In a list, `#` begins a remark.
 
 A text is read once, in time linear in its length. Whoever works it out draws at most MAX_DRAWS
 options and MAX_LENGTH characters, and lists may name one another MAX_DEPTH deep, so that every text
@@ -206,8 +206,20 @@ class _Options:
             )
         return self._sums[part.name]
 
+    def _names(self, name: str) -> list[str]:
+        """
+        Return the lists that a name means: as it is written, in other capitals, or in any folder.
+
+        Other tools find lists so as well.
+        """
+        for pattern, fold in ((name, str), (name, str.lower), (f"*/{name}", str.lower)):
+            found = [one for one in sorted(self._lists) if fnmatchcase(fold(one), fold(pattern))]
+            if found:
+                return found
+        return []
+
     def _lines(self, name: str) -> Iterator[Option]:
-        names = [one for one in sorted(self._lists) if fnmatchcase(one, name)]
+        names = self._names(name)
         if not names:
             hint = near_miss(name, self._lists) or (
                 f"There are {', '.join(sorted(self._lists)[:20])}."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final
 
 from nodes._files import existing_files
 from nodes._template import as_text
 from nodes._values import NamedValues
+from nodes._wildcard_files import ENDINGS, read_lists
 from nodes._wildcards import Lists, all_texts, drawn
 from nodetool_core import Context, Field, FolderRef, Node, NodeError
 
@@ -18,7 +18,6 @@ _TEXT: Final = (
 _WILDCARDS: Final = (
     "Lists of lines by name, for `__name__`: those of a LoadWildcards, or a dictionary."
 )
-_MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class Wildcards(Node):
@@ -89,10 +88,11 @@ class PromptCombinations(Node):
 
 class LoadWildcards(Node):
     """
-    Reads the lists of a folder for `Wildcards`: each `.txt` file is a list of its lines, by the
-    name of the file. Files in folders are named with them: `scene/light`. Hidden files are left
-    out; so are those that are larger than 16 MiB or no text, with a warning.
-    text, load, wildcard, folder, list, random
+    Reads the lists of a folder for `Wildcards`. A `.txt` file is a list of its lines, by the name
+    of the file; files in folders are named with them: `scene/light`. A YAML or JSON file has lists
+    by their keys: `__animals/cat__`, `__animals/*__`. Hidden files are left out; so are those that
+    are larger than 16 MiB or can't be read, with a warning.
+    text, load, wildcard, folder, list, random, yaml
 
     Use cases:
     - Use the wildcard files of another tool
@@ -100,7 +100,13 @@ class LoadWildcards(Node):
     """
 
     cacheable = False
-    synonyms = ("Wildcard Files", "Load Wildcard", "Wildcard Folder", "Load Prompt List")
+    synonyms = (
+        "Wildcard Files",
+        "Load Wildcard",
+        "Wildcard Folder",
+        "Wildcard YAML",
+        "Load Prompt List",
+    )
 
     folder: str | FolderRef = Field(
         default="wildcards",
@@ -108,24 +114,19 @@ class LoadWildcards(Node):
     )
 
     def process(self, context: Context) -> Annotated[NamedValues, "Lists of lines by name."]:
-        folder, files = existing_files(self.folder, context, True, [".txt"], "")
+        folder, files = existing_files(self.folder, context, True, ENDINGS, "")
         lists: NamedValues = {}
         for file in files:
             context.check_cancelled()
             try:
-                if file.stat().st_size > _MAX_BYTES:
-                    raise ValueError("it is larger than 16 MiB")
-                text = file.read_text(encoding="utf-8-sig")
+                found = read_lists(file, folder)
             except (OSError, ValueError) as error:
-                reason = "it is no UTF-8 text" if isinstance(error, UnicodeDecodeError) else error
-                context.warn(f"Left out: {file}: {reason}.", path=str(file))
+                context.warn(f"Left out: {file}: {error}.", path=str(file))
                 continue
-            lists[_name(file, folder)] = text.splitlines()
+            for name in sorted(found.keys() & lists.keys()):
+                context.warn(f"Several files have a list {name!r}: that of {file} counts.")
+            lists |= found
         return lists
-
-
-def _name(file: Path, folder: Path) -> str:
-    return file.relative_to(folder).with_suffix("").as_posix()
 
 
 def _lists(given: NamedValues) -> Lists:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import permutations
 from pathlib import Path
@@ -131,6 +132,92 @@ def test_lists_are_read_from_a_folder(run_node: NodeRunner) -> None:
     text = "__colour__ __scene/light__"
     found = {run_node(Wildcards(text=text, wildcards=lists, seed=seed)) for seed in range(20)}
     assert found == {"red at noon", "grün at noon"}
+
+
+ANIMALS = """
+animals:
+  cat:
+    - tabby
+    - 3::no          # a word, no condition
+    - {weight: 0, text: sphynx}
+  Dog House: ['a {small|large} dog']
+  fish: trout
+greeting: hello __cat__
+"""
+
+
+def test_lists_are_read_from_yaml_and_json(run_node: NodeRunner) -> None:
+    folder = run_node.base / "wildcards"
+    folder.mkdir()
+    (folder / "any name.yaml").write_text(ANIMALS)
+    (folder / "hours.yml").write_text("- dawn\n- 12:30\n")
+    (folder / "moods.json").write_text(json.dumps({"mood": {"calm": ["still", 7, None]}}))
+    lists = run_node(LoadWildcards())
+    assert lists == {
+        "animals/cat": ["tabby", "3::no", "0::sphynx"],
+        "animals/Dog House": ["a {small|large} dog"],
+        "animals/fish": ["trout"],
+        "greeting": ["hello __cat__"],
+        "hours": ["dawn", "12:30"],
+        "mood/calm": ["still", "7"],
+    }
+    assert run_node.warnings() == []
+    for text, expected in (
+        ("__animals/cat__", {"tabby", "no"}),
+        ("__Animals/CAT__", {"tabby", "no"}),
+        ("__cat__", {"tabby", "no"}),
+        ("__greeting__", {"hello tabby", "hello no"}),
+        ("__animals/*__", {"tabby", "no", "a small dog", "a large dog", "trout"}),
+    ):
+        assert {drawn(text, lists, seed) for seed in range(80)} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.yaml", "a: [b", "it is no YAML: while parsing"),
+        ("a.yaml", "[" * 100_000, "more than 50 deep"),
+        ("a.yaml", "a: &x [*x]", "no &x before"),
+        ("a.yaml", "? [a]\n: b", "a key is no text"),
+        ("a.yaml", "a: [b]\n---\nc: [d]", "several documents"),
+        ("a.json", "{", "it is no JSON"),
+        ("a.json", "[" * 100_000, "more than 50 deep"),
+        ("a.yaml", "just a text", "it has no list"),
+        ("a.yaml", "", "it has no list"),
+        ("a.yaml", "a: [[b]]", 'is a list: ."b".'),
+        ("a.yaml", "a: [{b: c}]", "an item of a list is no text"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_lists(
+    name: str, content: str, message: str, run_node: NodeRunner
+) -> None:
+    folder = run_node.base / "wildcards"
+    folder.mkdir()
+    (folder / "good.txt").write_text("good")
+    (folder / name).write_text(content)
+    assert run_node(LoadWildcards())["good"] == ["good"]
+    assert re.search(message, run_node.warnings()[0])
+
+
+@pytest.mark.parametrize("start", ["{}", "[" + "x," * 1000 + "]"])
+def test_aliases_that_multiply_come_to_an_end(start: str, run_node: NodeRunner) -> None:
+    folder = run_node.base / "wildcards"
+    folder.mkdir()
+    levels = [
+        f"a{level}: &a{level} {{x: *a{level - 1}, y: *a{level - 1}}}" for level in range(1, 30)
+    ]
+    (folder / "many.yaml").write_text(f"a0: &a0 {start}\n" + "\n".join(levels))
+    assert run_node(LoadWildcards()) == {}
+    assert "more than 1,000,000 lines" in run_node.warnings()[0]
+
+
+def test_the_last_of_two_lists_of_a_name_counts(run_node: NodeRunner) -> None:
+    folder = run_node.base / "wildcards"
+    folder.mkdir()
+    (folder / "a.txt").write_text("one")
+    (folder / "b.yaml").write_text("a: [two]")
+    assert run_node(LoadWildcards()) == {"a": ["two"]}
+    assert "Several files have a list 'a'" in run_node.warnings()[0]
 
 
 def test_a_folder_that_is_not_there(run_node: NodeRunner) -> None:
