@@ -21,6 +21,8 @@ class ConditionalSwitch(Node):
     - Choose a quick or a careful way by one setting
     """
 
+    synonyms = ("If Else", "Ternary", "Switch Any", "Image Switch", "Select Input")
+
     lane = Lane.INLINE
     lazy = frozenset({"if_true", "if_false"})
 
@@ -37,23 +39,50 @@ class ConditionalSwitch(Node):
 
 class Compare(Node):
     """
-    Compares two values.
-    boolean, compare, equal, less, greater
+    Compares two values: numbers with a tolerance, texts with or without their capitals.
+    boolean, compare, equal, less, greater, tolerance
 
     Use cases:
     - Ask whether an image is too small
+    - Ask whether two measured numbers are about the same
     - Take another way from a certain item of a loop on
     """
 
     lane = Lane.INLINE
+    synonyms = (
+        "Equals",
+        "Greater Than",
+        "Less Than",
+        "Comparison",
+        "Compare Numbers",
+        "Compare Strings",
+        "Tolerance",
+        "isclose",
+    )
 
     a: Any = Field(default=0, description="First value.")
     b: Any = Field(default=0, description="Second value.")
     comparison: Comparison = Field(default="==", description="How to compare.")
+    tolerance: float = Field(
+        default=0.0,
+        ge=0.0,
+        description=(
+            "How far numbers may be apart and count as equal; `>` and `<` then ask for more than"
+            " that."
+        ),
+    )
+    case_sensitive: bool = Field(
+        default=True, description="Whether capital and small letters of texts differ."
+    )
 
     def process(self) -> Annotated[bool, "Whether the comparison holds."]:
+        a, b = self.a, self.b
+        if isinstance(a, str) and isinstance(b, str) and not self.case_sensitive:
+            a, b = a.casefold(), b.casefold()
+        if self.tolerance and _are_close(a, b, self.tolerance):
+            a = b = 0
         try:
-            return bool(_COMPARE[self.comparison](self.a, self.b))
+            return bool(_COMPARE[self.comparison](a, b))
         except TypeError as error:
             raise NodeError(
                 f"{self.a!r} and {self.b!r} have no order.",
@@ -70,6 +99,8 @@ class Not(Node):
     - Go one way where a condition does not hold
     - Use a switch the other way round
     """
+
+    synonyms = ("Invert Boolean", "Negate")
 
     lane = Lane.INLINE
 
@@ -88,6 +119,8 @@ class LogicalOperator(Node):
     - Continue only where two things hold
     - Choose a way where one of two options is set
     """
+
+    synonyms = ("Logic Gate", "Boolean Logic", "Logic")
 
     lane = Lane.INLINE
 
@@ -114,6 +147,8 @@ class All(Node):
     - Check all items of a loop at once
     """
 
+    synonyms = ("Logical And", "Every")
+
     lane = Lane.INLINE
 
     values: list[bool] = Field(default=[], description="The conditions.")
@@ -132,6 +167,8 @@ class Some(Node):
     - Find out whether a loop found anything
     """
 
+    synonyms = ("Logical Or", "Any True")
+
     lane = Lane.INLINE
 
     values: list[bool] = Field(default=[], description="The conditions.")
@@ -149,6 +186,8 @@ class IsIn(Node):
     - Treat certain options in another way
     - Leave items of a loop out by name
     """
+
+    synonyms = ("Contains", "List Contains", "Member")
 
     lane = Lane.INLINE
 
@@ -169,12 +208,24 @@ class IsNone(Node):
     - Find out whether a reading of JSON found something
     """
 
+    synonyms = ("Is Empty", "Is Null", "Missing")
+
     lane = Lane.INLINE
 
     value: Any = Field(default=None, description="Value to look at.")
 
     def process(self) -> Annotated[bool, "Whether there is none."]:
         return self.value is None
+
+
+def _are_close(a: object, b: object, tolerance: float) -> bool:
+    if not (isinstance(a, (int, float)) and isinstance(b, (int, float))):
+        return False
+    try:
+        # 1.1 and 1 are 0.1 apart, and binary fractions a little more.
+        return abs(a - b) <= tolerance * (1 + 1e-9)
+    except OverflowError:
+        return False
 
 
 _COMBINE: dict[Operation, Callable[[bool, bool], bool]] = {

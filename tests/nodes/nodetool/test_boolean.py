@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,6 +73,35 @@ def test_comparisons(a: int, b: int) -> None:
     }
     for sign, compare in signs.items():
         assert Compare(a=a, b=b, comparison=sign).process() is compare(a, b)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "tolerance", "holding"),
+    [
+        (1.1, 1.0, 0.1, {"==", "<=", ">="}),
+        (1000.1, 1000.0, 0.1, {"==", "<=", ">="}),
+        (1.2, 1.0, 0.1, {"!=", ">", ">="}),
+        (-3, 4, 7, {"==", "<=", ">="}),
+        (-3, 4, 6.9, {"!=", "<", "<="}),
+        (10**400, 1.5, 0.1, {"!=", ">", ">="}),
+        ("a", "b", 5.0, {"!=", "<", "<="}),
+    ],
+)
+def test_numbers_within_a_tolerance_are_equal(
+    a: Any, b: Any, tolerance: float, holding: set[str], run_node: NodeRunner
+) -> None:
+    found = {
+        sign
+        for sign in ("==", "!=", "<", ">", "<=", ">=")
+        if run_node(Compare(a=a, b=b, tolerance=tolerance, comparison=sign))  # type: ignore[arg-type]
+    }
+    assert found == holding
+
+
+def test_texts_are_compared_without_their_capitals(run_node: NodeRunner) -> None:
+    assert run_node(Compare(a="Straße", b="STRASSE", case_sensitive=False))
+    assert not run_node(Compare(a="Lake", b="lake"))
+    assert run_node(Compare(a="B", b="a", comparison=">", case_sensitive=False))
 
 
 def test_what_has_no_order(run_node: NodeRunner) -> None:
