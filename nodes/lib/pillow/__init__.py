@@ -1,4 +1,4 @@
-"""Pillow's operations as nodes; here those that mix two images."""
+"""Pillow's operations as nodes; here those that make one image of several."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from nodes._blending import BLEND_MODE, BlendMode, blend_onto
 from nodes._geometry import covering
-from nodes._pixels import alike, on_weighted, opened, with_profile
+from nodes._pixels import alike, check_same_size, on_weighted, opened, with_profile
 from nodetool_core import Context, Field, ImageRef, Node
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Composite(Node):
     - Put a person before another background
     """
 
+    synonyms = ("Mask Blend", "Composite Masked", "Porter-Duff", "Image.composite")
+
     image1: ImageRef = Field(
         description="Image that shows where the mask is white; its size is kept."
     )
@@ -131,3 +133,36 @@ def _mixed(first: Image.Image, second: Image.Image, mask: Image.Image) -> Image.
     # Weighting rounds. What comes from one image alone stays as it was.
     kept = Pillow.composite(first, mixed, mask.point(lambda tone: 255 * (tone == 255)))
     return Pillow.composite(kept, second, mask.point(lambda tone: 255 * (tone > 0)))
+
+
+class MergeChannels(Node):
+    """
+    Makes a colour image of three grey ones: its red, its green and its blue. `GetChannel` takes an
+    image apart.
+    image, channels, merge, combine, red, green, blue, alpha
+
+    Use cases:
+    - Put an image together again whose channels were changed one by one
+    - Exchange channels, or pack three masks into one texture
+    """
+
+    synonyms = ("Merge Channels", "Combine RGB", "Combine RGBA", "Channel Pack", "Image.merge")
+
+    red: ImageRef = Field(description="Red channel; colours count as their grey.")
+    green: ImageRef = Field(description="Green channel, of the same size.")
+    blue: ImageRef = Field(description="Blue channel, of the same size.")
+    alpha: ImageRef | None = Field(
+        default=None, description="Alpha, of the same size: white is opaque; none for no alpha."
+    )
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The image, RGB or RGBA."]:
+        from PIL import Image as Pillow
+
+        given = {"red": self.red, "green": self.green, "blue": self.blue}
+        if self.alpha is not None:
+            given["alpha"] = self.alpha
+        channels = {name: context.image(ref, "L") for name, ref in given.items()}
+        for name, channel in channels.items():
+            check_same_size(channels["red"], channel, ("The red channel", f"the {name} one"))
+        mode = "RGB" if self.alpha is None else "RGBA"
+        return context.image_from_pil(Pillow.merge(mode, list(channels.values())))

@@ -131,7 +131,7 @@ class FindEdges(Node):
     - Find out how sharp an image is
     """
 
-    synonyms = ("ImageFilter.FIND_EDGES", "Edge Detect", "Laplacian", "Find Edges")
+    synonyms = ("ImageFilter.FIND_EDGES", "Edge Detect", "Laplacian", "Find Edges", "Sobel")
 
     image: ImageRef = Field(description="Image whose edges are looked for.")
 
@@ -272,7 +272,7 @@ class Expand(Node):
 
 class GetChannel(Node):
     """
-    Takes one colour channel out of an image, as a grey image.
+    Takes one channel out of an image, as a grey image. `MergeChannels` puts channels together.
     image, filter, channel, red, green, blue, separate
 
     Use cases:
@@ -280,13 +280,27 @@ class GetChannel(Node):
     - Look at the noise of a single channel
     """
 
-    synonyms = ("Split Channels", "Extract Channel", "Channel Separate", "Get Alpha")
+    synonyms = (
+        "Split Channels",
+        "Extract Channel",
+        "Channel Separate",
+        "Get Alpha",
+        "Separate RGB",
+        "Split RGB",
+    )
 
     image: ImageRef = Field(description="Image to take the channel from.")
-    channel: Literal["R", "G", "B"] = Field(default="R", description="Red, green or blue.")
+    channel: Literal["R", "G", "B", "A"] = Field(
+        default="R",
+        description="Red, green, blue or alpha; of an image without alpha, white.",
+    )
 
     def process(self, context: Context) -> Annotated[ImageRef, "The channel, grey."]:
-        colour, _ = colours(opened(context, self.image))
+        from PIL import Image
+
+        colour, alpha = colours(opened(context, self.image))
+        if self.channel == "A":
+            return context.image_from_pil(alpha or Image.new("L", colour.size, 255))
         return context.image_from_pil(
             colour if colour.mode == "L" else colour.getchannel(self.channel)
         )
@@ -303,7 +317,14 @@ class Invert(Node):
     - Exchange the inside and the outside of a mask
     """
 
-    synonyms = ("Negative", "Image Invert", "ImageInvert", "Invert Colors")
+    synonyms = (
+        "Negative",
+        "Image Invert",
+        "ImageInvert",
+        "Invert Colors",
+        "Value Invert",
+        "ImageOps.invert",
+    )
 
     image: ImageRef = Field(description="Image to invert.")
 

@@ -12,10 +12,11 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms, ImageFilter
 
 from nodes.lib.grid import CombineImageGrid
-from nodes.lib.pillow import Blend, Composite
+from nodes.lib.pillow import Blend, Composite, MergeChannels
 from nodes.lib.pillow.compare import MatchHistogram, TransferColor
+from nodes.lib.pillow.filter import GetChannel
 from nodes.nodetool.image import Paste
-from nodetool_core import ImageData, Node
+from nodetool_core import ImageData, Node, NodeError
 from tests.assets.images import difference, scene
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_filter import glass, noise
@@ -179,3 +180,24 @@ def test_colours_are_taken_from_a_reference_in_another_profile(
         run_node(node(**{"image": image, name: other})).image for other in others
     )
     assert difference(expected, found) < 3 < difference(expected, wrong)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_channels_taken_apart_are_the_image_again(mode: str, run_node: NodeRunner) -> None:
+    source = glass(noise(40, 24), 77).convert(mode)
+    red, green, blue, alpha = (
+        run_node(GetChannel(image=ImageData.of(source), channel=channel)) for channel in "RGBA"
+    )
+    whole = run_node(
+        MergeChannels(red=red, green=green, blue=blue, alpha=alpha if mode == "RGBA" else None)
+    ).image
+    assert whole.mode == mode and whole.tobytes() == source.tobytes()
+    swapped = run_node(MergeChannels(red=blue, green=green, blue=red)).image
+    assert np.array_equal(np.asarray(swapped), np.asarray(source.convert("RGB"))[..., ::-1])
+    assert mode == "RGBA" or alpha.image.getextrema() == (255, 255)
+
+
+def test_channels_have_one_size(run_node: NodeRunner) -> None:
+    small, large = (ImageData.of(Image.new("L", size)) for size in ((4, 4), (5, 4)))
+    with pytest.raises(NodeError, match="red channel and the blue one differ in size"):
+        run_node(MergeChannels(red=small, green=small, blue=large))
