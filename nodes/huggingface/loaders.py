@@ -42,6 +42,8 @@ class LoadLora(Node):
     - Make a LoRA and its scale inputs of a workflow
     """
 
+    synonyms = ("LoraLoader", "LoRA Stack", "Load LoRA")
+
     lane = Lane.INLINE
 
     repo_id: str = Field(description=_REPO)
@@ -70,6 +72,8 @@ class LoadControlNet(Node):
     - Use the same ControlNet in several nodes
     """
 
+    synonyms = ("ControlNetLoader", "Load ControlNet Model")
+
     lane = Lane.INLINE
 
     repo_id: str = Field(description=_REPO)
@@ -90,6 +94,8 @@ class ApplyControlNet(Node):
     - Have a pose count in the first half of the steps alone
     - Follow several images with one union network, each by its kind
     """
+
+    synonyms = ("ControlNetApply", "ControlNetApplyAdvanced", "T2I-Adapter")
 
     lane = Lane.INLINE
 
@@ -137,6 +143,8 @@ class LoadIPAdapter(Node):
     - Use the same image prompt adapter in several nodes
     """
 
+    synonyms = ("IPAdapterModelLoader", "IPAdapterUnifiedLoader")
+
     lane = Lane.INLINE
 
     repo_id: str = Field(default="h94/IP-Adapter", description=_REPO)
@@ -156,6 +164,8 @@ class ApplyIPAdapter(Node):
     - Take the style of one image and the face of another
     - Have each image count in a part of the result
     """
+
+    synonyms = ("IPAdapterApply", "Image Prompt", "Style Reference")
 
     lane = Lane.INLINE
 
@@ -197,6 +207,8 @@ class LoadVAE(Node):
     - Encode and decode with the same autoencoder
     """
 
+    synonyms = ("VAELoader", "Load VAE")
+
     lane = Lane.INLINE
 
     repo_id: str = Field(default="stabilityai/sd-vae-ft-mse", description=_REPO)
@@ -222,6 +234,8 @@ class AssembleModel(Node):
     - Give a checkpoint another autoencoder
     - Run a GGUF file
     """
+
+    synonyms = ("UNETLoader", "CLIPLoader", "DualCLIPLoader", "Load Diffusion Model")
 
     lane = Lane.INLINE
 
@@ -264,6 +278,8 @@ class ModelOptions(Node):
     - Trade a little fidelity for speed
     - Compute a model in float32 whose numbers overflow
     """
+
+    synonyms = ("Quantization", "Precision", "Model Sampling", "Attention")
 
     lane = Lane.INLINE
 
@@ -317,6 +333,8 @@ class LoadUpscaler(Node):
     Use cases:
     - Use the same network in several nodes
     """
+
+    synonyms = ("UpscaleModelLoader", "Load Upscale Model", "Load Model", "ESRGAN")
 
     lane = Lane.INLINE
 

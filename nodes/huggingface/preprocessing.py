@@ -33,6 +33,8 @@ class Canny(Node):
     - Find out how much detail an image has
     """
 
+    synonyms = ("Canny Edge Preprocessor", "CannyEdgePreprocessor", "Line Art", "LineArt")
+
     image: ImageRef = Field(description="Image to find edges in.")
     low_threshold: int = Field(
         default=100,
@@ -82,6 +84,15 @@ class EstimateDepth(DiffusionNode):
     - Keep the space of an image while its style changes, with a ControlNet for depths
     - Mask what is near or far
     """
+
+    synonyms = (
+        "Depth Map",
+        "Depth Anything",
+        "DepthAnything",
+        "MiDaS",
+        "Zoe Depth",
+        "Depth Estimation",
+    )
 
     model: DepthModel = Field(
         default=DepthModel(repo_id=DEPTH_MODEL),
@@ -179,6 +190,8 @@ class SegmentImage(DiffusionNode):
     - List what is to be seen in an image
     """
 
+    synonyms = ("Semantic Segmentation", "SegFormer", "UniFormer", "Segmentation Map")
+
     model: SegmentationModel = Field(
         default=SegmentationModel(repo_id=SEGMENTATION_MODEL),
         description="A network for semantic segmentation; downloaded when first used.",
@@ -243,6 +256,8 @@ class EstimatePose(DiffusionNode):
     Use cases:
     - Keep the pose of a person while everything else changes, with a ControlNet for poses
     """
+
+    synonyms = ("OpenPose", "DWPose", "Pose Estimation", "ViTPose")
 
     model: PoseModel = Field(
         default=PoseModel(repo_id=POSE_MODEL),

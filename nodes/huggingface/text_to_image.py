@@ -48,6 +48,15 @@ class TextToImage(DiffusionNode):
     - Make a first draft for image to image
     """
 
+    synonyms = (
+        "txt2img",
+        "Text to Image",
+        "KSampler",
+        "CLIPTextEncode",
+        "EmptyLatentImage",
+        "Generate Image",
+    )
+
     default_model = DEFAULT_MODEL
 
     model: TextToImageModel = Field(
@@ -115,6 +124,8 @@ class LoadTextToImageModel(Node):
     - Choose a model once and connect it to many nodes
     - Make the model an input of a workflow
     """
+
+    synonyms = ("Checkpoint Loader", "CheckpointLoaderSimple", "Load Checkpoint")
 
     lane = Lane.INLINE
 

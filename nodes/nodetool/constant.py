@@ -18,6 +18,8 @@ class Bool(Node):
     - Give a condition while a workflow is being built
     """
 
+    synonyms = ("PrimitiveBoolean", "Primitive", "Toggle")
+
     lane = Lane.INLINE
 
     value: bool = Field(default=False, description="Yes or no.")
@@ -35,6 +37,8 @@ class Integer(Node):
     - Share one seed or size among several nodes
     - Name a number that a workflow depends on
     """
+
+    synonyms = ("PrimitiveInt", "Primitive", "Number", "Int")
 
     lane = Lane.INLINE
 
@@ -54,6 +58,8 @@ class Float(Node):
     - Name a factor that a workflow depends on
     """
 
+    synonyms = ("PrimitiveFloat", "Primitive", "Number")
+
     lane = Lane.INLINE
 
     value: float = Field(default=0.0, description="The number.")
@@ -71,6 +77,8 @@ class String(Node):
     - Share one prompt among several nodes
     - Give a part of a prompt to a template
     """
+
+    synonyms = ("PrimitiveString", "Primitive", "Text Multiline", "Prompt")
 
     lane = Lane.INLINE
 
@@ -227,6 +235,8 @@ class Select(Node):
     - Guard a setting against misspelling
     """
 
+    synonyms = ("Dropdown", "Combo", "Enum")
+
     lane = Lane.INLINE
 
     value: str = Field(default="", description="The chosen option.")
@@ -256,6 +266,8 @@ class Date(Node):
     - Put a date into a text
     """
 
+    synonyms = ("Calendar Day",)
+
     lane = Lane.INLINE
 
     year: int = Field(default=1900, ge=1, le=9999, description="Year.")
@@ -281,6 +293,8 @@ class DateTime(Node):
     - Name files by a moment
     - Put a date and time into a text
     """
+
+    synonyms = ("Timestamp",)
 
     lane = Lane.INLINE
 
@@ -336,6 +350,8 @@ class ImageSize(Node):
     - Share one size among several nodes
     - Resize several images alike
     """
+
+    synonyms = ("Resolution", "Dimensions", "Width and Height")
 
     lane = Lane.INLINE
 

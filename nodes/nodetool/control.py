@@ -52,6 +52,8 @@ class If(Node):
     - Leave items of a list out of the rest of a loop
     """
 
+    synonyms = ("If Else", "Branch", "Gate", "Conditional")
+
     lane = Lane.INLINE
     branches = True
 
@@ -73,6 +75,8 @@ class Merge(Node):
     - End both ways of an If in one output
     """
 
+    synonyms = ("Join Branches", "Any Switch", "Coalesce", "Fallback")
+
     lane = Lane.INLINE
     merges = True
 
@@ -93,6 +97,8 @@ class ForEach(Node):
     - Turn every image of a folder into a winter scene
     - Try one image with a list of prompts
     """
+
+    synonyms = ("Loop", "Loop Start", "For Loop", "Iterate", "Iterate Images", "Iterator")
 
     lane = Lane.INLINE
 
@@ -161,6 +167,8 @@ class Collect(Node):
     - Show all results of a loop side by side
     - Continue with the images of a folder that could be worked on
     """
+
+    synonyms = ("Loop End", "Accumulate", "Gather", "Image List to Batch")
 
     lane = Lane.INLINE
     gathers = frozenset({"input_item"})
@@ -353,6 +361,8 @@ class Reroute(Node):
     - Lead an edge around other nodes
     - Name a value that several nodes take
     """
+
+    synonyms = ("Pass Through", "Relay", "Dot")
 
     lane = Lane.INLINE
 

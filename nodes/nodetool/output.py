@@ -19,6 +19,8 @@ class Output(Node):
     - Name several results of one graph
     """
 
+    synonyms = ("Result", "Return", "Graph Output")
+
     role = Role.OUTPUT
 
     name: str = Field(default="", description="Name of the output, by which the result is found.")

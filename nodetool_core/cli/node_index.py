@@ -16,7 +16,7 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -67,6 +67,35 @@ def node_summaries() -> tuple[list[NodeSummary], list[Problem]]:
         found += summaries
         problems += failed
     return sorted({node.node_type: node for node in found}.values()), problems
+
+
+def matching(nodes: Iterable[NodeSummary], words: Sequence[str]) -> list[NodeSummary]:
+    """Return the nodes whose type or texts have all the words, the nearest ones first."""
+    wanted = [word.lower() for word in words]
+    fitting = (node for node in nodes if all(word in _text(node) for word in wanted))
+    return sorted(fitting, key=lambda node: _distance(node, wanted))
+
+
+def _text(node: NodeSummary) -> str:
+    return f"{node.node_type}\n{node.description}\n{node.words}".lower()
+
+
+def _distance(node: NodeSummary, words: Sequence[str]) -> int:
+    """
+    Return how far a node is from what is looked for (in small letters).
+
+    0 where that is its name, more where a word is, where it is called so elsewhere, where a word
+    stands in its type, or only in its texts.
+    """
+    title, node_type, phrase = node.title.lower(), node.node_type.lower(), "".join(words)
+    names = node.words.lower().replace(" ", "").splitlines()
+    fits = (
+        phrase == title,
+        title in words,
+        phrase in names,
+        any(word in node_type for word in words),
+    )
+    return fits.index(True) if any(fits) else len(fits)
 
 
 def _nodes_of(pack: Pack) -> tuple[list[NodeSummary], list[Problem]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,13 +41,10 @@ def list_nodes(
       nodetool nodes list
       nodetool nodes list image crop
     """
-    from nodetool_core.cli.node_index import node_summaries
+    from nodetool_core.cli.node_index import matching, node_summaries
 
     nodes, problems = node_summaries()
-    chosen = sorted(
-        (node for node in nodes if _fits(node, words or [])),
-        key=lambda node: _distance(node, words or []),
-    )
+    chosen = matching(nodes, words or [])
     if as_json:
         from nodetool_core.cli.node_form import node_json
         from nodetool_core.registry import Registry
@@ -177,24 +173,6 @@ def _find(name: str, registry: Registry) -> type[Node]:
 
 def _class_of(node_type: str, registry: Registry) -> type[Node]:
     return next(node for node in registry if node.spec.node_type == node_type)
-
-
-def _fits(node: NodeSummary, words: Iterable[str]) -> bool:
-    text = f"{node.node_type}\n{node.description}\n{node.words}".lower()
-    return all(word.lower() in text for word in words)
-
-
-def _distance(node: NodeSummary, words: Iterable[str]) -> int:
-    """
-    Return how far a node is from what is looked for.
-
-    0 where a word is its name, more where it stands in its type or only in its texts.
-    """
-    title, node_type = node.title.lower(), node.node_type.lower()
-    return min(
-        (0 if word.lower() == title else 1 if word.lower() in node_type else 2 for word in words),
-        default=0,
-    )
 
 
 def _echo_listing(chosen: list[NodeSummary]) -> None:

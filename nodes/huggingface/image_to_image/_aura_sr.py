@@ -40,6 +40,8 @@ class AuraSR(DiffusionNode):
     - Give an enlarged image crisp details without a prompt
     """
 
+    synonyms = ("GAN Upscaler", "Super Resolution 4x")
+
     image: ImageRef = Field(
         default=ImageRef(), description="Image to enlarge; its transparency is enlarged as well."
     )

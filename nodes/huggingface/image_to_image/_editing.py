@@ -51,6 +51,8 @@ class EditByInstruction(DiffusionNode):
     - Put things from further images into the first one
     """
 
+    synonyms = ("Instruct Edit", "InstructPix2Pix", "Kontext", "Qwen Image Edit", "Generative Edit")
+
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=INSTRUCT_MODEL),
         description="A model that edits by instruction; downloaded when first used.",
@@ -157,6 +159,8 @@ class ImageVariation(DiffusionNode):
     - Make several images in the manner of one
     - Find out what a model sees in an image
     """
+
+    synonyms = ("unCLIP", "Variations", "Redux")
 
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=VARIATION_MODEL),

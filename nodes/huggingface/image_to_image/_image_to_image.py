@@ -62,6 +62,8 @@ class ImageToImage(DiffusionNode):
     - Change parts of an image more than others, by a mask of strengths
     """
 
+    synonyms = ("img2img", "Image to Image", "KSampler", "Denoise Strength", "Restyle")
+
     default_model = DEFAULT_MODEL
 
     model: ImageToImageModel = Field(
@@ -187,6 +189,8 @@ class LoadImageToImageModel(Node):
     - Choose a model once and connect it to many nodes
     - Make the model an input of a workflow
     """
+
+    synonyms = ("Checkpoint Loader", "CheckpointLoaderSimple")
 
     lane = Lane.INLINE
 

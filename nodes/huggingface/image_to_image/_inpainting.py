@@ -52,6 +52,15 @@ class Inpainting(DiffusionNode):
     - Work on a small part of a large photo in full detail
     """
 
+    synonyms = (
+        "Inpaint",
+        "Generative Fill",
+        "Content-Aware Fill",
+        "Object Removal",
+        "VAEEncodeForInpaint",
+        "Heal",
+    )
+
     default_model = DEFAULT_MODEL
 
     model: InpaintingModel = Field(

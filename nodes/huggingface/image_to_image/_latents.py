@@ -28,6 +28,8 @@ class VAEEncode(DiffusionNode):
     - Prepare latents for nodes that continue from them
     """
 
+    synonyms = ("Image to Latent", "VAE Encode")
+
     default_model = DEFAULT_MODEL
 
     model: AutoencoderModel = Field(
@@ -74,6 +76,8 @@ class VAEDecode(DiffusionNode):
     - See latents that another node gives
     - Decode with a better autoencoder than the model's own
     """
+
+    synonyms = ("Latent to Image", "VAE Decode")
 
     default_model = DEFAULT_MODEL
 

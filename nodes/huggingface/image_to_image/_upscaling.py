@@ -65,6 +65,15 @@ class Upscale(DiffusionNode):
     - Bring old or small images to the size of a print
     """
 
+    synonyms = (
+        "ImageUpscaleWithModel",
+        "Upscale Image",
+        "ESRGAN",
+        "Super Resolution",
+        "AI Upscale",
+        "Preserve Details",
+    )
+
     default_model = DEFAULT_UPSCALER
 
     image: ImageRef = Field(
@@ -148,6 +157,13 @@ class DiffusionUpscale(DiffusionNode):
     - Enlarge an image with a prompt that says what is to be seen
     """
 
+    synonyms = (
+        "Creative Upscale",
+        "Super Resolution",
+        "LatentUpscale",
+        "Stable Diffusion x4 Upscaler",
+    )
+
     model: ImageToImageModel = Field(
         default=ImageToImageModel(repo_id=UPSCALE_MODEL),
         description="A diffusion upscaler; downloaded when first used.",
@@ -197,6 +213,8 @@ class TiledRefinement(DiffusionNode):
     - Restyle an image that is larger than the model can take
     - Follow the image closely with a tile ControlNet
     """
+
+    synonyms = ("Ultimate SD Upscale", "Tiled Upscale", "Hires Fix", "Tiled Diffusion")
 
     default_model = DEFAULT_MODEL
 

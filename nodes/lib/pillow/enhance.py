@@ -376,6 +376,8 @@ class RankFilter(Node):
         "Erode",
         "Despeckle",
         "Dust & Scratches",
+        "Noise Reduction",
+        "Denoise",
     )
 
     image: ImageRef = Field(description="Image to change.")

@@ -27,7 +27,15 @@ class Quantize(Node):
     - Make pixel art, or prepare a print in few inks
     """
 
-    synonyms = ("Indexed Color", "Reduce Colors", "Dither", "Palette", "Color Quantization", "GIF")
+    synonyms = (
+        "Indexed Color",
+        "Reduce Colors",
+        "Dither",
+        "Palette",
+        "Color Quantization",
+        "GIF",
+        "ImageQuantize",
+    )
 
     image: ImageRef = Field(description="Image to reduce.")
     colors: int = Field(

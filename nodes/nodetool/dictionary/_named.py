@@ -23,6 +23,8 @@ class MakeDictionary(Node):
     - Fill a set of settings with what other nodes worked out
     """
 
+    synonyms = ("Create Dictionary", "Make Dict", "Object")
+
     lane = Lane.INLINE
     dynamic = True
 

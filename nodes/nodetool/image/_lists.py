@@ -25,6 +25,8 @@ class BatchToList(Node):
     - Put one image onto a contact sheet
     """
 
+    synonyms = ("Image Batch to List", "ImageBatchToImageList", "Unbatch")
+
     lane = Lane.INLINE
 
     batch: ImageRef | list[ImageRef] = Field(description="An image, or several.")
@@ -108,6 +110,8 @@ class ImagesToList(Node):
     - Gather the tiles of a contact sheet
     - Run a loop over a few images
     """
+
+    synonyms = ("ImageBatch", "Batch Images", "Image Batch", "Make Image Batch")
 
     lane = Lane.INLINE
     dynamic = True

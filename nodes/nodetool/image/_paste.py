@@ -33,6 +33,9 @@ class Paste(Node):
         "Stack Images",
         "Alpha Composite",
         "Opacity",
+        "Merge Layers",
+        "Flatten Image",
+        "Merge Down",
     )
 
     image: ImageRef = Field(description="Lower image; its size is kept.")

@@ -43,6 +43,13 @@ class SaveImageFile(Node):
         "Write Image",
         "Filename Prefix",
         "Caption File",
+        "Save for Web",
+        "Export As",
+        "JPEG Quality",
+        "DPI",
+        "PPI",
+        "Image Resolution",
+        "Sidecar",
     )
 
     role = Role.SINK

@@ -47,6 +47,8 @@ class MakeTuple(Node):
     - Keep values together on their way through a workflow
     """
 
+    synonyms = ("Create Tuple", "Pair")
+
     lane = Lane.INLINE
     dynamic = True
 

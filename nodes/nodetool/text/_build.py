@@ -178,6 +178,8 @@ class PadText(Node):
     - Align labels
     """
 
+    synonyms = ("Zero Pad", "Pad String", "zfill")
+
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to fill up.")
@@ -208,6 +210,8 @@ class ToString(Node):
     - Put a number into a label
     - Look at a value while a workflow is being built
     """
+
+    synonyms = ("Any to String", "Convert to Text", "str")
 
     lane = Lane.INLINE
 

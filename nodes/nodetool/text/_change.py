@@ -100,6 +100,8 @@ class TrimWhitespace(Node):
     - Clean a pasted prompt
     """
 
+    synonyms = ("Trim Text", "StringTrim", "Strip")
+
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to clean.")
@@ -120,6 +122,8 @@ class CollapseWhitespace(Node):
     - Clean a pasted prompt
     - Put a text of several lines into one
     """
+
+    synonyms = ("Remove Extra Spaces", "Normalize Whitespace")
 
     lane = Lane.INLINE
 
@@ -192,6 +196,8 @@ class Slugify(Node):
     - Make an address of a title
     """
 
+    synonyms = ("Safe File Name", "URL Slug")
+
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to change.")
@@ -229,6 +235,8 @@ class TruncateText(Node):
     - Bound the length of a caption
     - Keep a prompt within what a model reads
     """
+
+    synonyms = ("Shorten Text", "Ellipsis", "Limit Length")
 
     lane = Lane.INLINE
 

@@ -27,6 +27,8 @@ class LoadTextFolder(Node):
     - Read the captions that lie beside images
     """
 
+    synonyms = ("Load Texts", "Read Text Files", "Caption Folder")
+
     cacheable = False
 
     folder: str | FolderRef = Field(
@@ -78,6 +80,8 @@ class SaveTextFile(Node):
     - Keep the prompt beside the image
     - Write a caption for every image of a batch
     """
+
+    synonyms = ("Save Text", "Write Text File", "Export Text")
 
     role = Role.SINK
     cacheable = False

@@ -93,6 +93,8 @@ class Chunk(Node):
     - Give a model pieces that it can read
     """
 
+    synonyms = ("Split into Chunks", "Text Splitter")
+
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to cut.")
@@ -165,6 +167,8 @@ class Length(Node):
     - Choose a branch by the length of a text
     """
 
+    synonyms = ("Text Length", "String Length", "Word Count", "Count Words", "StringLength")
+
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to count.")
@@ -190,6 +194,8 @@ class IndexOf(Node):
     - Cut a prompt at a mark
     - Find out which keyword comes first
     """
+
+    synonyms = ("Find in Text", "Position", "str.find")
 
     lane = Lane.INLINE
 
@@ -224,6 +230,8 @@ class ParseJSON(Node):
     - Read settings from a text
     - Take apart what a service answered
     """
+
+    synonyms = ("JSON to Object", "Load JSON", "json.loads")
 
     lane = Lane.INLINE
 

@@ -24,6 +24,8 @@ class Contains(Node):
     - Leave prompts with certain words out
     """
 
+    synonyms = ("String Contains", "Includes")
+
     lane = Lane.INLINE
 
     text: str = Field(default="", description="Text to search.")
@@ -93,6 +95,8 @@ class Equals(Node):
     - Check a text against what is expected
     """
 
+    synonyms = ("String Equals", "Same Text")
+
     lane = Lane.INLINE
 
     text_a: str = Field(default="", description="First text.")
@@ -119,6 +123,8 @@ class Compare(Node):
     - Choose a branch by the order of names
     - Find out whether two captions differ
     """
+
+    synonyms = ("String Compare", "strcmp")
 
     lane = Lane.INLINE
 
@@ -148,6 +154,8 @@ class IsEmpty(Node):
     - Use a default prompt where none is given
     - Leave empty lines out
     """
+
+    synonyms = ("Is Blank",)
 
     lane = Lane.INLINE
 

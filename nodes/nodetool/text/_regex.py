@@ -31,6 +31,8 @@ class ExtractRegex(Node):
     - Take parts out of a file name
     """
 
+    synonyms = ("Regex Extract", "RegexExtract", "Capture Groups", "re.search")
+
     text: str = Field(default="", description="Text to search.")
     regex: str = Field(default="", description="The regular expression, as Python's `re` reads it.")
     dotall: bool = Field(default=False, description="Whether a dot matches line breaks as well.")
@@ -92,6 +94,8 @@ class RegexReplace(Node):
     - Rewrite dates in another form
     """
 
+    synonyms = ("RegexReplace", "Find and Replace", "re.sub")
+
     text: str = Field(default="", description="Text to change.")
     pattern: str = Field(
         default="", description="The regular expression, as Python's `re` reads it."
@@ -128,6 +132,8 @@ class RegexSplit(Node):
     - Take a list apart whatever its marks are
     """
 
+    synonyms = ("re.split",)
+
     text: str = Field(default="", description="Text to cut.")
     pattern: str = Field(
         default="", description="The regular expression, as Python's `re` reads it."
@@ -155,6 +161,8 @@ class RegexValidate(Node):
     - Check the form of a file name
     - Check a size such as 512x768
     """
+
+    synonyms = ("RegexMatch", "Regex Test", "re.match")
 
     text: str = Field(default="", description="Text to look at.")
     pattern: str = Field(

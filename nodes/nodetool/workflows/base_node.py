@@ -21,6 +21,8 @@ class Preview(Node):
     - Watch a batch as it is worked on
     """
 
+    synonyms = ("PreviewImage", "Show Image", "View Image", "Show Text", "Preview Any", "Display")
+
     role = Role.SINK
     cacheable = False
 
@@ -45,6 +47,8 @@ class Comment(Node):
     - Explain a part of a graph to its reader
     - Leave a reminder
     """
+
+    synonyms = ("Note", "MarkdownNote", "Sticky Note")
 
     role = Role.COMMENT
 

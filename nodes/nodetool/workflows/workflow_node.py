@@ -19,6 +19,8 @@ class WorkflowNode(Node):
     - Apply a whole workflow to every item of a list
     """
 
+    synonyms = ("Subgraph", "Group Node", "Smart Object", "Nested Workflow")
+
     role = Role.WORKFLOW
     lane = Lane.INLINE
     dynamic = True

@@ -52,7 +52,16 @@ class FilmLook(Node):
     - Try several looks before grading by hand
     """
 
-    synonyms = ("Film Simulation", "Film Preset", "Instagram Filter", "Look")
+    synonyms = (
+        "Film Simulation",
+        "Film Preset",
+        "Instagram Filter",
+        "Look",
+        "Teal and Orange",
+        "Bleach Bypass",
+        "Cross Processing",
+        "Color Grade Preset",
+    )
 
     image: ImageRef = Field(description=IMAGE)
     preset: FilmPreset = Field(default="teal_orange", description="The look.")

@@ -29,7 +29,16 @@ class MatchColor(Node):
     - Give a generated image the colours of its original
     """
 
-    synonyms = ("Color Match", "Color Transfer", "Match Color", "Reinhard", "MKL", "Style Match")
+    synonyms = (
+        "Color Match",
+        "Color Transfer",
+        "Match Color",
+        "Reinhard",
+        "MKL",
+        "Style Match",
+        "Average Color Fix",
+        "Color Fix",
+    )
 
     image: ImageRef = Field(description=IMAGE)
     reference: ImageRef = Field(description="Image whose colours are taken; of any size.")

@@ -199,7 +199,15 @@ class Exposure(Node):
     - Win back the clouds of a bright sky
     """
 
-    synonyms = ("EV", "Stops", "Highlights and Shadows", "Exposure Compensation")
+    synonyms = (
+        "EV",
+        "Stops",
+        "Highlights and Shadows",
+        "Exposure Compensation",
+        "Shadows/Highlights",
+        "Shadows Highlights",
+        "Tone Mapping",
+    )
 
     image: ImageRef = Field(description=IMAGE)
     exposure: float = Field(

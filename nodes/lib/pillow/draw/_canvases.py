@@ -35,6 +35,16 @@ class Background(Node):
     - Start a composition from an empty canvas
     """
 
+    synonyms = (
+        "Solid Color",
+        "Color Fill",
+        "Create Color",
+        "EmptyImage",
+        "New Image",
+        "Fill Layer",
+        "Color Image",
+    )
+
     width: int = Field(default=512, ge=1, le=MAX_SIDE, description="Width, in pixels.")
     height: int = Field(default=512, ge=1, le=MAX_SIDE, description="Height, in pixels.")
     color: ColorRef = Field(
@@ -62,6 +72,8 @@ class GaussianNoise(Node):
     - Give an image to image model an image to start from
     - Mix grain into a smooth image
     """
+
+    synonyms = ("Create Noise", "Noise Generator", "Random Noise")
 
     mean: float = Field(
         default=0.0, description="Mean of the noise: -1 is black, 0 middle grey, 1 white."

@@ -41,6 +41,7 @@ class RenderText(Node):
         "putText",
         "Meme",
         "Subtitle",
+        "Drop Shadow",
     )
 
     image: ImageRef = Field(description="Image to write on.")

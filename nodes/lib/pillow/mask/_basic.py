@@ -32,6 +32,8 @@ class Threshold(Node):
     - Make a soft mask hard
     """
 
+    synonyms = ("ThresholdMask", "Binarize", "Black and White Mask", "Binary Mask")
+
     image: ImageRef = Field(description="Image to look at.")
     threshold: int = Field(default=128, ge=0, le=255, description="The least tone that is inside.")
     select: Literal["bright", "dark"] = Field(
@@ -58,6 +60,15 @@ class FromAlpha(Node):
     - Mask a subject that was cut out
     - Fill in the transparent part of an image (with select `transparent`)
     """
+
+    synonyms = (
+        "LoadImageMask",
+        "ImageToMask",
+        "Alpha to Selection",
+        "Alpha to Mask",
+        "SplitImageWithAlpha",
+        "Transparency to Mask",
+    )
 
     image: ImageRef = Field(description="Image whose alpha is taken.")
     select: Literal["opaque", "transparent"] = Field(
@@ -170,6 +181,14 @@ class CombineMasks(Node):
     - Join the masks of several objects
     """
 
+    synonyms = (
+        "MaskComposite",
+        "Merge Masks",
+        "Add Masks",
+        "Subtract Masks",
+        "Intersect Selection",
+    )
+
     a: ImageRef = Field(description="First mask.")
     b: ImageRef = Field(description="Second mask.")
     operation: Literal["union", "intersection", "subtract", "difference", "add", "multiply"] = (
@@ -241,6 +260,8 @@ class PadForOutpainting(Node):
     - Bring an image to another shape without cutting it
     """
 
+    synonyms = ("ImagePadForOutpaint", "Outpaint", "Generative Expand", "Uncrop")
+
     image: ImageRef = Field(description="Image to extend.")
     left: int = Field(default=0, ge=0, le=MAX_SIDE, description="Border on the left, in pixels.")
     top: int = Field(default=0, ge=0, le=MAX_SIDE, description="Border above, in pixels.")
@@ -309,6 +330,15 @@ class ApplyMask(Node):
     - Cut a subject out
     - Fade an image out towards an edge
     """
+
+    synonyms = (
+        "Layer Mask",
+        "Clipping Mask",
+        "JoinImageWithAlpha",
+        "Join Image with Alpha",
+        "Add Alpha",
+        "Set Alpha",
+    )
 
     image: ImageRef = Field(description="Image to cut out of.")
     mask: ImageRef = Field(description="Mask of the same size.")

@@ -43,6 +43,8 @@ class ChromaKey(Node):
         "Color Range",
         "Mask From Color",
         "Despill",
+        "ImageColorToMask",
+        "Color to Alpha",
     )
 
     image: ImageRef = Field(description="Image to look at.")

@@ -134,7 +134,14 @@ class ShowMask(Node):
     - Show what a model will repaint
     """
 
-    synonyms = ("Mask Preview", "Mask Overlay", "Quick Mask", "Rubylith", "Visualize Mask")
+    synonyms = (
+        "Mask Preview",
+        "Mask Overlay",
+        "Quick Mask",
+        "Rubylith",
+        "Visualize Mask",
+        "MaskPreview",
+    )
 
     image: ImageRef = Field(description="Image below.")
     mask: ImageRef = Field(description="Mask of the same size.")
