@@ -58,7 +58,7 @@ BLEND_MODE: Final = (
 )
 """What nodes say of their property `blend_mode`."""
 
-_BAND_PIXELS: Final = 1 << 18
+_BAND_PIXELS: Final = 1 << 16
 _LUMA: Final = (0.3, 0.59, 0.11)
 """Share of red, green and blue in the luminosity of the four modes that keep or take it (W3C)."""
 
@@ -266,8 +266,7 @@ def _by_table(below: Image.Image, above: Image.Image, table: NDArray[np.uint8]) 
     import numpy as np
     from PIL import Image as Pillow
 
-    places = np.asarray(below).astype(np.uint16)
-    places <<= 8
+    places = np.left_shift(np.asarray(below), 8, dtype=np.uint16)
     places |= np.asarray(above)
     return Pillow.fromarray(table.take(places))
 

@@ -74,14 +74,19 @@ def clipped(bounds: tuple[float, float, float, float], size: Size) -> Box | None
 
 def composite(image: Image.Image, layer: Image.Image, at: tuple[int, int]) -> None:
     """Lay a layer (RGBA, sRGB) over an image (RGB or RGBA), which is changed, at a place."""
-    from PIL import Image as Pillow
-
     from nodetool_core.assets.profiles import in_profile, profile_of
 
-    box = (*at, at[0] + layer.width, at[1] + layer.height)
-    below = image.crop(box).convert("RGBA")
-    above = in_profile(layer, profile_of(image))
-    image.paste(Pillow.alpha_composite(below, above).convert(image.mode), box)
+    seen = layer.getbbox()
+    if seen is None:
+        return
+    above = in_profile(
+        layer if seen == (0, 0, *layer.size) else layer.crop(seen), profile_of(image)
+    )
+    place = (at[0] + seen[0], at[1] + seen[1])
+    if image.mode == "RGBA":
+        image.alpha_composite(above, place)
+    else:
+        image.paste(above, place, above)
 
 
 def paint(image: Image.Image, shape: Shape, colour: str, context: Context) -> None:

@@ -96,6 +96,8 @@ class TextBlock:
 
     def paint(self, image: Image.Image, left: int, top: int, context: Context) -> None:
         """Paint the text on an image (RGB or RGBA), which is changed."""
+        from nodetool_core.assets.profiles import profile_of
+
         # What is plain is not measured, and may be as wide as the image.
         width = self.width or image.width - left
         reach = self.style.reach + self.typeface.size
@@ -104,42 +106,40 @@ class TextBlock:
         )
         if box is None:
             return
-        at = (left - box[0], top - box[1])
-        for layer in self._layers((box[2] - box[0], box[3] - box[1]), at, context):
-            composite(image, layer, box[:2])
-
-    def _layers(
-        self, size: tuple[int, int], at: tuple[int, int], context: Context
-    ) -> Iterator[Image.Image]:
-        """Yield what is painted one over the other, each an image with alpha."""
+        size, at = (box[2] - box[0], box[3] - box[1]), (left - box[0], top - box[1])
         style = self.style
+        widths = [(style.outline_color, style.outline)] if style.outline else []
+        widths.append((style.color, 0))
         if style.background is not None:
-            yield self._background(size, at)
-        letters = self._letters(size, at, style.color, 0, context)
-        around = (
-            self._letters(size, at, style.outline_color, style.outline, context)
-            if style.outline
-            else None
-        )
+            composite(image, self._background(size, at), box[:2])
         if style.has_shadow:
-            yield self._shadow((around or letters).getchannel("A"))
-        if around is not None:
-            yield around
-        yield letters
+            shape = self._letters(size, at, *widths[0], context)
+            composite(image, self._shadow(shape.getchannel("A")), box[:2])
+        for colour, stroke in widths:
+            if image.mode == "RGB" and len(colour) == 7 and profile_of(image) is None:
+                self._draw(image, (left, top), colour, stroke, context)
+            else:
+                composite(image, self._letters(size, at, colour, stroke, context), box[:2])
 
     def _letters(
         self, size: tuple[int, int], at: tuple[int, int], colour: str, stroke: int, context: Context
     ) -> Image.Image:
+        """Return the lines alone, an image with alpha."""
         from PIL import Image as Pillow
 
         layer = Pillow.new("RGBA", size, colour[:7] + "00")
+        self._draw(layer, at, colour, stroke, context)
+        return layer
+
+    def _draw(
+        self, image: Image.Image, at: tuple[int, int], colour: str, stroke: int, context: Context
+    ) -> None:
         widest = self.width
         for index, (line, length) in enumerate(zip(self.lines, self._lengths, strict=True)):
             context.check_cancelled()
             left = at[0] + (widest - length) * _BEFORE[self.style.align]
             baseline = at[1] + self.typeface.ascent + index * self.step
-            self.typeface.draw(layer, (left, baseline), line, colour, context, stroke)
-        return layer
+            self.typeface.draw(image, (left, baseline), line, colour, context, stroke)
 
     def _background(self, size: tuple[int, int], at: tuple[int, int]) -> Image.Image:
         from PIL import Image as Pillow

@@ -103,12 +103,18 @@ def warped(
         source, at = _extended(image, _corners(inverse, size), fill)
         inverse = shifted(*at) @ inverse
     numbers = (inverse / inverse[2, 2]).ravel()[:8].tolist()
+    # An affine map divides nothing for each pixel.
+    way, count = (
+        (Pillow.Transform.AFFINE, 6)
+        if numbers[6] == numbers[7] == 0
+        else (Pillow.Transform.PERSPECTIVE, 8)
+    )
     kernel = {
         "bicubic": Pillow.Resampling.BICUBIC,
         "bilinear": Pillow.Resampling.BILINEAR,
         "nearest": Pillow.Resampling.NEAREST,
     }[method]
-    moved = source.transform(size, Pillow.Transform.PERSPECTIVE, numbers, kernel)
+    moved = source.transform(size, way, numbers[:count], kernel)
     with_profile(moved, image)
     return _on_colour(moved, colour, image) if fill == "color" else moved
 
