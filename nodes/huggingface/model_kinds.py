@@ -81,9 +81,15 @@ class EmbeddingModel(ModelRef):
 
 
 class DepthModel(ModelRef):
-    """A network that estimates depths."""
+    """A network, or a pipeline of Marigold, that estimates depths."""
 
     type: str = "hf.depth_estimation"
+
+
+class NormalsModel(ModelRef):
+    """A pipeline of Marigold that estimates which way surfaces face."""
+
+    type: str = "hf.normals_estimation"
 
 
 class SegmentationModel(ModelRef):

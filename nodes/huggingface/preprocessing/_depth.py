@@ -5,22 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from nodes.huggingface.diffusion import DiffusionNode, source_image
-from nodes.huggingface.model_kinds import DepthModel
+from nodes.huggingface.marigold import estimated, is_pipeline
+from nodes.huggingface.model_kinds import DepthModel, NormalsModel
 from nodes.huggingface.networks import model_unfit, network_output
 from nodetool_core import Context, Field, ImageRef, Node
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from PIL import Image
 
 
 DEPTH_MODEL = "depth-anything/Depth-Anything-V2-Small-hf"
+NORMALS_MODEL = "prs-eth/marigold-normals-v1-1"
+
+MARIGOLD_STEPS = Field(
+    default=0,
+    ge=0,
+    le=100,
+    description="Steps of denoising of Marigold; 0 for as many as the model was made for.",
+)
+MARIGOLD_SEED = Field(
+    default=0,
+    ge=-1,
+    le=2**64 - 1,
+    seed=True,
+    description="Seed of the noise that Marigold begins with; -1 draws another each time.",
+)
+GREEN_DOWN = Field(
+    default=False,
+    description="Whether green is down, as DirectX has it; OpenGL and Blender have it up.",
+)
 
 
 class EstimateDepth(DiffusionNode):
     """
     Estimates the depth of each pixel of an image: the nearer, the brighter. Takes depth estimators
-    of transformers, such as Depth Anything, DPT or ZoeDepth.
+    of transformers, such as Depth Anything, DPT or ZoeDepth, and pipelines of Marigold, which are
+    slower and draw finer edges.
     image, depth, controlnet, preprocessing
 
     Use cases:
@@ -34,21 +57,45 @@ class EstimateDepth(DiffusionNode):
         "DepthAnything",
         "MiDaS",
         "Zoe Depth",
+        "Marigold",
         "Depth Estimation",
     )
 
     model: DepthModel = Field(
         default=DepthModel(repo_id=DEPTH_MODEL),
-        description="A depth estimator; downloaded when first used.",
+        description=(
+            "A depth estimator, or a pipeline of Marigold such as `prs-eth/marigold-depth-v1-1`;"
+            " downloaded when first used."
+        ),
     )
     image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
+    num_inference_steps: int = MARIGOLD_STEPS
+    seed: int = MARIGOLD_SEED
 
     def process(
         self, context: Context
     ) -> Annotated[ImageRef, "The depth map, from black (far) to white (near), RGB."]:
+        source = source_image(context, self.image, "image")
+        if is_pipeline(self.model, context):
+            import torch
+
+            depths = estimated(
+                self.model,
+                "depth-estimation",
+                source,
+                self.num_inference_steps,
+                self.seed,
+                context,
+            )
+            nearness = -torch.from_numpy(depths[..., 0])
+        else:
+            nearness = self._by_network(source, context)
+        return context.image_from_pil(_depth_image(nearness, source.size))
+
+    def _by_network(self, source: Image.Image, context: Context) -> torch.Tensor:
+        """Return how near each pixel is, in the network's own size."""
         import torch
 
-        source = source_image(context, self.image, "image")
         with context.models.use(self.model, "network", context=context) as lease, torch.no_grad():
             part = lease.part
             output = getattr(network_output(part, source), "predicted_depth", None)
@@ -59,15 +106,51 @@ class EstimateDepth(DiffusionNode):
                 getattr(part.model.config, "depth_estimation_type", "") == "metric"
                 or "ZoeDepth" in type(part.model).__name__
             )
-            return context.image_from_pil(
-                _depth_image(-output if is_distance else output, source.size)
-            )
+            nearness: torch.Tensor = (-output if is_distance else output).cpu()
+            return nearness
+
+
+class EstimateNormals(DiffusionNode):
+    """
+    Estimates the direction that the surface at each pixel of an image faces: red is right, green is
+    up, blue is towards the eye. Takes pipelines of Marigold. `NormalMap` makes normals of depths,
+    without a model.
+    image, normals, normal map, controlnet, preprocessing
+
+    Use cases:
+    - Keep the shapes of an image while its style changes, with a ControlNet for normals
+    - Light a photo in another way in a 3D program
+    """
+
+    synonyms = ("Marigold", "Bae Normal Map", "DSINE", "Normal Map from Photo", "Surface Normals")
+
+    model: NormalsModel = Field(
+        default=NormalsModel(repo_id=NORMALS_MODEL),
+        description="A pipeline of Marigold for normals; downloaded when first used.",
+    )
+    image: ImageRef = Field(default=ImageRef(), description="Image to look at.")
+    num_inference_steps: int = MARIGOLD_STEPS
+    seed: int = MARIGOLD_SEED
+    green_down: bool = GREEN_DOWN
+
+    def process(self, context: Context) -> Annotated[ImageRef, "The normal map, RGB."]:
+        source = source_image(context, self.image, "image")
+        normals = estimated(
+            self.model,
+            "normals-estimation",
+            source,
+            self.num_inference_steps,
+            self.seed,
+            context,
+        )
+        return context.image_from_pil(_normal_image(normals, self.green_down))
 
 
 class NormalMap(Node):
     """
     Makes a map of the directions that surfaces face from a map of depths or heights: red is right,
-    green is up, blue is towards the eye. EstimateDepth makes depths of a photo.
+    green is up, blue is towards the eye. `EstimateDepth` makes depths of a photo;
+    `EstimateNormals` makes normals of it at once.
     image, normals, normal map, bump, depth, controlnet, preprocessing
 
     Use cases:
@@ -90,10 +173,7 @@ class NormalMap(Node):
         le=100.0,
         description="Standard deviation of a blur of the heights, in pixels; 0 for none.",
     )
-    green_down: bool = Field(
-        default=False,
-        description="Whether green is down, as DirectX has it; OpenGL and Blender have it up.",
-    )
+    green_down: bool = GREEN_DOWN
 
     def process(self, context: Context) -> Annotated[ImageRef, "The normal map, RGB."]:
         import numpy as np
@@ -107,10 +187,9 @@ class NormalMap(Node):
         tones = np.asarray(heights) * np.float32(10 * self.strength)
         slopes = np.array(np.gradient(np.pad(tones, 1, mode="edge")), np.float32)
         up, right = slopes[0, 1:-1, 1:-1], -slopes[1, 1:-1, 1:-1]
-        normals = np.stack([right, -up if self.green_down else up, np.ones_like(up)], axis=2)
+        normals = np.stack([right, up, np.ones_like(up)], axis=2)
         normals /= np.linalg.norm(normals, axis=2, keepdims=True)
-        shown = (normals * 0.5 + 0.5) * 255 + 0.5
-        return context.image_from_pil(Image.fromarray(shown.astype(np.uint8)))
+        return context.image_from_pil(_normal_image(normals, self.green_down))
 
 
 def _smoothed(heights: Image.Image, deviation: float) -> Image.Image:
@@ -130,6 +209,16 @@ def _smoothed(heights: Image.Image, deviation: float) -> Image.Image:
             mean += weight * padded[step : step + len(mean)]
         tones = np.moveaxis(mean, 0, axis)
     return Pillow.fromarray(np.ascontiguousarray(tones))
+
+
+def _normal_image(normals: NDArray[np.float32], green_down: bool) -> Image.Image:
+    """Return normals of length 1 (right, up, towards the eye) as colours, RGB."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    ways = np.array([1, -1 if green_down else 1, 1], np.float32)
+    shown = (normals * ways * 0.5 + 0.5).clip(0, 1) * 255 + 0.5
+    return Pillow.fromarray(shown.astype(np.uint8))
 
 
 def _depth_image(nearness: torch.Tensor, size: tuple[int, int]) -> Image.Image:

@@ -83,6 +83,7 @@ def report_steps(pipeline: Pipeline, context: Context, progress_slice: tuple[int
             iterable: Iterable[object] | None = None,
             total: int | None = None,
             message: str = message,
+            **_appearance: object,
         ) -> StepReporter:
             return StepReporter(context, message, iterable, total, progress_slice)
 

@@ -121,6 +121,8 @@ ITSELF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "StableDiffusionUpscalePipeline",
         ),
         "image-prior": ("FluxPriorReduxPipeline",),
+        "depth-estimation": ("MarigoldDepthPipeline",),
+        "normals-estimation": ("MarigoldNormalsPipeline",),
     }
 )
 """
@@ -151,7 +153,7 @@ automatic choice of diffusers lacks.
 """
 
 OTHER_RESULTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
-    ("estimates depth, normals or materials", re.compile(r"^Marigold")),
+    ("takes an image apart into materials", re.compile(r"^MarigoldIntrinsics")),
     ("makes images with a depth map", re.compile(r"LDM3D")),
     ("makes shapes in three dimensions", re.compile(r"^ShapE")),
     ("makes molecules", re.compile(r"^RFD4")),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler, MarigoldDepthPipeline, MarigoldNormalsPipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from transformers import (
+    CLIPTextModel,
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     Dinov2Config,
@@ -24,11 +27,19 @@ from transformers import (
 )
 
 from nodes.huggingface.canny import _hysteresis, canny_edges
-from nodes.huggingface.model_kinds import DepthModel, PoseModel, SegmentationModel
+from nodes.huggingface.model_kinds import DepthModel, NormalsModel, PoseModel, SegmentationModel
 from nodes.huggingface.openpose import Keypoint, draw_pose
-from nodes.huggingface.preprocessing import Canny, EstimateDepth, EstimatePose, SegmentImage
+from nodes.huggingface.preprocessing import (
+    Canny,
+    EstimateDepth,
+    EstimateNormals,
+    EstimatePose,
+    SegmentImage,
+)
 from nodetool_core import ImageData, NodeError
+from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.test_image_to_image import scene
+from tests.nodes.huggingface.tiny_parts import clip_config, clip_tokenizer, unet, vae
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +144,28 @@ def pose(directory: Path) -> str:
     )
 
 
-BUILDERS: dict[str, Callable[[Path], str]] = {"depth": depth, "segments": segments, "pose": pose}
+def marigold(cls: type[Any], directory: Path) -> str:
+    """Save a pipeline that looks at latents of an image beside those of the estimate."""
+    pipeline = cls(
+        unet=unet(in_channels=8),
+        vae=vae(),
+        scheduler=DDIMScheduler(prediction_type="v_prediction", timestep_spacing="trailing"),
+        text_encoder=CLIPTextModel(clip_config()).eval(),
+        tokenizer=clip_tokenizer(),
+        default_denoising_steps=2,
+        default_processing_resolution=64,
+    )
+    pipeline.save_pretrained(directory)
+    return str(directory)
+
+
+BUILDERS: dict[str, Callable[[Path], str]] = {
+    "depth": depth,
+    "segments": segments,
+    "pose": pose,
+    "marigold depth": partial(marigold, MarigoldDepthPipeline),
+    "marigold normals": partial(marigold, MarigoldNormalsPipeline),
+}
 
 
 def test_a_step_is_one_thin_line() -> None:
@@ -202,6 +234,65 @@ def test_depths_are_grey_and_use_the_whole_range(
     assert result.image.convert("L").getextrema() == (0, 255)
     red, green, blue = result.image.split()
     assert red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def called(cls: type[Any], directory: str, image: Image.Image, steps: int | None) -> Any:
+    """Return what diffusers itself estimates."""
+    pipeline = cls.from_pretrained(directory)
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(0)
+    return pipeline(image, num_inference_steps=steps, generator=generator).prediction[0]
+
+
+def test_marigold_estimates_depths(network: Callable[[str], str], recorder: Recorder) -> None:
+    directory, image = network("marigold depth"), scene(90, 60)
+
+    def run(**properties: Any) -> Any:
+        node = EstimateDepth(
+            model=DepthModel(repo_id=directory), image=ImageData.of(image), **properties
+        )
+        return node.process(recorder.context)
+
+    result = run()
+    far = called(MarigoldDepthPipeline, directory, image, None)[..., 0]
+    near = (far.max() - far) / (far.max() - far.min()) * 255
+    assert np.abs(np.asarray(result.image.convert("L")) - near).max() <= 1
+    assert run(num_inference_steps=4).image.tobytes() != result.image.tobytes()
+
+
+def test_marigold_estimates_normals(network: Callable[[str], str], recorder: Recorder) -> None:
+    directory, image = network("marigold normals"), scene(90, 60)
+    result, turned = (
+        EstimateNormals(
+            model=NormalsModel(repo_id=directory), image=ImageData.of(image), green_down=green_down
+        ).process(recorder.context)
+        for green_down in (False, True)
+    )
+    assert isinstance(result, ImageData) and isinstance(turned, ImageData)
+    expected = (called(MarigoldNormalsPipeline, directory, image, None) + 1) / 2 * 255
+    shown = np.asarray(result.image, np.float32)
+    assert shown.shape == (60, 90, 3) and np.abs(shown - expected).max() <= 1
+    red, green, blue = np.moveaxis(np.asarray(turned.image, np.float32), -1, 0)
+    assert np.array_equal(red, shown[..., 0]) and np.array_equal(blue, shown[..., 2])
+    assert np.abs(green + shown[..., 1] - 255).max() <= 1
+
+
+def test_a_model_that_estimates_something_else_is_refused(
+    network: Callable[[str], str], recorder: Recorder
+) -> None:
+    image = ImageData.of(scene(90, 60))
+    with pytest.raises(ModelError, match="does depth-estimation"):
+        EstimateNormals(model=NormalsModel(repo_id=network("marigold depth")), image=image).process(
+            recorder.context
+        )
+    with pytest.raises(ModelError, match="does normals-estimation"):
+        EstimateDepth(model=DepthModel(repo_id=network("marigold normals")), image=image).process(
+            recorder.context
+        )
+    with pytest.raises(ModelError, match=r"has no model_index\.json"):
+        EstimateNormals(model=NormalsModel(repo_id=network("depth")), image=image).process(
+            recorder.context
+        )
 
 
 def test_segments_have_names_colours_and_a_mask(
