@@ -190,8 +190,11 @@ def on_weighted(image: Image.Image, work: Callable[[Image.Image], Image.Image]) 
     It is given colours multiplied by their alpha, where there is any.
     """
     straight = plain(image)
-    result = work(straight.convert(_PREMULTIPLIED.get(straight.mode, straight.mode)))
-    return with_profile(result.convert(_STRAIGHT.get(result.mode, result.mode)), image)
+    # A conversion to the same mode would be a copy.
+    if straight.mode not in _PREMULTIPLIED:
+        return with_profile(work(straight), image)
+    result = work(straight.convert(_PREMULTIPLIED[straight.mode]))
+    return with_profile(result.convert(_STRAIGHT[result.mode]), image)
 
 
 def filtered(image: Image.Image, kernel: Any) -> Image.Image:
