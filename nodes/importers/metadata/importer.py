@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodes.importers.metadata import fooocus, invokeai, novelai, web_ui
 from nodes.importers.metadata.fields import Fields
+from nodes.importers.metadata.hidden import hidden_texts
 from nodes.importers.metadata.recipe import Recipe, Writer
 from nodetool_core.assets.infotext import read_texts
 from nodetool_core.errors import ImageError, Problem, WorkflowError
@@ -67,6 +68,9 @@ def _stated(path: Path) -> tuple[Mapping[str, object], Reader]:
         )
     except (OSError, UnicodeDecodeError, ImageError) as error:
         raise _refused(where, f"can't be read: {error}.") from None
+    if is_image and not (text or others):
+        others = hidden_texts(data, where)
+        text = others.pop("parameters", "")
     for dialect in (invokeai, novelai):
         if found := dialect.fields_of(others):
             return found, dialect.recipe_of

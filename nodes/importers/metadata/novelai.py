@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from nodes.importers.metadata.fields import Fields
+from nodes.importers.metadata.novelai_weights import with_our_weights
+from nodes.importers.metadata.prompts import read_syntax
 from nodes.importers.metadata.recipe import IMAGE, Recipe
 from nodes.importers.metadata.web_ui import scheduler
 
@@ -66,7 +68,13 @@ def recipe_of(fields: Fields) -> Recipe:
         fields.usual(name, *usual)
     prompt = _with_people(fields, fields.text("prompt", IMAGE), "v4_prompt")
     negative = _with_people(fields, fields.text("uc", IMAGE), "v4_negative_prompt")
-    recipe = Recipe(prompt, negative, model_field="Source" if fields.has("Source") else "model")
+    prompts = {"prompt": with_our_weights(prompt), "uc": with_our_weights(negative)}
+    texts, syntax = read_syntax(fields, prompts, is_clip=True)
+    for name, asked in (("prompt", prompt), ("uc", negative)):
+        if texts[name] != asked:
+            fields.note(name, f"its weights are those of our syntax: {texts[name]!r}.")
+    recipe = Recipe(texts["prompt"], texts["uc"])
+    recipe.model_field = "Source" if fields.has("Source") else "model"
     width, height = fields.whole("width", IMAGE), fields.whole("height", IMAGE)
     recipe.size = (width, height) if width and height else None
     fields.take("Source")
@@ -75,6 +83,7 @@ def recipe_of(fields: Fields) -> Recipe:
         "guidance_scale": fields.number("scale", IMAGE),
         "seed": fields.whole("seed", IMAGE),
         **scheduler(fields, "sampler", "noise_schedule", is_flow=False),
+        **syntax,
     }
     if re.search("img2img|infill", request, re.IGNORECASE):
         strength = fields.number("strength", IMAGE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import json
 import random
 from collections.abc import Mapping
@@ -16,7 +18,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from nodes.importers.metadata import fooocus, invokeai, novelai, web_ui
 from nodes.importers.metadata.fields import Fields
+from nodes.importers.metadata.hidden import hidden_texts
 from nodes.importers.metadata.importer import Reader
+from nodes.importers.metadata.novelai_weights import with_our_weights
 from nodes.importers.metadata.recipe import Writer
 from nodetool_core import Workflow, WorkflowError
 from nodetool_core.assets.infotext import comment_text
@@ -359,6 +363,70 @@ def test_novelai(tmp_path: Path) -> None:
     assert image["scheduler"] == "EulerAncestralDiscreteScheduler"
     found = fates(result)
     assert (found["cfg_rescale"], found["Source"]) == ("lost", "approximated")
+
+
+def named(name: bytes, text: bytes) -> bytes:
+    """Return a text as it lies in pixels."""
+    return name + (len(text) * 8).to_bytes(4, "big") + text
+
+
+def hidden_in(image: Image.Image, content: bytes, channels: str) -> None:
+    """Write bytes into the lowest bits of an image, one by one."""
+    bits = [byte >> (7 - place) & 1 for byte in content for place in range(8)]
+    bands = [image.getbands().index(one) for one in channels]
+    places = itertools.product(range(image.width), range(image.height), bands)
+    for bit, (x, y, band) in zip(bits, places, strict=False):
+        pixel: Any = list(image.getpixel((x, y)))  # type: ignore[arg-type]
+        pixel[band] = pixel[band] & ~1 | bit
+        image.putpixel((x, y), tuple(pixel))
+
+
+@pytest.mark.parametrize("channels", ["A", "RGB"])
+def test_texts_in_the_pixels(tmp_path: Path, channels: str) -> None:
+    stated = {"Software": "NovelAI", "Source": "NovelAI V4", "Comment": json.dumps(NOVELAI)}
+    name = {"A": b"stealth_pngcomp", "RGB": b"stealth_rgbcomp"}[channels]
+    image = Image.new("RGBA", (60, 80), (90, 120, 200, 255))
+    hidden_in(image, named(name, gzip.compress(json.dumps(stated).encode())), channels)
+    image.save(tmp_path / "photo.png")
+    found = values(import_file(tmp_path / "photo.png", REGISTRY), "image")
+    assert found["scheduler"] == "EulerAncestralDiscreteScheduler"
+    plain = Image.new("RGBA", (60, 80), (90, 120, 200, 255))
+    hidden_in(plain, named(name[:-4] + b"info", A1111.encode()), channels)
+    plain.save(tmp_path / "plain.png")
+    assert values(import_file(tmp_path / "plain.png", REGISTRY), "image")["seed"] == 965400086
+
+
+@pytest.mark.parametrize(
+    "content", [b"stealth_pngcomp\xff\xff\xff\xff", b"stealth_pngcomp\0\0\0\x20abcd", b"no"]
+)
+def test_pixels_that_hold_no_text(tmp_path: Path, content: bytes) -> None:
+    image = Image.new("RGBA", (40, 40), (90, 120, 200, 255))
+    hidden_in(image, content, "A")
+    image.save(tmp_path / "photo.png")
+    with pytest.raises(NotRecognizedError):
+        import_file(tmp_path / "photo.png", REGISTRY)
+    assert hidden_texts((tmp_path / "photo.png").read_bytes(), "photo.png") == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "ours"),
+    [
+        ("a girl", "a girl"),
+        ("a {{red}} hat", "a (red:1.103) hat"),
+        ("a [blue] hat, (wide)", r"a (blue:0.9524) hat, \(wide\)"),
+        ("1.5::rain, night::, -1::sun::", "(rain, night:1.5), (sun:-1)"),
+    ],
+)
+def test_weights_of_novelai(asked: str, ours: str) -> None:
+    assert with_our_weights(asked) == ours
+
+
+def test_weighted_prompts_of_novelai(tmp_path: Path) -> None:
+    plain = {name: value for name, value in NOVELAI.items() if "v4" not in name}
+    comment = json.dumps(plain | {"prompt": "a {red} hat", "uc": "text"})
+    result = import_file(png(tmp_path, {"Software": "NovelAI", "Comment": comment}), REGISTRY)
+    image = values(result, "image")
+    assert image["prompt"] == "a (red:1.05) hat" and image["prompt_syntax"] == "weighted"
 
 
 def test_invokeai(tmp_path: Path) -> None:
