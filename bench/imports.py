@@ -7,7 +7,9 @@ The templates are those of the package `comfyui-workflow-templates-json` (extra 
 the ones that need open models alone, give images and nothing else, and have no class for video,
 audio, 3D or the generation of texts. Printed are the grades (whole, with notes, with losses,
 refused), counted and weighted by how often people open the template, and what is lost: the classes
-by the number of templates that lose something to them, and of those that lose nothing else.
+by the number of templates that lose something to them, and of those that lose nothing else. Of
+templates that are not whole, those are counted apart that need a model which diffusers and
+transformers have no pipeline for.
 
 With a folder, its workflow files are taken instead, each with a weight of 1.
 """
@@ -28,6 +30,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from nodes.importers.without_pipeline import family_without_pipeline  # noqa: E402
 from nodetool_core import Registry  # noqa: E402
 from nodetool_core.errors import NodetoolError  # noqa: E402
 from nodetool_core.importing import import_file  # noqa: E402
@@ -51,6 +54,8 @@ class Outcome:
     """Classes that something was lost of."""
     approximated: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
+    families: list[str] = field(default_factory=list)
+    """Of its models, those that no pipeline runs."""
 
 
 def templates() -> Iterator[tuple[Path, int]]:
@@ -88,7 +93,8 @@ def outcome_of(path: Path, weight: int, registry: Registry) -> Outcome:
         problems, grade = error.problems, "refused"
     else:
         problems, grade = tuple(imported.notes), str(imported.grade)
-    outcome = Outcome(path.stem, weight, grade)
+    families = families_without_pipeline(path) if path.suffix == ".json" else []
+    outcome = Outcome(path.stem, weight, grade, families=families)
     lost, approximated = set(), set()
     for problem in problems:
         named = CLASS.fullmatch(problem.where)
@@ -105,6 +111,12 @@ def outcome_of(path: Path, weight: int, registry: Registry) -> Outcome:
     return outcome
 
 
+def families_without_pipeline(path: Path) -> list[str]:
+    """Return the families of the models that a file names, where no pipeline runs them."""
+    names = set(re.findall(r'"([^"/\\\\]+\.(?:safetensors|sft|gguf|ckpt|pth))"', path.read_text()))
+    return sorted({family for name in names if (family := family_without_pipeline(name))})
+
+
 def show(outcomes: Sequence[Outcome], details: bool) -> None:
     total = sum(outcome.weight for outcome in outcomes) or 1
     print(f"{len(outcomes)} files")
@@ -112,6 +124,10 @@ def show(outcomes: Sequence[Outcome], details: bool) -> None:
         of_grade = [outcome for outcome in outcomes if outcome.grade == grade]
         share = sum(outcome.weight for outcome in of_grade) / total
         print(f"{len(of_grade):5} {grade:12} {share:6.1%} by use")
+    outside = [one for one in outcomes if one.grade != "whole" and one.families]
+    share = sum(one.weight for one in outside) / total
+    named = ", ".join(sorted({family for one in outside for family in one.families}))
+    print(f"{len(outside):5} not whole with a model that has no pipeline {share:6.1%}: {named}")
     for what in ("lost", "approximated"):
         files: Counter[str] = Counter()
         alone: Counter[str] = Counter()

@@ -22,11 +22,15 @@ from nodes.importers.comfyui.values import (
     Weights,
 )
 from nodes.importers.known_files import known_file
+from nodes.importers.without_pipeline import family_without_pipeline
 from nodetool_core import ModelRef
 from nodetool_core.importing.draft import Handle, Unsupported
 
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
 MODEL_INPUT: Final = "nodetool.input.HuggingFaceModelInput"
+
+NO_PIPELINE: Final = "no_pipeline"
+"""The code of a note about a model that nothing here runs."""
 
 WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
 """How files of weights end."""
@@ -68,6 +72,10 @@ def load_model(name: str, *, is_flow: bool = False) -> Callable[[Reading], tuple
     def load(reading: Reading) -> tuple[object, ...]:
         ref, from_hub = _ref(reading, name, "hf.model")
         path = ref["repo_id"]
+        if family := family_without_pipeline(str(ref.get("path", path))):
+            message = f"is of {family}, which diffusers has no pipeline for: the workflow runs with"
+            hint = "Set the input for the model to one of another family."
+            reading.note(f"{message} another model alone.", hint, code=NO_PIPELINE, level="warning")
         reading.skip("config_name")
         if (dtype := str(reading.take("weight_dtype", "default"))).startswith("fp8"):
             ref["quantization"] = "fp8"
