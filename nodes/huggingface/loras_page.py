@@ -18,8 +18,7 @@ one. A file may change its layers by these methods, and different layers by diff
 
 _NOTES: Final = """\
 Alpha is read from its tensor, from the header (`lora_adapter_metadata`) or from
-`adapter_config.json` beside the file; folders of PEFT are read as they are. BOFT of PEFT is not
-read, and what a file has of it is named in a warning.
+`adapter_config.json` beside the file; folders of PEFT are read as they are.
 
 Layers may have the names of kohya's scripts, OneTrainer, LyCORIS, diffusers (today's and older
 ones), PEFT, XLabs and ComfyUI, and those of the authors' code for Stable Diffusion 1, 2, XL and 3,

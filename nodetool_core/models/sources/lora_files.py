@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIGN: Final = re.compile(
     r"lora_(unet|te\d?|transformer|prior)_"
     r"|.*\.(lora_(A|B|up|down|mid)|lora\.(up|down)|lora_linear_layer|hada_w[12]_[ab]|lokr_w[12]"
-    r"|oft_blocks|oft_diag|oft_R|ia3_l|on_input|w_norm|dora_scale|diff|diff_b)(\.|_|$)"
+    r"|oft_blocks|oft_diag|b?oft_R|boft_s|ia3_l|on_input|w_norm|dora_scale|diff|diff_b)(\.|_|$)"
     r"|.*(_lora\d?\.|\.lora_magnitude_vector|\.processor\.(proj|qkv)_lora)"
 )
 """Matches names that only a LoRA, or one of its relatives, has."""

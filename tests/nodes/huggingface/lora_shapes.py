@@ -231,6 +231,30 @@ def boft(rng: np.random.Generator, weight: Array) -> Made:
     return {"oft_blocks": blocks}, turned.reshape(weight.shape).astype(np.float32)
 
 
+def boft_of_peft(rng: np.random.Generator, weight: Array) -> Made:
+    """Turn inputs in two rounds by matrices of the whole size, as PEFT writes the method down."""
+    flat = weight.reshape(len(weight), -1).astype(np.float64)
+    inputs, size, rounds = flat.shape[1], 4, 2
+    blocks, lengths = _random(rng, rounds, inputs // size, size, size), _random(rng, len(flat), 1)
+    whole = np.eye(inputs)
+    for index, own in enumerate(blocks):
+        turn = np.zeros((inputs, inputs))
+        for number, block in enumerate(own):
+            skew, unit = (block - block.T) / 2, np.eye(size)
+            place = slice(number * size, (number + 1) * size)
+            turn[place, place] = (unit - skew) @ np.linalg.inv(unit + skew)
+        permutation = np.zeros((inputs, inputs))
+        group, half = size * 2**index, size // 2
+        for row in range(inputs):
+            place, inside = divmod(row % group, half)
+            evens = 2**index
+            source = 2 * place if place < evens else 2 * (place - evens) + 1
+            permutation[row, row // group * group + source * half + inside] = 1
+        whole = permutation @ turn @ permutation.T @ whole
+    merged = flat @ whole.T * lengths
+    return {"boft_R": blocks, "boft_s": lengths}, merged.reshape(weight.shape).astype(np.float32)
+
+
 def ia3(rng: np.random.Generator, weight: Array) -> Made:
     by = _random(rng, len(weight))
     merged = weight * (1 + by).reshape(-1, *(1,) * (weight.ndim - 1))
@@ -256,6 +280,7 @@ FOR_ALL: dict[str, Callable[[np.random.Generator, Array], Made]] = {
         glora,
         oft,
         boft,
+        boft_of_peft,
         ia3,
         ia3_of_inputs,
     )

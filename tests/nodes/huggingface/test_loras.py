@@ -272,6 +272,7 @@ def peft_files(kind: str, repo_id: str, to: Path) -> dict[str, Array]:
             target_modules=["to_k", "ff.net.2", "conv1"], feedforward_modules=["ff.net.2"]
         ),
         "oft": lambda: peft.OFTConfig(oft_block_size=4, r=0, target_modules=["to_k"]),
+        "boft": lambda: peft.BOFTConfig(boft_block_size=4, target_modules=["to_k", "conv1"]),
         "exact_oft": lambda: peft.OFTConfig(
             oft_block_size=4, r=0, target_modules=["to_k"], use_cayley_neumann=False
         ),
@@ -283,7 +284,7 @@ def peft_files(kind: str, repo_id: str, to: Path) -> dict[str, Array]:
     for name, parameter in tuned.named_parameters():
         if parameter.requires_grad:
             noise = torch.randn(parameter.shape, generator=generator) * size
-            is_length = "magnitude" in name or "ia3" in name
+            is_length = any(part in name for part in ("magnitude", "ia3", "boft_s"))
             parameter.data = parameter.data + noise.abs() if is_length else noise
     tuned.save_pretrained(to)
     merged = tuned.merge_and_unload().state_dict()
@@ -291,7 +292,7 @@ def peft_files(kind: str, repo_id: str, to: Path) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize(
-    "kind", ["lora", "dora", "rslora", "loha", "lokr", "ia3", "oft", "exact_oft"]
+    "kind", ["lora", "dora", "rslora", "loha", "lokr", "ia3", "oft", "boft", "exact_oft"]
 )
 def test_folders_of_peft_make_the_image_that_peft_merges(
     kind: str, model: Callable[[str], str], recorder: Recorder, tmp_path: Path
@@ -311,13 +312,15 @@ def test_what_is_not_applied_is_named_by_families_of_names(
     weight = load_file(weights(repo_id, "unet"))[f"{LINEAR}.weight"]
     tensors, _ = FOR_ALL["lora"](np.random.default_rng(1), weight)
     lacking = {f"lora_unet_down_blocks_7_attentions_{n}_proj_in": tensors for n in range(3)}
-    strange = {"lora_unet_conv_in": {"boft_s": np.ones(3, np.float32)}}
+    strange = {"lora_unet_conv_in": {"vera_lambda_b": np.ones(3, np.float32)}}
     file = save_lora(tmp_path / "lora.safetensors", {kohya(LINEAR): tensors} | lacking | strange)
     draw(recorder, repo_id, loras=[LoraModel(repo_id=file)])
     (warning,) = recorder.warnings
     assert "lacks 3 of the layers" in warning
     assert "lora_unet_down_blocks_*_attentions_*_proj_in (3)" in warning
-    assert "1 tensors are of no method that is known, lora_unet_conv_in.boft_s (1)" in warning
+    assert (
+        "1 tensors are of no method that is known, lora_unet_conv_in.vera_lambda_b (1)" in warning
+    )
 
 
 WIDE: dict[str, dict[str, tuple[int, ...]]] = {

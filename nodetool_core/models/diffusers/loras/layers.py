@@ -47,6 +47,8 @@ _SUFFIXES: Final = (
     ("", r"lokr_(?:w[12](?:_[ab])?|t[12])"),
     *((role, rf"(?<=\.){role}\.weight") for role in ("a1", "a2", "b1", "b2")),
     ("oft_blocks", r"oft_(blocks|diag)"),
+    ("boft_r", r"boft_R(\.\w+)?"),
+    ("boft_s", r"boft_s(\.\w+)?"),
     ("oft_r", r"oft_R(\.\w+)?\.weight"),
     ("", r"rescale|diff|diff_b|w_norm|b_norm|on_input"),
     ("ia3_l", r"ia3_l(\.\w+)?"),

@@ -217,6 +217,31 @@ def _rotation_of_inputs(factors: Factors, weight: torch.Tensor) -> torch.Tensor:
     return torch.einsum("ofc,fkc->ofk", blocks, turns).reshape(weight.shape) - weight
 
 
+def _butterfly_of_inputs(factors: Factors, weight: torch.Tensor) -> torch.Tensor:
+    """Rotate the inputs of a layer in rounds, and scale its outputs, as PEFT does."""
+    import torch
+
+    blocks = factors["boft_r"].reshape(-1, *factors["boft_r"].shape[-3:])
+    skew = 0.5 * (blocks - blocks.transpose(-1, -2))
+    unit = torch.eye(blocks.shape[-1], device=blocks.device)
+    rotations = torch.linalg.solve(unit + skew, unit - skew, left=False)
+    count, size = rotations.shape[1:3]
+    turned = weight.reshape(weight.shape[0], -1)
+    for index, rotation in enumerate(rotations):
+        # Halves of blocks: of each group, those at even places, and then the others.
+        order = torch.arange(turned.shape[1], device=weight.device)
+        if len(rotations) > 1:
+            halves = order.reshape(count // 2**index, 2**index, 2, size // 2)
+            order = halves.transpose(1, 2).reshape(-1)
+        # Rows of the permutation name where a column comes from; its transpose leads back.
+        mixed = torch.empty_like(turned)
+        mixed[:, order] = turned
+        mixed = torch.einsum("nij,onj->oni", rotation, mixed.reshape(-1, count, size))
+        turned = mixed.reshape(turned.shape)[:, order]
+    scaled = turned * factors["boft_s"].reshape(-1, 1)
+    return scaled.reshape(weight.shape) - weight
+
+
 def _neumann(skew: torch.Tensor, unit: torch.Tensor, terms: object) -> torch.Tensor:
     """Return 1 + 2Q + 2Q² + … + Qⁿ, which PEFT takes for (1 + Q)(1 - Q)⁻¹."""
     count = terms if isinstance(terms, int) else _NEUMANN_TERMS
@@ -375,6 +400,13 @@ METHODS: Final = (
         _all_of("oft_r"),
         _rotation_of_inputs,
         "https://arxiv.org/abs/2506.19847",
+        reads_weight=True,
+    ),
+    Method(
+        "BOFT of PEFT",
+        _all_of("boft_r", "boft_s"),
+        _butterfly_of_inputs,
+        "https://arxiv.org/abs/2311.06243",
         reads_weight=True,
     ),
     Method(
