@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from importlib import import_module
 from typing import Final
@@ -58,6 +60,7 @@ def _import_all() -> None:
     for library in LIBRARIES:
         try:
             import_module(library)
+            _keep_quiet(library)
         except ModuleNotFoundError as error:
             raise ModelError(_missing(library, error.name or library)) from error
         except (ImportError, OSError) as error:
@@ -67,6 +70,31 @@ def _import_all() -> None:
                 " doctor shows the versions that are there."
             )
             raise ModelError(Problem("broken_package", "", message, hint)) from error
+
+
+def _keep_quiet(library: str) -> None:
+    """
+    Keep transformers and diffusers from writing to the terminal.
+
+    The environment may ask for it. Progress and errors reach the user as events. Transformers warns
+    while diffusers imports its parts, so it is quiet before.
+    """
+    if library == "transformers":
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        if "TRANSFORMERS_VERBOSITY" not in os.environ:
+            transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    elif library == "diffusers":
+        from diffusers.utils import logging as diffusers_logging
+
+        diffusers_logging.disable_progress_bar()
+        if "DIFFUSERS_VERBOSITY" not in os.environ:
+            diffusers_logging.disable_default_handler()
+            # Without any handler, Python itself would write to the terminal.
+            logger = logging.getLogger("diffusers")
+            if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+                logger.addHandler(logging.NullHandler())
 
 
 def _missing(library: str, name: str) -> Problem:

@@ -44,3 +44,4 @@ def test_several_threads_may_be_the_first_to_need_them() -> None:
         check=True,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stderr == "", "what they warn of, such as torchvision, is not for the terminal"

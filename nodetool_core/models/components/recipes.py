@@ -56,7 +56,6 @@ def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hu
 
     Reads names and headers, no weights. Raises ModelError for what can't be loaded.
     """
-    assembly.quiet_libraries()
     if part_of(task):
         return PartRecipe(resolved, task, precision)
     return (

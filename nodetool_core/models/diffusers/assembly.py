@@ -9,8 +9,6 @@ weights are read.
 from __future__ import annotations
 
 import inspect
-import logging
-import os
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core.errors import ModelError, Problem
@@ -44,7 +42,6 @@ def read_component(
 
     `where` names it in messages. Raises ModelError.
     """
-    quiet_libraries()
     try:
         module: torch.nn.Module = read_module(
             cls, folder, dtype, variant=variant, may_map=resolved.may_be_mapped
@@ -66,7 +63,6 @@ def read_file(
 
     Raises ModelError.
     """
-    quiet_libraries()
     of = part.model
     try:
         return read_part(
@@ -92,7 +88,6 @@ def assemble(
 
     The rest of it, which should have no weights, is read. Raises ModelError.
     """
-    quiet_libraries()
     if prior is None or resolved.prior is None:
         return _pipeline(layout, resolved, dtype, parts)
     its = {name.removeprefix(PRIOR): part for name, part in parts.items() if name.startswith(PRIOR)}
@@ -211,24 +206,3 @@ def with_modules(pipeline: Pipeline, modules: Mapping[str, object]) -> Pipeline:
     for name, module in modules.items():
         setattr(made, name, module)
     return made
-
-
-def quiet_libraries() -> None:
-    """
-    Keep diffusers and transformers from writing to the terminal.
-
-    Progress and errors reach the user as events.
-    """
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    if "DIFFUSERS_VERBOSITY" not in os.environ:
-        diffusers_logging.disable_default_handler()
-        # Without any handler, Python itself would write to the terminal.
-        logger = logging.getLogger("diffusers")
-        if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
-            logger.addHandler(logging.NullHandler())
-    if "TRANSFORMERS_VERBOSITY" not in os.environ:
-        transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
