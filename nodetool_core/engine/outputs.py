@@ -82,7 +82,7 @@ class Outputs:
 
     def close(self) -> None:
         """
-        Publish the lists: all items are there.
+        Publish the lists: all items are there. Then put the values into the order of the targets.
 
         A target whose loop was never begun, as in a branch not taken, has no value.
         """
@@ -93,16 +93,24 @@ class Outputs:
                     step,
                     _nested(by_item, lists, self._missed[number], len(step.loops) + step.streams),
                 )
+        given = self._result.outputs
+        for name in map(_name, self._targets.values()):
+            if name in given:
+                given[name] = given.pop(name)
 
     def _is_wanted(self, step: NodeStep) -> bool:
         return step.node.role is not Role.SINK or self._environment.options.outputs is not None
 
     def _publish(self, step: NodeStep, value: object) -> None:
-        node = step.node
-        name = node.name if node.role is Role.OUTPUT else node.id
+        name = _name(step)
         value = self._environment.finished(name, own_copy(value))
         self._result.outputs[name] = value
-        self._environment.emit(OutputReady(name, node.id, own_copy(value)))
+        self._environment.emit(OutputReady(name, step.node.id, own_copy(value)))
+
+
+def _name(step: NodeStep) -> str:
+    """Return what a target's value is called in the result."""
+    return step.node.name if step.node.role is Role.OUTPUT else step.node.id
 
 
 def _named(step: NodeStep, values: Values) -> object:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from nodes.nodetool.output import Output
+from nodes.nodetool.text import Concat
 from nodetool_core import Workflow, WorkflowError
 from nodetool_core.engine.engine import Engine
 from nodetool_core.engine.options import NodePolicy, RunOptions
@@ -80,3 +82,12 @@ def test_a_policy_for_no_node_is_refused(engine: Engine) -> None:
         workflow.run(options=RunOptions(policies={"ad": NodePolicy()}))
     for name in ("add", "tests.engine.nodes.Add", "huggingface.*", "*"):
         assert workflow.run(options=RunOptions(policies={name: NodePolicy()}))["add"] == 2
+
+
+def test_results_come_in_the_order_of_the_outputs_whichever_was_done_first() -> None:
+    far: object = "a"
+    for _ in range(4):
+        far = Concat(a=far, b="b").output
+    outputs = [Output(name="late", value=far), Output(name="early", value="x")]
+    assert list(Workflow(*outputs).run()) == ["late", "early"]
+    assert list(Workflow(*outputs[::-1]).run()) == ["early", "late"]
