@@ -180,8 +180,10 @@ GUESS_MODE = Field(
 KEEP_SIZE = Field(
     default="no",
     description=(
-        "Whether the result has the size of `image` where a model can't take that: `resize` makes"
-        " it smaller and resizes it, `tiles` makes it in overlapping tiles of the model's size."
+        "Whether the result has the size of `image` where a model can't take that. `no` warns that"
+        " it has another one. `later` leaves the size to a node behind, such as TransferLight."
+        " `resize` makes it smaller and resizes it. `tiles` makes it in overlapping tiles of the"
+        " model's size."
     ),
 )
 COUNT = Field(

@@ -98,8 +98,8 @@ def generate(
         count: Number of images.
         progress_slice: Which slice this call is of how many, from 0, for the progress of a longer
             work.
-        restore_size: The caller resizes the result to the size of `image`, so that a changed size
-            needs no warning.
+        restore_size: The caller, or a node behind it, brings the result to the size of `image`, so
+            that a changed size needs no warning.
 
     Raises:
         NodeError: The properties leave nothing to do, or the model does not support them.

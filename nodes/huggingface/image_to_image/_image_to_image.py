@@ -109,7 +109,7 @@ class ImageToImage(DiffusionNode):
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
     num_images: int = shared.COUNT
-    keep_size: Literal["no", "resize", "tiles"] = shared.KEEP_SIZE
+    keep_size: Literal["no", "later", "resize", "tiles"] = shared.KEEP_SIZE
     strength_mask: ImageRef | None = Field(
         default=None,
         description=(
@@ -174,7 +174,7 @@ class ImageToImage(DiffusionNode):
             image=source,
             aligned_images=aligned,
             count=self.num_images,
-            restore_size=keeps,
+            restore_size=keeps or self.keep_size == "later",
             context=context,
         )
         return kept_in_size(made, source) if keeps else made

@@ -43,6 +43,13 @@ def test_a_large_image_loses_its_size_with_a_word(
     assert recorder.warnings[0].endswith("The result has that size.")
 
 
+def test_a_node_behind_may_see_to_the_size(model: Callable[[str], str], recorder: Recorder) -> None:
+    plain = transform(recorder, model("stable_diffusion"), LARGE)
+    warned = len(recorder.warnings)
+    made = transform(recorder, model("stable_diffusion"), LARGE, keep_size="later")
+    assert made.tobytes() == plain.tobytes() and len(recorder.warnings) == warned
+
+
 def test_it_keeps_its_size_by_resizing_and_says_so_before_the_first_step(
     model: Callable[[str], str], recorder: Recorder
 ) -> None:
