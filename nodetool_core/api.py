@@ -118,19 +118,29 @@ class Workflow:
 
     @classmethod
     def load(
-        cls, path: str | Path, registry: Registry | None = None, *, engine: Engine | None = None
+        cls,
+        path: str | Path,
+        registry: Registry | None = None,
+        *,
+        base: Path | None = None,
+        engine: Engine | None = None,
     ) -> Self:
-        """Read a workflow file. Raises WorkflowError with every problem there is."""
+        """
+        Read a workflow file. Raises WorkflowError with every problem there is.
+
+        Args:
+            base: The folder that its relative paths start from, in place of its own. It reads the
+                same files, and what it writes goes there.
+        """
         path = Path(path)
         workflow = object.__new__(cls)
-        document = WorkflowDocument.load(path)
-        workflow._set_up(
-            document,
-            registry or Registry.installed(),
-            path.absolute().parent,
-            engine,
-            (str(path.resolve()),),
-        )
+        document, folder = WorkflowDocument.load(path), path.absolute().parent
+        registry = registry or Registry.installed()
+        if base is not None:
+            from nodetool_core.relocating import relocated
+
+            document, folder = relocated(document, registry, folder, base), base
+        workflow._set_up(document, registry, folder, engine, (str(path.resolve()),))
         return workflow
 
     def _set_up(

@@ -41,8 +41,6 @@ def examples(
 
     A copy can be changed. `nodetool run example:NAME` runs one as it is.
 
-    `nodetool run example:NAME` runs one as it is.
-
     \b
     Examples:
       nodetool examples

@@ -27,7 +27,8 @@ def load_workflow(named: Path, registry: Registry, engine: Engine | None = None)
     """
     Return the workflow of a file, of an example, or of standard input.
 
-    An example is named `example:NAME`. `-` is standard input; its paths start from here.
+    An example is named `example:NAME`, and writes to the current folder. `-` is standard input; its
+    paths start from here.
 
     Raises WorkflowError where there is none, WrongUseError for an unknown example.
     """
@@ -38,12 +39,10 @@ def load_workflow(named: Path, registry: Registry, engine: Engine | None = None)
     if text == STDIN:
         document = WorkflowDocument.from_text(sys.stdin.read(), "standard input")
         return Workflow.from_document(document, registry, engine=engine)
-    path = (
-        find_example(text.removeprefix(EXAMPLE), registry)
-        if text.startswith(EXAMPLE)
-        else named.expanduser()
-    )
-    return Workflow.load(path, registry, engine=engine)
+    if text.startswith(EXAMPLE):
+        path = find_example(text.removeprefix(EXAMPLE), registry)
+        return Workflow.load(path, registry, base=Path.cwd(), engine=engine)
+    return Workflow.load(named.expanduser(), registry, engine=engine)
 
 
 def find_example(name: str, registry: Registry) -> Path:

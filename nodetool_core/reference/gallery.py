@@ -14,6 +14,7 @@ workflows, but not those whose models have to be downloaded: their entries name 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -79,7 +80,7 @@ def make_images(
     for file, workflow in _workflows(folder, registry):
         wanted: dict[Path, Callable[[], Image | None]] = {}
         if not _downloads(workflow, registry):
-            wanted[out / f"{file.stem}.webp"] = partial(_result, workflow)
+            wanted[out / f"{file.stem}.webp"] = partial(_result, file, registry)
         for source, path in _given(workflow, out).values():
             wanted[path] = partial(decode_file, source)
         for path, make in wanted.items():
@@ -96,8 +97,11 @@ def make_images(
             yield path, "" if image is not None else "returned no image."
 
 
-def _result(workflow: Workflow) -> Image | None:
-    return shown_image(workflow.run(), SIDE)
+def _result(file: Path, registry: Registry) -> Image | None:
+    from nodetool_core.api import Workflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        return shown_image(Workflow.load(file, registry, base=Path(folder)).run(), SIDE)
 
 
 def images(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:

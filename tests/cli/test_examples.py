@@ -45,6 +45,12 @@ def test_a_folder_that_is_named_starts_here(nodetool: Command, tmp_path: Path) -
         assert sheet.width > 2 * 320
 
 
+def test_an_example_writes_to_the_current_folder(nodetool: Command, tmp_path: Path) -> None:
+    done = nodetool("run", "example:save_files", "--output", "file", "--quiet")
+    assert done.out == f"file: {tmp_path / 'saved' / 'valley_1200x800_000.jpg'}\n"
+    assert not (ROOT / "graphs" / "saved").exists()
+
+
 def test_n2_an_example_is_validated_and_drawn(nodetool: Command) -> None:
     assert nodetool("validate", "example:enlarge").code == 0
     assert nodetool("graph", "example:enlarge").out.startswith("flowchart")
@@ -54,9 +60,10 @@ def test_n2_copied_examples_bring_their_images_and_run(nodetool: Command, tmp_pa
     done = nodetool("examples", "fill_in", "enlarge", "--copy", "mine")
     assert done.out.splitlines() == [
         "mine/fill_in.json",
-        "mine/assets/lake_at_noon.png",
+        "mine/assets/lake.jpg",
         "mine/assets/sun_mask.png",
         "mine/enlarge.json",
+        "mine/assets/lake_at_noon.png",
     ]
     assert nodetool("validate", "mine/fill_in.json").code == 0
     assert nodetool("examples", "contact_sheet", "--copy", "mine").code == 0
