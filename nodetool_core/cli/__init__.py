@@ -11,7 +11,16 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import NoReturn
+from typing import Final, NoReturn
+
+OWN_VARIABLES: Final = {
+    # Torch's threads spin while they wait for one another; where other programs need the cores,
+    # that makes a second of work minutes.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # Looking for plugins of pydantic reads the metadata of every installed package.
+    "PYDANTIC_DISABLE_PLUGINS": "1",
+}
+"""Variables of the environment that the program sets, where they are not set already."""
 
 
 def main() -> NoReturn:
@@ -20,11 +29,8 @@ def main() -> NoReturn:
 
     with collection_paused():
         from nodetool_core.cli.app import execute
-    # Torch's threads spin while they wait for one another; where other programs need the cores,
-    # that makes a second of work minutes.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Looking for plugins of pydantic reads the metadata of every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    for name, value in OWN_VARIABLES.items():
+        os.environ.setdefault(name, value)
     _end(execute(sys.argv[1:]))
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from nodetool_core import DISTRIBUTION, __version__
+from nodetool_core.cli import OWN_VARIABLES
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.json_types import JsonObject
 
@@ -267,7 +268,9 @@ def _look_at_settings(found: Diagnosis) -> None:
     known = ("NODETOOL_", "HF_", "CUDA_", "HIP_", "PYTORCH_", "OMP_")
     proxies = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
     found.variables = sorted(
-        name for name in os.environ if name.startswith(known) or name.lower() in proxies
+        name
+        for name, value in os.environ.items()
+        if (name.startswith(known) or name.lower() in proxies) and OWN_VARIABLES.get(name) != value
     )
 
 

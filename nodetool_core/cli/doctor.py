@@ -58,7 +58,9 @@ def text(found: Diagnosis) -> str:
         "Memory": [_memory(found.memory)],
         "Folders": folders,
         "Models": found.models,
-        "Packs": [f"{name}: {count} nodes" for name, count in found.packs.items()],
+        "Packs": [
+            f"{name}: {count} node{'s' * (count != 1)}" for name, count in found.packs.items()
+        ],
         "Extras": [
             f"{name}: {'missing ' + ', '.join(missing) if missing else 'installed'}"
             for name, missing in found.extras.items()

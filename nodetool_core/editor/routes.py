@@ -61,7 +61,7 @@ from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobState
 from nodetool_core.json_types import Json
 from nodetool_core.reference.troubleshooting import explanations
-from nodetool_core.server.app import DIALECTS
+from nodetool_core.server.app import spoken_dialects
 from nodetool_core.server.http.files import FileAnswer
 from nodetool_core.server.http.http_errors import HttpError, busy
 from nodetool_core.server.http.images import looks_like_image
@@ -152,9 +152,7 @@ class EditorRoutes:
         self._types = Catalogue(state.registry)
         self._catalogue: tuple[bytes, str] | None = None
         self._streams = Counter[str]()
-        self._dialects = [
-            make(state) for name, make in DIALECTS.items() if name in state.settings.dialects
-        ]
+        self._dialects = spoken_dialects(state)
         models = state.settings.models
         apps = read_apps(state.settings.qolaba_apps, models[0] if models else "")
         self._apps = {app.serves: name for name, app in reversed([*apps.items()]) if app.serves}

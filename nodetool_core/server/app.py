@@ -81,8 +81,10 @@ def create_app(
     """
 
     settings = state.settings
+    for why in filter(None, (_why_not_spoken(name, state) for name in settings.dialects)):
+        _log.warning(why)
     dialects = Dialects(
-        [DIALECTS[name](state) for name in DIALECTS if _is_spoken(name, state)],
+        spoken_dialects(state),
         rest=Dialect("server", "The server itself", [], ()),
     )
 
@@ -136,17 +138,23 @@ def create_app(
     )
 
 
-def _is_spoken(name: DialectName, state: AppState) -> bool:
-    """Return whether a dialect is switched on, and what it needs is installed."""
-    if name not in state.settings.dialects:
-        return False
+def spoken_dialects(state: AppState) -> list[Dialect]:
+    """Return the dialects that are switched on, of those whose requirements are installed."""
+    wanted = state.settings.dialects
+    return [
+        make(state)
+        for name, make in DIALECTS.items()
+        if name in wanted and not _why_not_spoken(name, state)
+    ]
+
+
+def _why_not_spoken(name: DialectName, state: AppState) -> str:
+    """Return what a dialect lacks, or an empty string."""
     if name == "comfyui" and reader_of(comfyui.NAME, state.registry) is None:
-        _log.warning("ComfyUI's API is not spoken: no installed pack reads its graphs.")
-        return False
+        return "ComfyUI's API is not spoken: no installed pack reads its graphs."
     if name == "mcp" and find_spec("mcp") is None:
-        _log.warning("MCP is not spoken: install the extra `mcp`, or leave it out of `dialects`.")
-        return False
-    return True
+        return "MCP is not spoken: install the extra `mcp`, or leave it out of `dialects`."
+    return ""
 
 
 def _show_failures(app: FastAPI, dialects: Dialects) -> None:

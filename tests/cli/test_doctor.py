@@ -147,3 +147,13 @@ def test_a_card_that_is_not_used_is_a_problem(
     found = list(diagnosis._unused_card(build))
     assert [problem.code for problem in found] == ([code] if code else [])
     assert all(problem.hint for problem in found)
+
+
+def test_what_the_program_sets_itself_is_no_variable_of_the_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    found = diagnosis.Diagnosis()
+    diagnosis._look_at_settings(found)
+    assert "OMP_NUM_THREADS" in found.variables and "OMP_WAIT_POLICY" not in found.variables

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -65,6 +66,16 @@ def test_a_stranger_gets_the_page_and_nothing_else(served: LiveEditor) -> None:
         page = stranger.get("/", headers={"Accept": "text/html"}, follow_redirects=True)
         assert page.status_code == 200 and "<script" in page.text
         assert "blur" not in page.text, "what is served is no stranger's business"
+
+
+def test_a_dialect_whose_package_is_missing_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extra `serve` alone brings no `mcp`; `nodetool serve` starts without it."""
+    monkeypatch.setattr("nodetool_core.server.app.find_spec", lambda name: None)
+    with LiveEditor(tmp_path) as live, live.owner() as owner:
+        names = {one["name"] for one in owner.get("/v1/status").json()["dialects"]}
+    assert "huggingface" in names and "mcp" not in names
 
 
 def test_a_client_is_refused_what_is_the_owners(served: LiveEditor) -> None:
