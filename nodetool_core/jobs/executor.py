@@ -7,7 +7,9 @@ Runs of a mapping as jobs, on the workers that exist.
 Each item is a job like any other: it waits its turn, survives a worker that dies, and is seen by
 whoever looks at the queue. What an item's files and those that the workflow names contain goes into
 the storage, so that workers need none of this machine's folders. One thread looks at all jobs that
-are under way, by one query each `poll` seconds; results are fetched by a few others.
+are under way, by one query each `poll` seconds; results are fetched by a few others, and the jobs
+then removed. Meanwhile this process reports that it is there: should it die, workers end what it
+has left in the queue.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -41,6 +43,7 @@ from nodetool_core.jobs.job import (
 )
 from nodetool_core.jobs.results import image_of
 from nodetool_core.jobs.service import Jobs
+from nodetool_core.jobs.workers import Workers
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, FolderRef, ImageRef
@@ -132,7 +135,8 @@ class JobExecutor:
         """
         self.concurrency = concurrency
         self._jobs = jobs
-        self._options = options or JobOptions()
+        self._owner = Workers(jobs.leases.database, lease=jobs.settings.lease, only_waits=True)
+        self._options = replace(options or JobOptions(), owner=self._owner.id)
         self._client = client
         self._open_image = open_image
         self._under_way: dict[str, JobRun] = {}
@@ -140,6 +144,7 @@ class JobExecutor:
         self._closed = False
         self._owns_jobs = False
         self._fetchers = ThreadPoolExecutor(_FETCHING, "nodetool-results")
+        self._owner.announce()
         self._watcher = threading.Thread(target=self._watch, name="nodetool-jobs", daemon=True)
         self._watcher.start()
 
@@ -184,14 +189,20 @@ class JobExecutor:
         self.close()
 
     def close(self) -> None:
-        """Look at no job any more. Those under way go on; their items end as cancelled here."""
+        """Look at no job any more. Those under way are cancelled."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._watcher.join()
         self._fetchers.shutdown()
         for run in self._under_way.values():
+            with suppress(JobsError):
+                run.cancel()
             run.future.set_exception(RunCancelled())
+        try:
+            self._owner.leave()
+        except JobsError as error:
+            _log.warning("The jobs can't be told that nobody waits any more: %s", error)
         if self._owns_jobs:
             self._jobs.close()
 
@@ -232,6 +243,7 @@ class JobExecutor:
     def _submit(self, request: JobRequest) -> JobRun:
         """Have a job accepted, as soon as there is room in the queue."""
         while True:
+            self._owner.announce()
             try:
                 run = JobRun(self._jobs.submit(request).id, self._jobs)
             except JobsError as error:
@@ -254,6 +266,7 @@ class JobExecutor:
                     return
                 wanted = list(self._under_way)
             try:
+                self._owner.announce()
                 ended = self._jobs.queue.ended(wanted)
             except JobsError as error:
                 _log.warning("The jobs can't be looked at; they are again in a moment: %s", error)
@@ -272,6 +285,10 @@ class JobExecutor:
             run.future.set_result(self._result(job))
         except BaseException as error:  # noqa: BLE001 - crosses a thread: it is raised where the result is taken
             run.future.set_exception(error)
+        try:
+            self._jobs.files.remove_job(job.id)
+        except JobsError as error:
+            _log.warning("Job %s is done and could not be removed: %s", job.id, error)
 
     def _result(self, job: Job) -> RunResult:
         """Return the result of an ended job. Raises what a run of it would."""

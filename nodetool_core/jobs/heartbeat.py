@@ -219,7 +219,7 @@ class Heartbeat:
 
     def _sweep(self) -> None:
         dead = self._workers.dead()
-        changed = self._leases.sweep(dead)
+        changed = self._leases.sweep(dead, self._workers.waiting().difference(dead))
         self._workers.forget(dead)
         self._workers.announce()
         if changed:

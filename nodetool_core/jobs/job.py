@@ -73,6 +73,10 @@ class JobOptions:
     """Whether images of each step are wanted, for who looks on in the process that runs it."""
     seeds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Numbers to take where seeds are -1, by node and property."""
+    owner: str = ""
+    """
+    The process that waits for the job, as `Workers` knows it: when it is gone, the job is ended.
+    """
     note: Mapping[str, Json] | None = None
     """
     JSON that whoever asks keeps with the job and finds in its record; nothing here looks at it.

@@ -27,7 +27,7 @@ from sqlalchemy import insert, or_, select, update
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import JobState
-from nodetool_core.jobs.lost_workers import requeue, requeue_lost
+from nodetool_core.jobs.lost_workers import end_abandoned, requeue, requeue_lost
 from nodetool_core.jobs.queue import end_job
 from nodetool_core.jobs.records import TimedEvent, append_events, jobs, to_text
 
@@ -190,11 +190,18 @@ class Leases:
             requeue(connection, row, reason, self.database.now(connection))
             return True
 
-    def sweep(self, dead: Collection[str] = ()) -> list[str]:
+    def sweep(
+        self, dead: Collection[str] = (), waiting: Collection[str] | None = None
+    ) -> list[str]:
         """
         End what has waited too long, put back what dead workers held.
 
-        `dead`: workers known to be so. Returns the jobs it changed.
+        Args:
+            dead: Workers known to be so.
+            waiting: The processes that wait for jobs of theirs; jobs of others that did are ended.
+                None where that is not known.
+
+        Returns the jobs it changed.
         """
         with self.database.write() as connection:
             now = self.database.now(connection)
@@ -204,7 +211,8 @@ class Leases:
             ).all()
             for row in late:
                 end_job(connection, row, JobState.EXPIRED, now, [waited_too_long()])
-        return [*lost, *(row.id for row in late)]
+            left = [] if waiting is None else end_abandoned(connection, now, waiting)
+        return [*lost, *(row.id for row in late), *left]
 
 
 def waited_too_long() -> Problem:

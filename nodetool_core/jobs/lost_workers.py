@@ -1,4 +1,8 @@
-"""What becomes of a job whose worker died, or gave it back: it waits again, or is the cause."""
+"""
+What becomes of a job whose worker died, or gave it back: it waits again, or is the cause.
+
+And of one whose batch has died, which nobody waits for any more: it is ended.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from nodetool_core.jobs import schema
 from nodetool_core.jobs.job import JobState
 from nodetool_core.jobs.queue import end_job, waiting
 from nodetool_core.jobs.records import JobRow, TimedEvent, append_events, jobs, to_text
+from nodetool_core.jobs.workers import WAITING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -36,6 +41,35 @@ def requeue_lost(
     for row in lost:
         _requeue_or_fail(connection, row, now, limit)
     return [row.id for row in lost]
+
+
+def end_abandoned(connection: Connection, now: float, waiting: Collection[str]) -> list[str]:
+    """
+    End the jobs that nobody waits for any more; return their ids.
+
+    Args:
+        waiting: The processes that wait for jobs of theirs.
+    """
+    states = jobs.state.in_([JobState.QUEUED.value, JobState.RUNNING.value])
+    owned = states, ~jobs.cancel_requested, jobs.options.contains(f'"owner":"{WAITING}')
+    rows = connection.execute(select(schema.jobs).where(*owned).order_by(jobs.number)).all()
+    abandoned = [row for row in rows if json.loads(row.options)["owner"] not in waiting]
+    for row in abandoned:
+        if row.state == JobState.QUEUED.value:
+            end_job(connection, row, JobState.CANCELLED, now, [_abandoned()])
+        else:
+            wanted = update(schema.jobs).where(jobs.number == row.number)
+            connection.execute(wanted.values(cancel_requested=True))
+    return [row.id for row in abandoned]
+
+
+def _abandoned() -> Problem:
+    return Problem(
+        "job_abandoned",
+        "",
+        "The process that sent the job is gone, and nobody waits for its result.",
+        "Begin the batch again: what was finished is found in the cache.",
+    )
 
 
 def requeue(connection: Connection, row: JobRow, reason: str, now: float) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 workers = schema.workers.c
 
+WAITING = "waiting-"
+"""How the ids of processes begin that run no jobs, and wait for some."""
+
 SILENT_LEASES = 3
 """Leases of silence after which a worker is forgotten."""
 
@@ -35,7 +38,12 @@ class Workers:
     """This process as a worker, and what it knows of the others."""
 
     def __init__(
-        self, database: Database, *, lease: float, models: Callable[[], Sequence[str]] = lambda: ()
+        self,
+        database: Database,
+        *,
+        lease: float,
+        models: Callable[[], Sequence[str]] = lambda: (),
+        only_waits: bool = False,
     ) -> None:
         """
         Know this process as a worker.
@@ -43,8 +51,10 @@ class Workers:
         Args:
             lease: Seconds between two signs of life, thrice.
             models: The models that this process holds now.
+            only_waits: It runs no jobs, and waits for some.
         """
-        self.id = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        role = WAITING if only_waits else ""
+        self.id = f"{role}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._database = database
         self._lease = lease
         self._models = models
@@ -101,10 +111,22 @@ class Workers:
                 connection.execute(delete(schema.workers).where(workers.id.in_(gone)))
 
     def living(self) -> list[str]:
-        """Return the processes that reported not long ago, those of servers too."""
+        """
+        Return the processes that reported not long ago, those of servers too.
+
+        Those that only wait for jobs are none of them.
+        """
         with self._database.read() as connection:
             seen = workers.seen >= self._database.now(connection) - self._lease
-            return list(connection.execute(select(workers.id).where(seen)).scalars())
+            running = ~workers.id.startswith(WAITING)
+            return list(connection.execute(select(workers.id).where(seen, running)).scalars())
+
+    def waiting(self) -> set[str]:
+        """Return the processes that wait for jobs of theirs, and were heard of."""
+        with self._database.read() as connection:
+            since = self._database.now(connection) - SILENT_LEASES * self._lease
+            heard = workers.seen >= since, workers.id.startswith(WAITING)
+            return set(connection.execute(select(workers.id).where(*heard)).scalars())
 
     def holders(self) -> dict[str, list[str]]:
         """Return the models that living workers hold, and who holds each."""

@@ -15,7 +15,7 @@ from nodetool_core import ImageRef, RunError, RunResult, Workflow, WorkflowError
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.engine.mapping import Outcome
 from nodetool_core.jobs.executor import JobExecutor
-from nodetool_core.jobs.job import JobOptions, JobSettings, JobState
+from nodetool_core.jobs.job import JobOptions, JobRequest, JobSettings, JobState
 from nodetool_core.jobs.service import Jobs
 from nodetool_core.registry import Registry
 from tests.jobs.conftest import MakeJobs
@@ -125,6 +125,46 @@ def test_workers_are_those_that_are_there(make_jobs: MakeJobs) -> None:
         assert executor.workers() == [jobs.workers.id]
 
 
+def test_jobs_are_removed_when_their_results_are_here(jobs: Jobs, tmp_path: Path) -> None:
+    with JobExecutor(jobs) as workers:
+        worded(tmp_path / "log").map(["a", "b"], executor=workers)
+        refusing().map(["x"], executor=workers, on_error="continue")
+    assert not any(jobs.counts().values())
+
+
+def test_what_a_batch_that_died_has_left_is_ended(make_jobs: MakeJobs, tmp_path: Path) -> None:
+    """Waiting jobs at once, running ones as if they were cancelled; others stay."""
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    held = Hold(value=StringInput(name="word", value="").output, gate=str(gate), log=str(log))
+    workflow = Workflow(Output(name="text", value=held.output))
+    jobs = make_jobs(JobSettings(workers=1, poll=0.02))
+    other = jobs.submit(JobRequest(workflow.document, {"word": "other"}))
+    with JobExecutor(jobs) as workers:
+        begin = workers.starter(workflow)
+        batch = [begin({"word": word}).job_id for word in "ab"]
+
+        def sweep() -> list[str]:
+            waiting = jobs.workers.waiting()
+            return jobs.leases.sweep((), waiting)
+
+        assert sweep() == []
+        assert jobs.leases.claim("worker").job_id == other.id  # type: ignore[union-attr]
+        assert jobs.leases.claim("worker").job_id == batch[0]  # type: ignore[union-attr]
+        workers._owner.leave()
+        assert (sweep(), sweep()) == (batch, [])
+        assert jobs.get(batch[0]).cancel_requested
+        assert [problem.code for problem in jobs.get(batch[1]).problems] == ["job_abandoned"]
+        assert jobs.get(other.id).state is JobState.RUNNING
+
+
+def test_who_waits_is_no_worker(make_jobs: MakeJobs) -> None:
+    """And is there until it ends, by which its jobs are known to be wanted."""
+    jobs = make_jobs()
+    with JobExecutor(jobs) as workers:
+        assert workers.workers() == [] and len(jobs.workers.waiting()) == 1
+    assert jobs.workers.waiting() == set()
+
+
 def test_a_full_queue_is_waited_for(make_jobs: MakeJobs, tmp_path: Path) -> None:
     jobs = make_jobs(JobSettings(workers=1, poll=0.02, queue_limit=2))
     jobs.start()
@@ -170,6 +210,13 @@ def test_a_batch_over_two_workers(
         two_workers.database, two_workers.storage, registry=registry, settings=settings
     )
     workflow = worded(tmp_path / "log")
+    worked: set[str | None] = set()
+
+    def note(number: int, outcome: Outcome) -> None:
+        # The job is removed once its result has been taken.
+        assert isinstance(outcome, RunResult)
+        worked.add(looking.get(outcome.run_id).worker)
+
     with JobExecutor.open(
         two_workers.database,
         two_workers.storage,
@@ -177,7 +224,7 @@ def test_a_batch_over_two_workers(
         registry=registry,
         options=JobOptions(node_attempts=2),
     ) as workers:
-        results = workflow.map(map(str, range(40)), executor=workers)
+        results = workflow.map(map(str, range(40)), executor=workers, on_item=note)
     assert [result["text"] for result in results] == [f"{number}work;" for number in range(40)]
-    assert len({looking.get(result.run_id).worker for result in results}) == 2, two_workers.said()
+    assert len(worked) == 2, two_workers.said()
     looking.close()
