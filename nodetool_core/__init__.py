@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ModelRef,
     )
     from nodetool_core.registry import Registry
+    from nodetool_core.type_forms import register_type
 
 _HOME = {
     "close_default_engine": "engine.default",
@@ -51,6 +52,7 @@ _HOME = {
     "ImageSizeRef": "references",
     "ImageToImageModel": "references",
     "JsonValue": "own_types",
+    "register_type": "type_forms",
     "Lane": "node_base",
     "MemoryCache": "engine.caching.memory",
     "ModelRef": "references",
@@ -112,6 +114,7 @@ __all__ = [
     "close_default_engine",
     "default_engine",
     "node",
+    "register_type",
 ]
 
 

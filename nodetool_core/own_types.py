@@ -9,10 +9,15 @@ class derives from `JsonValue`. A dataclass needs nothing of that; its fields ar
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, get_args, get_origin, get_type_hints
+
+from nodetool_core.json_types import Json
+from nodetool_core.type_forms import forms_of
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -116,6 +121,8 @@ def readable(annotation: Any) -> Any:
     """
     import typing_extensions
 
+    if isinstance(annotation, type) and (forms := forms_of(annotation)) and forms.from_json:
+        return _read_by(annotation, forms.from_json)
     if typing.is_typeddict(annotation):
         hints, needed = typed_fields(annotation)
         fields = {
@@ -128,4 +135,16 @@ def readable(annotation: Any) -> Any:
         return origin[
             tuple(map(readable, arguments)) if len(arguments) > 1 else readable(arguments[0])
         ]
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(map(readable, arguments))]  # noqa: UP007 - of types that are known here alone
     return annotation
+
+
+def _read_by(kind: type, from_json: Callable[[Json], object]) -> Any:
+    """Return a type as pydantic reads it by a function."""
+    from pydantic import PlainValidator, WithJsonSchema
+
+    def read(value: Any) -> object:
+        return value if isinstance(value, kind) else from_json(value)
+
+    return typing.Annotated[kind, PlainValidator(read), WithJsonSchema({})]

@@ -20,6 +20,7 @@ from nodetool_core.errors import Problem
 from nodetool_core.own_types import JsonValue, fields_of, readable
 from nodetool_core.ownership import NoCopyError, own_copy
 from nodetool_core.references import Reference, reference_types
+from nodetool_core.type_forms import forms_of
 from nodetool_core.types import (
     Annotation,
     checker,
@@ -123,10 +124,16 @@ class Property:
 
     def is_default(self, value: object) -> bool:
         """Return whether a value is the same as leaving the property out."""
-        # Of another type is another value, though True == 1.
-        return value is self.default or (
-            type(value) is type(self.default) and bool(value == self.default)
-        )
+        if value is self.default:
+            return True
+        if type(value) is not type(self.default):
+            # Of another type is another value, though True == 1.
+            return False
+        try:
+            return bool(value == self.default)
+        except ValueError:
+            # Arrays compare number by number.
+            return False
 
     @cached_property
     def accepts(self) -> Callable[[object], bool]:
@@ -294,6 +301,10 @@ class Property:
     def not_kept(self, value: object) -> str:
         """Return what a file would not keep of a value, or an empty string."""
         if not self._is_open:
+            try:
+                self.to_json(value)
+            except TypeError as error:
+                return str(error)
             return ""
         for level in levels(value):
             for item in level:
@@ -396,6 +407,9 @@ def jsonable(value: object) -> Any:
         return value.isoformat()
     if (fields := fields_of(value)) is not None:
         return {name: jsonable(item) for name, item in fields.items()}
+    forms = forms_of(type(value))
+    if forms is not None and forms.to_json is not None:
+        return jsonable(forms.to_json(value))
     if hasattr(value, "value"):
         return jsonable(value.value)
     raise TypeError(f"{value_type_name(value)} has no JSON form.")

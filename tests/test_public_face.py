@@ -29,6 +29,7 @@ ROOMS = [
     "ownership",
     "services",
     "secrets",
+    "type_forms",
     "own_types",
     "types",
     "context",

@@ -30,6 +30,7 @@ from nodetool_core.own_types import JsonValue, fields_of
 from nodetool_core.ownership import own_copy
 from nodetool_core.references import AssetRef, ModelRef, Reference
 from nodetool_core.services import ServiceError, Services
+from nodetool_core.type_forms import forms_of
 from nodetool_core.values import PLAIN_TYPES
 
 if TYPE_CHECKING:
@@ -256,6 +257,11 @@ def _made_of(value: Any, sources: Sources) -> Any:
         return value.value
     if isinstance(value, JsonValue):
         return value.to_json()
+    if (forms := forms_of(type(value))) is not None:
+        if forms.to_json is not None:
+            return forms.to_json(value)
+        if forms.to_parts is not None:
+            return forms.to_parts(value)
     for plain in (str, int, float):
         if isinstance(value, plain):
             return plain.__repr__(value)

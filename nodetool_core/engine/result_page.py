@@ -8,6 +8,7 @@ from html import escape
 from typing import Final
 
 from nodetool_core.assets.image_data import ImageData
+from nodetool_core.type_forms import forms_of
 from nodetool_core.values import leaves
 
 IMAGES: Final = 24
@@ -34,9 +35,11 @@ def result_html(outputs: Mapping[str, object], notes: Iterable[str]) -> str:
 
 
 def _shown(value: object) -> str:
-    images = list(leaves(value, ImageData))
+    images = [
+        found for leaf in leaves(value, object) if isinstance(found := _previewed(leaf), ImageData)
+    ]
     if not images:
-        text = str(value)
+        text = str(_previewed(value))
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]} …"
         return f"<pre style='white-space:pre-wrap'>{escape(shown)}</pre>"
     names = list(value) if isinstance(value, Mapping) and len(value) == len(images) else []
@@ -48,6 +51,15 @@ def _shown(value: object) -> str:
     if len(images) > IMAGES:
         parts.append(f"<span>… and {len(images) - IMAGES} more images</span>")
     return "".join(parts)
+
+
+def _previewed(value: object) -> object:
+    """Return what is shown of a value of a registered type; any other value as it is."""
+    forms = forms_of(type(value))
+    if forms is None or forms.preview is None:
+        return value
+    preview = forms.preview(value)
+    return preview if isinstance(preview, str) else ImageData.of(preview)
 
 
 def _figure(image: ImageData, side: int, name: str) -> str:

@@ -186,7 +186,7 @@ ABOVE = {
 }
 NO_DATA = {
     *("Context", "DiskCache", "Engine", "Field", "JsonValue", "MemoryCache", "Node", "Sources"),
-    *("close_default_engine", "default_engine", "node"),
+    *("close_default_engine", "default_engine", "node", "register_type"),
 }
 
 

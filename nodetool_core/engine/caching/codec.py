@@ -8,8 +8,9 @@ has the type it had and is equal, or nothing comes back.
 
 The skeleton is made at once and shares nothing with the value; leaves are turned into bytes when
 the entry is written. Objects are never pickled: a class is named only for references, enums, named
-tuples, dataclasses and what has a JSON form of its own, and must be one that is loaded already, so
-that an entry can't bring code. A value with any other part has no codec and stays in memory.
+tuples, dataclasses, pydantic models and what has a form of its own, and must be one that is loaded
+already, so that an entry can't bring code. A value with any other part has no codec and stays in
+memory.
 
     payload = u32 length, skeleton;
               for each leaf: u32 length, what it is (skeleton), u64 length, bytes
@@ -34,6 +35,7 @@ from nodetool_core.json_types import Json
 from nodetool_core.node_base import SKIPPED
 from nodetool_core.own_types import JsonValue, fields_of, with_fields
 from nodetool_core.references import AssetRef, Reference
+from nodetool_core.type_forms import forms_of
 
 Buffer = bytes | bytearray | memoryview
 
@@ -212,11 +214,26 @@ class _Encoder:
             return {"reference": [name, value.model_dump(mode="json"), mark]}
         if isinstance(value, JsonValue):
             return {"own": [name, self.encode(value.to_json())]}
+        if (forms := forms_of(kind)) is not None:
+            if forms.to_parts is not None:
+                return {"parts": [name, self.encode(forms.to_parts(value))]}
+            if forms.to_json is not None:
+                return {"own": [name, self.encode(forms.to_json(value))]}
+        if hasattr(value, "__pydantic_fields_set__"):
+            return self._model(name, value)
         if (fields := fields_of(value)) is not None:
             return {"fields": [name, {field: self.encode(item) for field, item in fields.items()}]}
         if isinstance(value, tuple) and hasattr(kind, "_make"):
             return {"named": [name, [self.encode(item) for item in value]]}
         raise NoCodecError(name)
+
+    def _model(self, name: str, model: Any) -> Json:
+        """Return the form of a pydantic model, which is its fields and nothing besides."""
+        bare = type(model).model_construct()
+        if model.__pydantic_extra__ or model.__pydantic_private__ != bare.__pydantic_private__:
+            raise NoCodecError(name)
+        fields = {field: self.encode(item) for field, item in vars(model).items()}
+        return {"model": [name, sorted(model.__pydantic_fields_set__), fields]}
 
 
 _ENCODERS: dict[type[object], Callable[[_Encoder, Any], Json]] = {
@@ -272,9 +289,27 @@ class _Decoder:
 
     def own(self, content: list[Json]) -> object:
         kind = _class_of(content[0])
-        if not issubclass(kind, JsonValue):
+        if issubclass(kind, JsonValue):
+            return kind.from_json(self.decode(content[1]))
+        forms = forms_of(kind)
+        if forms is None or forms.from_json is None:
             raise DecodeError(f"{content[0]} has no JSON form")
-        return kind.from_json(self.decode(content[1]))
+        form: Any = self.decode(content[1])
+        return forms.from_json(form)
+
+    def parts(self, content: list[Json]) -> object:
+        forms = forms_of(_class_of(content[0]))
+        if forms is None or forms.from_parts is None:
+            raise DecodeError(f"{content[0]} is made of no parts")
+        return forms.from_parts(self.decode(content[1]))
+
+    def model(self, content: tuple[str, list[str], dict[str, Json]]) -> object:
+        name, given, fields = content
+        kind: Any = _class_of(name)
+        if getattr(kind, "__pydantic_fields__", {}).keys() != fields.keys():
+            raise DecodeError(f"{name} has other fields by now")
+        values = {field: self.decode(item) for field, item in fields.items()}
+        return kind.model_construct(_fields_set=set(given), **values)
 
     def fields(self, content: list[Json]) -> object:
         name, fields = content
@@ -332,6 +367,8 @@ _DECODERS: dict[str, Callable[[_Decoder, Any], object]] = {
     "reference": _Decoder.reference,
     "named": _Decoder.named,
     "own": _Decoder.own,
+    "parts": _Decoder.parts,
+    "model": _Decoder.model,
     "fields": _Decoder.fields,
     **{name: _from_text(kind) for name, kind in _DATES.items()},
 }

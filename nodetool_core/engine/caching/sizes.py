@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from logging import Logger
 from typing import TYPE_CHECKING, Any, Final
 
+from nodetool_core.type_forms import forms_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -80,6 +82,9 @@ def _measured(value: object) -> tuple[int, Iterable[object]]:
         return _items(value)
     if isinstance(value, _SHARED):
         return 0, ()
+    forms = forms_of(kind)
+    if forms is not None and forms.size is not None:
+        return forms.size(value), ()
     for name, measure in _OF_LIBRARIES.items():
         module, _, attribute = name.partition(":")
         if isinstance(value, getattr(sys.modules.get(module), attribute, ())):
