@@ -7,9 +7,9 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from nodetool_core import editing
 from nodetool_core import inputs as given_inputs
@@ -17,6 +17,7 @@ from nodetool_core.building import document_of
 from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
+from nodetool_core.mapped import MappedWorkflow
 from nodetool_core.node_base import Node, Role
 from nodetool_core.properties import ANYTHING
 from nodetool_core.registry import Registry, distinct_types, shared_type
@@ -28,8 +29,7 @@ from nodetool_core.workflow import WorkflowDocument
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
     from nodetool_core.engine.events import AsyncListener, Event, Listener
-    from nodetool_core.engine.mapping import Begin, OnItem, Outcome
-    from nodetool_core.engine.options import OnError, RunOptions
+    from nodetool_core.engine.options import RunOptions
     from nodetool_core.engine.run import Run
 
 _log = logging.getLogger(__name__)
@@ -40,20 +40,7 @@ _KEPT = (
 )
 
 
-class Executor(Protocol):
-    """Where the runs of a mapping happen."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many runs to have under way, unless the mapping says so."""
-        ...
-
-    def starter(self, workflow: Workflow, /) -> Begin:
-        """Return what begins a run of a workflow with the values of an item."""
-        ...
-
-
-class Workflow:
+class Workflow(MappedWorkflow):
     """
     A graph of nodes.
 
@@ -444,132 +431,6 @@ class Workflow:
         given = {**(inputs or {}), **named}
         return iterate_events(
             lambda listener: self.start(given, options=options, on_event=listener)
-        )
-
-    @overload
-    def map(
-        self,
-        items: Iterable[object],
-        *,
-        concurrency: int | None = None,
-        on_error: Literal["stop"] = "stop",
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-    ) -> list[RunResult]: ...
-
-    @overload
-    def map(
-        self,
-        items: Iterable[object],
-        *,
-        concurrency: int | None = None,
-        on_error: OnError,
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-    ) -> list[Outcome]: ...
-
-    def map(
-        self,
-        items: Iterable[object],
-        *,
-        concurrency: int | None = None,
-        on_error: OnError = "stop",
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-    ) -> list[RunResult] | list[Outcome]:
-        """
-        Run once for each item, some at once, and return the results in the order of the items.
-
-        Args:
-            items: Mappings of inputs by name, as `run` takes them. Where the workflow has one
-                input, other items are its values. They are taken as runs begin, so that a generator
-                will do.
-            concurrency: How many runs are under way at most; where None, as many as the engine has
-                workers, or the executor says.
-            on_error: `stop` raises the first error and cancels the runs that are under way;
-                `continue` returns an item's error in the place of its result.
-            on_item: Called with the number of an item, from 0, and its result or error, as soon as
-                it has ended; by one thread at a time.
-            executor: Where runs happen: in this process where None, on other machines by a
-                `JobExecutor`.
-
-        Raises what `run` raises, with a note that names the item.
-        """
-        from nodetool_core.engine.mapping import check_options, map_runs
-
-        check_options(concurrency, on_error)
-        begin, at_once = self._begin(executor)
-        return map_runs(begin, map(self._values, items), concurrency or at_once, on_error, on_item)
-
-    @overload
-    async def amap(
-        self,
-        items: Iterable[object],
-        *,
-        concurrency: int | None = None,
-        on_error: Literal["stop"] = "stop",
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-    ) -> list[RunResult]: ...
-
-    @overload
-    async def amap(
-        self,
-        items: Iterable[object],
-        *,
-        concurrency: int | None = None,
-        on_error: OnError,
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-    ) -> list[Outcome]: ...
-
-    async def amap(
-        self,
-        items: Iterable[object],
-        *,
-        concurrency: int | None = None,
-        on_error: OnError = "stop",
-        on_item: OnItem | None = None,
-        executor: Executor | None = None,
-    ) -> list[RunResult] | list[Outcome]:
-        """
-        Do as `map` inside an event loop, which stays free meanwhile.
-
-        Cancelling the awaiting task cancels the runs.
-        """
-        from nodetool_core.engine.mapping import check_options, map_runs_async
-
-        check_options(concurrency, on_error)
-        begin, at_once = self._begin(executor)
-        return await map_runs_async(
-            begin,
-            map(self._values, items),
-            concurrency or at_once,
-            on_error,
-            on_item,
-            blocks=executor is not None,
-        )
-
-    def _begin(self, executor: Executor | None) -> tuple[Begin, int]:
-        """Return what begins a run of an item, and how many to have under way."""
-        if executor is None:
-            return self.start, self.engine.workers
-        return executor.starter(self), executor.concurrency
-
-    def _values(self, item: object) -> Mapping[str, object]:
-        """Return what an item of a mapping gives to the inputs. Raises WorkflowError."""
-        if isinstance(item, Mapping):
-            return item
-        inputs = list(self.graph.inputs())
-        if len(inputs) == 1:
-            return {inputs[0]: item}
-        raise WorkflowError(
-            Problem(
-                "invalid_value",
-                "map",
-                f"expects a mapping of inputs by name, got {value_type_name(item)}.",
-                f"The workflow's inputs: {', '.join(inputs) or 'none'}.",
-            )
         )
 
 

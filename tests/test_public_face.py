@@ -57,6 +57,7 @@ ROOMS = [
     "engine",
     "building",
     "editing",
+    "mapped",
     "api",
     "jobs",
     "replay",

@@ -50,8 +50,8 @@ from nodetool_core.references import AssetRef, FolderRef, ImageRef
 from nodetool_core.values import json_form, leaves, map_leaves
 
 if TYPE_CHECKING:
-    from nodetool_core.api import Workflow
     from nodetool_core.graph import Graph
+    from nodetool_core.mapped import Portable
     from nodetool_core.registry import Registry
 
 _log = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ class JobExecutor:
         return self._jobs.workers.living()
 
     def starter(
-        self, workflow: Workflow, *, texts: bool = False
+        self, workflow: Portable, *, texts: bool = False
     ) -> Callable[[Mapping[str, object]], JobRun]:
         """
         Return what makes a job of the values of an item.
