@@ -10,23 +10,29 @@ from tests.documentation import Block, blocks
 from tests.test_docs import ROOT
 
 PAGE = ROOT / "docs" / "guides" / "coming-from.md"
-MODULES = {"apache-hamilton": "hamilton", "dask": "dask", "haystack-ai": "haystack"}
+MODULES = {
+    "apache-hamilton": "hamilton",
+    "dask": "dask",
+    "haystack-ai": "haystack",
+    "pipefunc": "pipefunc",
+    "daggr": "daggr",
+}
 """What of a package is imported, by the name that the page says is needed."""
 
 
-RESULTS = ("counted", "summed", "verdict")
+RESULTS = ("counted", "summed", "verdict", "found")
 """What the programs call what they find out."""
 
 
 def programs() -> list[list[Block]]:
     """Return the programs that stand side by side, ours last."""
-    text = PAGE.read_text().partition("## Hamilton, dask.delayed, Haystack")[2]
+    text = PAGE.read_text().partition("## Hamilton, pipefunc, dask.delayed, Haystack, daggr")[2]
     section = text.partition("\n## ")[0]
     found = [
         [block for block in blocks(PAGE) if block.text in part]
         for part in re.split(r"^### .+$", section, flags=re.MULTILINE)[1:]
     ]
-    assert all(part[-1].title == "nodetool" for part in found) and len(found) == 3
+    assert all(part[-1].title == "nodetool" for part in found) and len(found) == 4
     return found
 
 
