@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
         "draw": nodes.draw(),
         "sub/broken": nodes.broken(),
     }
+    folder = tmp_path_factory.mktemp("server")
     with LiveServer(
-        tmp_path_factory.mktemp("server"), workflows, nodes=nodes.NODES, max_body_bytes=2 * 2**20
+        folder,
+        workflows,
+        nodes=nodes.NODES,
+        max_body_bytes=2 * 2**20,
+        qolaba_apps=apps_of(folder, workflows),
     ) as live:
         yield live
+
+
+def apps_of(folder: Path, names: Iterable[str]) -> Path:
+    """Return a file by which each workflow is the app of the Qolaba API of that name."""
+    path = folder / "apps_of_workflows.json"
+    path.write_text(json.dumps({name: {"serves": name} for name in names}))
+    return path
 
 
 @pytest.fixture
@@ -41,6 +54,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LiveServer]]:
 
         def make(workflows: Any = None, **settings: Any) -> LiveServer:
             chosen = {"paint": nodes.paint()} if workflows is None else workflows
+            settings.setdefault("qolaba_apps", apps_of(tmp_path, chosen))
             return stack.enter_context(LiveServer(tmp_path, chosen, nodes=nodes.NODES, **settings))
 
         yield make

@@ -1,8 +1,8 @@
 """
 Each failure in each dialect's own form.
 
-Bad token, unknown model, bad image, too large, busy, cold, cancelled, database away, disk full. Of
-Qolaba's API, whose requests are all jobs, tests/server/qolaba has them.
+Bad token, unknown model, bad image, too large, busy, cold, cancelled, database away, disk full.
+ComfyUI's, whose requests are graphs, are in tests/server/comfyui.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.runtime import health
 from tests.server import nodes
 from tests.server.live import LiveServer, png
+from tests.server.qolaba.conftest import KEYS as QOLABA_KEYS
 from tests.server.runtime.test_health import Away
 from tests.server.runtime.test_warmup import StallingHub
 from tests.server.v1.test_workflows import data_uri
@@ -45,6 +46,8 @@ class Spoken:
     Whether a request is a job: it waits in the queue of jobs, and what becomes of its run is in the
     answer. How that is shown is tested beside the dialect.
     """
+    answers_runs: bool = False
+    """Whether what becomes of a call, once it is understood, is an answer with 200."""
 
 
 def ask_openai(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
@@ -92,6 +95,47 @@ def read_replicate(response: httpx2.Response) -> tuple[str, str]:
     return body["code"], body["detail"]
 
 
+def ask_qolaba(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    return client.post("/getImagetoImage", json={"app_id": model, "image": data_uri(image)})
+
+
+def read_qolaba(response: httpx2.Response) -> tuple[str, str]:
+    body = response.json()
+    assert body.keys() == QOLABA_KEYS and body["status"] == "FAILED"
+    return body["error_data"]["problems"][0]["code"], body["error"]
+
+
+def ask_mcp(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
+    meta = {"protocolVersion": "2026-07-28", "clientCapabilities": {}}
+    params = {
+        "name": model,
+        "arguments": {"image": data_uri(image)},
+        "_meta": {f"io.modelcontextprotocol/{name}": value for name, value in meta.items()},
+    }
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    headers = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": model,
+    }
+    return client.post("/mcp", json=body, headers=headers)
+
+
+def read_mcp(response: httpx2.Response) -> tuple[str, str]:
+    body = json.loads(response.text.rpartition("data: ")[2])
+    assert body["jsonrpc"] == "2.0"
+    if "result" in body:
+        assert body["result"]["isError"]
+        (content,) = body["result"]["content"]
+        found = body["result"]["structuredContent"]
+        assert content["text"] == found["error"]
+        return found["problems"][0]["code"], content["text"]
+    error = body["error"]
+    code = error["data"]["problems"][0]["code"] if "data" in error else str(error["code"])
+    return code, error["message"]
+
+
 def ask_hugging_face(client: httpx2.Client, model: str, image: bytes) -> httpx2.Response:
     return client.post(f"/models/{model}", content=image, headers={"x-wait-for-model": "true"})
 
@@ -111,7 +155,9 @@ SPOKEN = {
     "openai": Spoken(ask_openai, read_openai, keeps=True),
     "a1111": Spoken(ask_a1111, read_a1111),
     "replicate": Spoken(ask_replicate, read_replicate, keeps=True, is_job=True),
+    "mcp": Spoken(ask_mcp, read_mcp, keeps=True, answers_runs=True),
     "huggingface": Spoken(ask_hugging_face, read_plain),
+    "qolaba": Spoken(ask_qolaba, read_qolaba, keeps=True, is_job=True),
     "nodetool": Spoken(ask_nodetool, read_plain, keeps=True),
 }
 CODES = {
@@ -121,21 +167,34 @@ CODES = {
         "body_too_large": "request_too_large",
         "queue_full": "rate_limit_exceeded",
         "database_failed": "service_unavailable",
-    }
+    },
+    "mcp": {"unknown_workflow": "-32602"},
+    "qolaba": {"unknown_workflow": "unknown_app"},
 }
+STATUSES = {
+    "mcp": {"unknown_workflow": 400},
+    "qolaba": {"unknown_workflow": 422},
+}
+BEFORE_THE_CALL = ("unauthorized", "body_too_large", "unknown_workflow")
+"""Failures of requests of which it is not known what they call."""
 
 every_dialect = pytest.mark.parametrize("name", SPOKEN)
 every_waiting_dialect = pytest.mark.parametrize(
     "name", [name for name, spoken in SPOKEN.items() if not spoken.is_job]
 )
+every_job = pytest.mark.parametrize(
+    "name", [name for name, spoken in SPOKEN.items() if spoken.is_job]
+)
 
 
 def refused(name: str, response: httpx2.Response, status: int, code: str) -> httpx2.Response:
-    assert response.status_code == status, response.text
+    is_answer = SPOKEN[name].answers_runs and code not in BEFORE_THE_CALL
+    expected = 200 if is_answer else STATUSES.get(name, {}).get(code, status)
+    assert response.status_code == expected, response.text
     found, text = SPOKEN[name].read(response)
     assert found == CODES.get(name, {}).get(code, code)
     assert text
-    if status in (429, 503, 507):
+    if expected in (429, 503, 507):
         assert int(response.headers["retry-after"]) >= 1
     return response
 
@@ -156,8 +215,9 @@ def test_bad_image(client: httpx2.Client, name: str) -> None:
     # What can't be said to be an image by its first bytes, and one that is cut off.
     for image in (b"no image", png(200, 200, format="JPEG")[:150]):
         response = SPOKEN[name].ask(client, "paint", image)
-        assert response.status_code == 400, response.text
-        SPOKEN[name].read(response)
+        assert response.status_code == (200 if SPOKEN[name].answers_runs else 400), response.text
+        code, _ = SPOKEN[name].read(response)
+        assert code in ("not_an_image", "truncated_image", "invalid_image"), code
 
 
 @every_dialect
@@ -182,6 +242,52 @@ def test_busy(serve: Callable[..., LiveServer], name: str) -> None:
         refused(name, SPOKEN[name].ask(client, model, png(9)), 429, "queue_full")
         door.open.set()
         first.join(20)
+
+
+@every_job
+def test_a_full_queue_of_jobs(serve: Callable[..., LiveServer], name: str) -> None:
+    model = f"full-{name}"
+    door, live = nodes.DOORS[model], serve({model: nodes.wait(model)}, job_queue=1)
+    with live.client() as client:
+        for number in range(2):
+            body = {"inputs": {"image": data_uri(png(9 + number))}, "wait": False}
+            assert client.post(f"/v1/workflows/{model}/runs", json=body).status_code == 202
+            assert number or door.came.acquire(timeout=20)
+        refused(name, SPOKEN[name].ask(client, model, png(12)), 429, "queue_full")
+        door.open.set()
+
+
+@every_job
+def test_a_job_that_is_cancelled(serve: Callable[..., LiveServer], name: str) -> None:
+    model = f"ended-{name}"
+    door, live = nodes.DOORS[model], serve({model: nodes.wait(model)})
+    answers: list[httpx2.Response] = []
+    with live.client() as client:
+        asking = threading.Thread(
+            target=lambda: answers.append(SPOKEN[name].ask(client, model, png()))
+        )
+        asking.start()
+        assert door.came.acquire(timeout=20)
+        (job,) = client.get("/v1/jobs").json()["jobs"]
+        client.post(f"/v1/jobs/{job['id']}/cancel")
+        asking.join(20)
+    assert answers[0].json()["status"] == {"qolaba": "FAILED", "replicate": "canceled"}[name]
+    assert "cancel" in str(answers[0].json()["error"] or answers[0].json()["status"])
+
+
+@every_job
+def test_a_job_whose_model_does_not_come(
+    serve: Callable[..., LiveServer], tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "hub"
+    hub = Hub(endpoint="http://127.0.0.1:1", cache_dir=folder)
+    live = serve(
+        {"slow": nodes.with_model(MODEL)}, models=(MODEL,), hub=hub, device="cpu", preload=False
+    )
+    with live.client() as client:
+        answer = SPOKEN[name].ask(client, "slow", png(64, 64)).json()
+    assert answer["status"] == {"qolaba": "FAILED", "replicate": "failed"}[name]
+    assert MODEL in answer["error"]
 
 
 @every_waiting_dialect

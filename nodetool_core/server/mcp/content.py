@@ -68,8 +68,9 @@ def result_of(
 
 def failure_of(error: HttpError) -> CallToolResult:
     """Return the answer to a call that failed, with a text that a model can act on."""
-    text = "\n".join(str(problem) for problem in error.problems)
-    return CallToolResult(content=[TextContent(text=text)], is_error=True)
+    shown = error.to_json()
+    text = TextContent(text=str(shown["error"]))
+    return CallToolResult(content=[text], structured_content=shown, is_error=True)
 
 
 def _preview(image: Image.Image) -> ImageContent:

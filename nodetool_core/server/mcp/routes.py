@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.dialect import Dialect
-from nodetool_core.server.http.openapi import ERROR_SCHEMA, failures
+from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.openapi import failures
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 PATH: Final = "/mcp"
 MOST_SESSIONS: Final = 1000
 """Sessions at once; the next gets 503."""
+
+_INVALID_REQUEST: Final = -32600
+_INTERNAL_ERROR: Final = -32603
+"""Codes of JSON-RPC. The SDK has them as well; it is an extra."""
 
 _HOW_TO_CALL: Final = """\
 {"mcpServers": {"nodetool": {"type": "http", "url": "{url}/mcp",
@@ -69,9 +74,19 @@ def dialect(state: AppState) -> Dialect:
         "Model Context Protocol",
         [router(manager)],
         (PATH,),
+        show_failure,
         running=manager.run,
         how_to_call=_HOW_TO_CALL,
     )
+
+
+def show_failure(error: HttpError) -> Response:
+    """Return a failure as this dialect shows it: an error of JSON-RPC, of no request by its id."""
+    shown = error.to_json()
+    code = _INTERNAL_ERROR if error.status >= 500 else _INVALID_REQUEST
+    answer = {"code": code, "message": shown.pop("error"), "data": shown}
+    body = {"jsonrpc": "2.0", "id": None, "error": answer}
+    return JSONResponse(body, error.status, error.headers)
 
 
 class McpAnswer(Response):
@@ -120,9 +135,9 @@ def router(manager: StreamableHTTPSessionManager) -> APIRouter:
 
 
 def _failures(*statuses: int) -> dict[int | str, JsonObject]:
-    """Return the `responses` for failures, which the SDK has in its own form."""
+    """Return the `responses` for failures; the SDK shows some of them as texts."""
     either: JsonObject = {
-        "application/json": {"schema": {"anyOf": [ERROR_SCHEMA, _FAILURE]}},
+        "application/json": {"schema": _FAILURE},
         "text/plain": {"schema": {"type": "string"}},
     }
     return {

@@ -1,15 +1,17 @@
 """
 Whatever is sent, the server answers as its document says: no 500, no hang, no growth.
 
-NODETOOL_FUZZ_EXAMPLES says how many bodies are mutated; the figure of the release is taken with
-10,000.
+NODETOOL_FUZZ_EXAMPLES says how many bodies of each dialect are mutated; the figure of the release
+is taken with 10,000.
 """
 
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from mcp_types import INTERNAL_ERROR
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -28,7 +31,7 @@ from tests.server import nodes
 from tests.server.http.test_forms import form
 from tests.server.live import LiveServer, png
 
-EXAMPLES = int(os.environ.get("NODETOOL_FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("NODETOOL_FUZZ_EXAMPLES", "50"))
 PER_OPERATION = max(8, EXAMPLES // 40)
 
 
@@ -158,29 +161,71 @@ PREDICTED = {
     "webhook_events_filter": ["completed"],
     "stream": True,
 }
-BODIES = [
-    ("/replicate/v1/predictions", PREDICTED),
-    ("/replicate/v1/models/nodetool/paint/predictions", PREDICTED | {"webhook": None}),
-    ("/replicate/v1/deployments/nodetool/draw/predictions", {"input": {"prompt": "x"}}),
-    ("/replicate/v1/files", {"content": "x"}),
-    ("/sdapi/v1/txt2img", WEB_UI),
-    ("/sdapi/v1/img2img", WEB_UI_EDIT),
-    ("/sdapi/v1/extra-single-image", EXTRAS),
-    ("/sdapi/v1/png-info", {"image": HF["inputs"]}),
-    ("/sdapi/v1/options", {"sd_model_checkpoint": "paint", "jpeg_quality": 80}),
-    ("/prompt", GRAPH),
-    ("/queue", {"clear": False, "delete": ["x"]}),
-    ("/history", {"delete": ["x"]}),
-    ("/interrupt", {"prompt_id": "x"}),
-    ("/v1/images/generations", DRAWN),
-    ("/v1/images/edits", EDITED),
-    ("/v1/images/variations", EDITED),
-    ("/models/paint", HF),
-    ("/models/draw", {"inputs": "cat", "parameters": {}}),
-    ("/getImagetoImage", QOLABA),
-    ("/getImage", {"id": "x"}),
-]
-TARGETS = [*BODIES, ("/v1/workflows/paint/runs", OWN)]
+META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "somebody", "version": "1"},
+}
+CALLED = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {
+        "name": "paint",
+        "arguments": {"image": QOLABA["image"], "prompt": "x", "num_inference_steps": 3},
+        "_meta": META,
+    },
+}
+OPENED = {
+    "jsonrpc": "2.0",
+    "id": "a",
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "somebody", "version": "1"},
+    },
+}
+BODIES: dict[str, list[tuple[str, Any]]] = {
+    "replicate": [
+        ("/replicate/v1/predictions", PREDICTED),
+        ("/replicate/v1/models/nodetool/paint/predictions", PREDICTED | {"webhook": None}),
+        ("/replicate/v1/deployments/nodetool/draw/predictions", {"input": {"prompt": "x"}}),
+        ("/replicate/v1/files", {"content": "x"}),
+    ],
+    "a1111": [
+        ("/sdapi/v1/txt2img", WEB_UI),
+        ("/sdapi/v1/img2img", WEB_UI_EDIT),
+        ("/sdapi/v1/extra-single-image", EXTRAS),
+        ("/sdapi/v1/png-info", {"image": HF["inputs"]}),
+        ("/sdapi/v1/options", {"sd_model_checkpoint": "paint", "jpeg_quality": 80}),
+    ],
+    "comfyui": [
+        ("/prompt", GRAPH),
+        ("/queue", {"clear": False, "delete": ["x"]}),
+        ("/history", {"delete": ["x"]}),
+        ("/interrupt", {"prompt_id": "x"}),
+    ],
+    "openai": [
+        ("/v1/images/generations", DRAWN),
+        ("/v1/images/edits", EDITED),
+        ("/v1/images/variations", EDITED),
+    ],
+    "mcp": [
+        ("/mcp", CALLED),
+        ("/mcp", OPENED),
+        ("/mcp", {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {"_meta": META}}),
+        ("/mcp", {"jsonrpc": "2.0", "method": "notifications/cancelled",
+                  "params": {"requestId": 1, "_meta": META}}),
+    ],
+    "huggingface": [
+        ("/models/paint", HF),
+        ("/models/draw", {"inputs": "cat", "parameters": {}}),
+    ],
+    "qolaba": [("/getImagetoImage", QOLABA), ("/getImage", {"id": "x"})],
+    "nodetool": [("/v1/workflows/paint/runs", OWN)],
+}  # fmt: skip
+"""The requests of each dialect whose bodies are mutated."""
 
 FILE_FORM = form(
     ('name="content"; filename="a.png"\r\nContent-Type: image/png', IMAGE),
@@ -240,15 +285,28 @@ def mutated_bytes(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 @st.composite
-def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
-    path, body = draw(st.sampled_from(TARGETS))
+def requests(draw: st.DrawFn, dialect: str) -> tuple[str, bytes, dict[str, str]]:
+    """Return a path, a body that is not as it should be, and headers."""
+    path, body = draw(st.sampled_from(BODIES[dialect]))
+    kinds = ["application/json", "image/png", "", "text/plain; charset=x", FORM_TYPE]
+    headers = {"Content-Type": draw(st.sampled_from(kinds))}
+    if dialect == "mcp":
+        headers = draw(st.sampled_from(MCP_HEADERS)) | {"Mcp-Method": body["method"]}
     if path == "/models/paint" and draw(st.booleans()):
-        return path, draw(mutated_bytes(IMAGE))
+        return path, draw(mutated_bytes(IMAGE)), headers
     for where, whole in (("/v1/images/edits", EDIT_FORM), ("/replicate/v1/files", FILE_FORM)):
         if path == where and draw(st.booleans()):
-            return path, draw(mutated_bytes(whole))
+            return path, draw(mutated_bytes(whole)), headers
     text = json.dumps(draw(mutated_json(body))).encode()
-    return path, draw(mutated_bytes(text)) if draw(st.booleans()) else text
+    return path, draw(mutated_bytes(text)) if draw(st.booleans()) else text, headers
+
+
+_MCP = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+MCP_HEADERS = [
+    _MCP,
+    _MCP | {"MCP-Protocol-Version": "2026-07-28", "Mcp-Name": "paint"},
+    _MCP | {"MCP-Protocol-Version": "2026-07-28"},
+]
 
 
 @pytest.fixture(scope="module")
@@ -258,21 +316,76 @@ def send(server: LiveServer) -> Iterator[Callable[..., httpx2.Response]]:
 
 
 @pytest.mark.slow
-@given(
-    sent=bodies(),
-    kind=st.sampled_from(["application/json", "image/png", "", "text/plain; charset=x", FORM_TYPE]),
-)
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("dialect", BODIES)
 def test_mutated_bodies_get_an_answer(
-    send: Callable[..., httpx2.Response], sent: tuple[str, bytes], kind: str
+    server: LiveServer, send: Callable[..., httpx2.Response], dialect: str
 ) -> None:
-    path, body = sent
-    response = send(path, content=body, headers={"Content-Type": kind}, timeout=30)
-    assert response.status_code < 500, response.text
-    if response.status_code >= 400:
-        body = response.json()
-        error = body["detail"] if path.startswith("/replicate/") else body["error"]
-        assert isinstance(error["message"] if isinstance(error, dict) else error, str)
+    """Each is answered, refused in the dialect's own form, and nothing of it is kept for ever."""
+    before: Counter[str] = Counter()
+    done = 0
+
+    def end_session(session: str) -> None:
+        with server.client(**{"mcp-session-id": session}) as client:
+            # What opens none, after all, has the id of one that was discarded.
+            assert client.delete("/mcp").status_code in (200, 404)
+
+    @given(sent=requests(dialect))
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    def answers(sent: tuple[str, bytes, dict[str, str]]) -> None:
+        nonlocal before, done
+        path, body, headers = sent
+        response = send(path, content=body, headers=headers, timeout=30)
+        assert response.status_code < 500, response.text
+        if dialect == "mcp":
+            check_message(response)
+            if session := response.headers.get("mcp-session-id"):
+                end_session(session)
+        elif response.status_code >= 400:
+            shown = response.json()
+            error = shown["detail"] if dialect == "replicate" else shown["error"]
+            assert isinstance(error["message"] if isinstance(error, dict) else error, str)
+        done += 1
+        if done == EXAMPLES // 2:
+            before = kept_objects()
+
+    answers()
+    assert (server.state.runs.waiting, server.state.runs.under_way) == (0, 0)
+    grown = kept_objects() - before
+    most = {name: count for name, count in grown.items() if count > MOST_KEPT}
+    assert not most, f"kept by the second half of {done} requests: {most}"
+
+
+MOST_KEPT = 1100
+"""
+Objects of a class that stay of any number of requests: what is bounded (caches, sessions) may fill.
+"""
+
+
+def kept_objects() -> Counter[str]:
+    """Return how many objects of the server there are, by class."""
+    gc.collect()
+    rooms = ("nodetool_core", "starlette", "fastapi", "uvicorn", "mcp", "anyio", "asyncio")
+    classes = (type(one) for one in gc.get_objects())
+    names = (f"{one.__module__}.{one.__qualname__}" for one in classes)
+    return Counter(name for name in names if name.startswith(rooms))
+
+
+def check_message(response: httpx2.Response) -> None:
+    """Check that an answer of the Model Context Protocol is none of an error of the server's."""
+    if response.status_code == 202 or response.headers["content-type"].startswith("text/plain"):
+        return
+    if response.headers["content-type"].startswith("text/event-stream"):
+        lines = [one for one in response.text.splitlines() if one.startswith("data: {")]
+        messages = [json.loads(one.removeprefix("data: ")) for one in lines]
+    else:
+        messages = [response.json()]
+    for one in messages:
+        assert one["jsonrpc"] == "2.0"
+        if "error" in one:
+            assert isinstance(one["error"]["message"], str)
+            assert one["error"]["code"] != INTERNAL_ERROR, one
+        elif one.get("result", {}).get("isError"):
+            assert "failed on this request" not in str(one["result"]["content"]), one
 
 
 @pytest.mark.slow
