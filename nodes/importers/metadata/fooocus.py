@@ -9,10 +9,11 @@ from typing import Final
 
 from nodes.importers.comfyui.samplers import scheduler_for
 from nodes.importers.metadata.fields import Fields
-from nodes.importers.metadata.prompts import finite, lora, prompt_of, read_syntax, weights_file
+from nodes.importers.metadata.prompts import lora, prompt_of, read_syntax, weights_file
 from nodes.importers.metadata.recipe import IMAGE, MODEL, Recipe
 from nodes.importers.metadata.recipe import TEXT_TO_IMAGE as GENERATING
 from nodes.importers.prompt_syntax import clip_skip
+from nodetool_core.importing.prompt_networks import finite
 
 _SAYS_NOTHING: Final = (
     *("version", "metadata_scheme", "base_model_hash", "refiner_model_hash", "created_by"),

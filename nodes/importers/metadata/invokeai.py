@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from nodes.importers.metadata.fields import Fields
-from nodes.importers.metadata.prompts import finite, lora, weights_file
+from nodes.importers.metadata.prompts import lora, weights_file
 from nodes.importers.metadata.recipe import IMAGE, MODEL, Control, Recipe
+from nodetool_core.importing.prompt_networks import finite
 
 SCHEDULERS: Final[Mapping[str, str]] = {
     "ddim": "DDIMScheduler",

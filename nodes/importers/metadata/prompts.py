@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from nodes.importers.metadata.fields import Fields
 from nodes.importers.prompt_syntax import embeddings_of, has_syntax
+from nodetool_core.importing.prompt_networks import networks_of, with_embeddings
 from nodetool_core.models.diffusers.prompt_syntax import PromptError
-
-_NETWORK: Final = re.compile(r"<(lora|lyco|hypernet):([^<>:]{1,200})((?::[^<>:]{0,40})*)>")
-"""How a prompt names a network that changes the model."""
 
 _UNREAD: Final = {
     "words by steps": re.compile(r"(?<!\\)\[[^\[\]]*[:|][^\[\]]*\]"),
@@ -52,15 +49,6 @@ def weights_file(name: str) -> str:
     return f"{name}.gguf" if is_gguf else f"{name}.safetensors"
 
 
-def finite(value: object) -> float | None:
-    """Return the number that a value is or states; None for others."""
-    try:
-        number = float(value) if isinstance(value, (str, int, float)) else math.nan
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def prompt_of(fields: Fields, name: str, text: str) -> tuple[str, list[dict[str, object]]]:
     """
     Return a prompt without the networks that it names, and these as LoRAs.
@@ -69,16 +57,20 @@ def prompt_of(fields: Fields, name: str, text: str) -> tuple[str, list[dict[str,
         name: The field that notes are on.
     """
     loras: list[dict[str, object]] = []
-    for kind, network, rest in _NETWORK.findall(text):
-        scales = _scales(fields, name, network, rest)
-        if kind == "hypernet":
-            fields.lost(name, f"the hypernetwork {network!r} has no counterpart, and is left out.")
+    text, networks = networks_of(text)
+    for one in networks:
+        for part in one.unread:
+            message = f"{part!r} of {one.name!r} has no counterpart, and is left out."
+            fields.lost(name, message)
+        if one.kind == "hypernet":
+            message = f"the hypernetwork {one.name!r} has no counterpart, and is left out."
+            fields.lost(name, message)
         else:
-            loras.append(lora(network, *scales))
+            of_text = None if one.text_encoder_scale == one.scale else one.text_encoder_scale
+            loras.append(lora(one.name, one.scale, of_text))
     if loras:
         named = ", ".join(f"{one['repo_id']} ({_shown(one)})" for one in loras)
         fields.note(name, f"names LoRAs, which are the property loras: {named}.")
-    text = _NETWORK.sub("", text).strip() if _NETWORK.search(text) else text
     return text, loras
 
 
@@ -101,7 +93,7 @@ def read_syntax(
                 fields.about(name, f"{message} stand.")
     if not is_clip:
         return dict(prompts), {}
-    named = {name: _with_embeddings(text, embeddings) for name, text in prompts.items()}
+    named = {name: with_embeddings(text, embeddings) for name, text in prompts.items()}
     refs: dict[str, dict[str, object]] = {}
     for name, text in named.items():
         try:
@@ -117,40 +109,3 @@ def read_syntax(
     if refs:
         fields.note(next(iter(prompts)), f"{', '.join(refs)}: looked for in the folders of models.")
     return named, {"prompt_syntax": "weighted", "embeddings": list(refs.values()) or None}
-
-
-def _with_embeddings(text: str, embeddings: Sequence[str]) -> str:
-    """Return a prompt whose embeddings have the form that our nodes read."""
-    for name in embeddings:
-        word = rf"(?<![\w:]){re.escape(name)}(?!\w)"
-        # A name may have points in it: one behind it would count as part of it.
-        text = re.sub(rf"{word}(?=[.-])", f"embedding:{name} ", text, flags=re.IGNORECASE)
-        text = re.sub(word, f"embedding:{name}", text, flags=re.IGNORECASE)
-    return text
-
-
-def _scales(fields: Fields, name: str, network: str, rest: str) -> list[float]:
-    """
-    Return the scales behind the name of a network: of the model, and of the text encoders.
-
-    Texts have them the other way round, by their places or as `te=` and `unet=`.
-    """
-    places: list[float] = []
-    named: dict[str, float] = {}
-    for part in filter(None, rest.split(":")[1:]):
-        key, _, value = part.rpartition("=")
-        number = finite(value)
-        is_read = number is not None and (key in _SCALES if key else len(places) < len(_SCALES))
-        if number is None or not is_read:
-            fields.lost(name, f"{part!r} of {network!r} has no counterpart, and is left out.")
-        elif key:
-            named[key] = number
-        else:
-            places.append(number)
-    of_text = named.get("te", places[0] if places else 1.0)
-    of_model = named.get("unet", places[1] if len(places) > 1 else of_text)
-    return [of_model] if of_model == of_text else [of_model, of_text]
-
-
-_SCALES: Final = ("te", "unet")
-"""What the numbers behind the name of a network are, in their order."""

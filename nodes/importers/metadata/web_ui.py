@@ -13,7 +13,7 @@ from typing import Final
 
 from nodes.importers.comfyui.samplers import NOISE_SCHEDULES, Chosen
 from nodes.importers.metadata.fields import Fields
-from nodes.importers.metadata.prompts import finite, lora, prompt_of, read_syntax, weights_file
+from nodes.importers.metadata.prompts import lora, prompt_of, read_syntax, weights_file
 from nodes.importers.metadata.recipe import (
     ENLARGED,
     IMAGE,
@@ -26,6 +26,7 @@ from nodes.importers.metadata.recipe import (
 )
 from nodes.importers.prompt_syntax import FLOW, clip_skip, is_xl
 from nodetool_core.importing.infotext import read, size_of
+from nodetool_core.importing.prompt_networks import finite
 from nodetool_core.importing.samplers import scheduler_named
 
 PROMPT: Final = "Prompt"
