@@ -7,8 +7,10 @@ From its opening, or from the first byte of a further request, a connection has 
 the request's head is whole. Then its body has to come in at no less than `SLOWEST` bytes a second,
 looked at every `body_seconds`; and so long an answer may wait for its reader to take any of it.
 What was read of a request besides its body (lines, headers, sizes of chunks, trailers) is
-`HEAD_BYTES` at most, and a share of the body. While a request waits for its answer no time runs:
-`run_seconds` is for that.
+`HEAD_BYTES` at most, and a share of the body. What still comes of a body once its request is
+answered is discarded, up to `DISCARDED_BYTES`: a proxy that is cut off in the middle of a body
+shows that, and not the answer. While a request waits for its answer no time runs: `run_seconds` is
+for that.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ HEAD_BYTES: Final = 32 * 1024
 
 SLOWEST: Final = 4 * 1024
 """Bytes a second of a body that is waited for."""
+
+DISCARDED_BYTES: Final = 128 * 2**20
+"""Most bytes of a body that come after the answer; then the connection ends."""
 
 _CHUNK_SHARE: Final = 16
 """A body in chunks of one byte is sent with so many bytes for each, at most."""
@@ -70,7 +75,7 @@ class Connection(HttpToolsProtocol):
         self._limits = self.config.limits
         self._timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
-        self._read = self._body = self._body_before = self._unread = 0
+        self._read = self._body = self._body_before = self._unread = self._discarded = 0
         if len(self.connections) > self._limits.connections:
             message = f"{self._limits.connections} connections are open already."
             self._refuse(
@@ -114,11 +119,15 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
+        if self.cycle is not None and self.cycle.response_complete:
+            self._discarded += len(body)
+            if self._discarded > DISCARDED_BYTES:
+                self._abort()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._wait_for(0, None)
-        self._read = self._body = self._body_before = 0
+        self._read = self._body = self._body_before = self._discarded = 0
         super().on_message_complete()
 
     def _should_upgrade(self) -> bool:

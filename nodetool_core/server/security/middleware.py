@@ -87,11 +87,7 @@ class BodyTooLarge(HTTPException):
 
 def body_too_large(limit: int) -> HttpError:
     message = f"The body is larger than {limit / 1024 / 1024:g} MiB."
-    return HttpError(
-        413,
-        Problem("body_too_large", "body", message, "Send a smaller image."),
-        headers={"Connection": "close"},
-    )
+    return wrong(413, "body_too_large", "body", message, "Send a smaller image.")
 
 
 class RequestGuard:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nodetool_core.server.security import connections
 from nodetool_core.server.security.connections import HEAD_BYTES
 from tests.server import nodes
 from tests.server.live import LiveServer, png
@@ -125,6 +126,25 @@ def test_the_body_of_a_refused_request_does_not_hold_the_connection(quick: LiveS
         connection.sendall(head(quick, "POST /nothing", "Content-Length: 1000000") + b"x")
         assert b" 404 " in connection.recv(65536)
         rest(connection)
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(2 * 2**20, True), (64 * 2**20, False)])
+def test_a_body_that_is_too_large_is_read_on_to_a_bound(
+    serve: Callable[..., LiveServer],
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    is_kept: bool,
+) -> None:
+    """Who reads the answer after the body gets it, as proxies do, and may ask again."""
+    monkeypatch.setattr(connections, "DISCARDED_BYTES", 4 * 2**20)
+    live = serve(max_body_bytes=2**20)
+    with connected(live) as connection:
+        connection.sendall(head(live, "POST /models/paint", f"Content-Length: {size}"))
+        assert b" 413 " in connection.recv(65536).partition(b"\r\n")[0]
+        ending = head(live, "GET /livez", "Connection: close")
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            connection.sendall(bytes(size) + ending)
+        assert (b"HTTP/1.1 200" in rest(connection)) == is_kept
 
 
 @pytest.mark.slow
