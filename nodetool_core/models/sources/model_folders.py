@@ -108,10 +108,15 @@ class ModelFolders:
                     return place / one
         return self._below(places, [PurePosixPath(one).name for one in names], name)
 
-    def files(self) -> Iterator[FolderFile]:
-        """Yield the files of weights in all places, pickles too, in the order of their names."""
-        for category, places in self.places.items():
-            for place in places:
+    def files(self, *categories: str) -> Iterator[FolderFile]:
+        """
+        Yield the files of weights, pickles too, in the order of their names.
+
+        Args:
+            categories: Those whose places are looked into; all where none is named.
+        """
+        for category in categories or self.places:
+            for place in self.places[category]:
                 for path in sorted(_walk(place)):
                     if is_weights(path.name) or is_pickled(path.name):
                         yield FolderFile(path.relative_to(place).as_posix(), category, path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.importing.graphs import Files, GraphReader
 from nodetool_core.json_types import Json, JsonObject
+from nodetool_core.server.runtime.networks import networks_in
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -128,6 +129,10 @@ class Classes:
                 if ref.repo_id and ref.path is None:
                     found[_FOLDER_OF.get(ref.type, "checkpoints")].append(ref.repo_id)
         known = {name for names in found.values() for name in names}
+        networks = networks_in(self._state.models.resolver.folders)
+        found["loras"] += (file.name for file in networks.loras.values())
+        found["embeddings"] += (file.name for file in networks.embeddings.values())
+        known |= {name for folder in ("loras", "embeddings") for name in found[folder]}
         for name in catalog.listed:
             if name not in known:
                 for folder in _SHARED:

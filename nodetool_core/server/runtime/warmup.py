@@ -45,7 +45,9 @@ def open_models(
     settings: Settings, registry: Registry, listed: ModelAllowlist | None, hub: Hub | None = None
 ) -> ModelManager:
     """
-    Return the weights manager of a server or a worker; with a list, it lends no other models.
+    Return the weights manager of a server or a worker.
+
+    With a list, it lends no other models, but the LoRAs and embeddings in the folders of models.
 
     Raises ModelError for what is no amount of memory.
 
@@ -55,7 +57,11 @@ def open_models(
     from nodetool_core.models.manager import ModelManager
     from nodetool_core.models.residency.devices import parse_bytes
     from nodetool_core.models.sources.model_folders import ModelFolders
+    from nodetool_core.server.runtime.networks import list_networks
 
+    folders = ModelFolders([Path(one) for one in settings.models_dir])
+    if listed is not None:
+        list_networks(folders, listed)
     return ModelManager(
         registry.weights(),
         device=settings.device or None,
@@ -66,7 +72,7 @@ def open_models(
         batch=settings.batch,
         hub=hub,
         allowlist=listed,
-        folders=ModelFolders([Path(one) for one in settings.models_dir]),
+        folders=folders,
     )
 
 
