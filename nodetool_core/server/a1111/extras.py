@@ -107,14 +107,22 @@ def resampled(
         original: The size of the image before.
         name: The upscaler, which may say how.
     """
-    from PIL import ImageOps
     from PIL.Image import Resampling
 
     method = Resampling.NEAREST if name == "Nearest" else Resampling.LANCZOS
     if body.resize_mode == 1 and body.upscaling_crop:
-        return ImageOps.fit(image, _wanted(body), method)
+        return resampled_to(image, _wanted(body), name)
     size = _size(body, original)
     return image if image.size == size else image.resize(size, method)
+
+
+def resampled_to(image: Image.Image, size: tuple[int, int], name: str) -> Image.Image:
+    """Return an image in a size, cut where its sides have another ratio."""
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    method = Resampling.NEAREST if name == "Nearest" else Resampling.LANCZOS
+    return image if image.size == size else ImageOps.fit(image, size, method)
 
 
 def mixed(first: Image.Image, second: Image.Image, share: float) -> Image.Image:
