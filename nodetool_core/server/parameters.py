@@ -9,7 +9,7 @@ author gives a parameter bounds of his own, or closes it with an input that lead
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
@@ -159,6 +159,18 @@ def exposed_inputs(graph: Graph) -> dict[str, Input]:
     return {
         name: given for name, given in found.items() if name in STANDARD and name not in declared
     }
+
+
+def open_properties(graph: Graph, names: Iterable[str]) -> dict[str, str]:
+    """
+    Return the properties of the one generating node that nothing sets but the file.
+
+    Each has what `inputs.apply` calls it. Those are left out that something is connected to, and
+    those that an input is named like.
+    """
+    node, declared = generating_node(graph), graph.inputs()
+    found = {} if node is None else _settable(node)
+    return {name: found[name].given for name in names if name in found and name not in declared}
 
 
 def model_inputs(node: GraphNode) -> dict[str, Input]:

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core import __version__
 from nodetool_core.assets.image_data import ImageData
-from nodetool_core.errors import Problem
 from nodetool_core.importing.infotext import infotext
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.a1111.body import EditBody, GenerationBody
 from nodetool_core.server.a1111.options import Options
-from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import encode_image_data
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
 
     from nodetool_core.engine.result import RunResult
     from nodetool_core.server.a1111.call import Call
-    from nodetool_core.server.a1111.masking import Kept
+    from nodetool_core.server.a1111.making import MadeImage, Making
     from nodetool_core.server.runtime.app_state import AppState
 
 _FORMATS: Final = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -51,25 +49,20 @@ class Answers:
     def __init__(self, state: AppState) -> None:
         self._state = state
 
-    def made(
-        self, call: Call, kept: Kept | None, number: int, result: RunResult
-    ) -> tuple[Made, list[str]]:
-        """Return image `number` of a request, encoded, and notes on what is not as requested."""
-        served, parsed = call.served, call.parsed
-        image = result.outputs.get(served.image_outputs[0])
-        if not isinstance(image, ImageData):
-            message = f"{served.name} returned no image."
-            hint = "Ask the operator to fix the workflow."
-            raise HttpError(500, Problem("no_image_returned", "", message, hint))
-        notes = [problem.message for problem in result.warnings]
+    def made(self, making: Making, made: MadeImage) -> tuple[Made, list[str]]:
+        """Return an image of a request, encoded, and notes on what is not as requested."""
+        call, kept, image = making.call, making.kept, made.image
+        parsed = call.parsed
+        notes = [problem.message for problem in made.result.warnings]
         if kept is not None:
             image = ImageData.of(kept.within(image.image), image.provenance)
-        size = image.image.size
+        size = made.first_size or image.image.size
         if parsed.body.size not in (None, size) and not _is_part(parsed.body):
             wanted = "{}x{}".format(*parsed.body.size or (0, 0))
             notes.append(f"width and height are {size[0]}x{size[1]}, and not {wanted}")
-        seed = (call.seed + number) % _SEEDS if call.seed is not None else _drawn(result)
-        text = _infotext(call, size, seed)
+        is_given = call.seed is not None
+        seed = ((call.seed or 0) + made.number) % _SEEDS if is_given else _drawn(made.result)
+        text = _infotext(making, size, seed)
         content = self.encoded(image, parsed.options, text)
         return Made(content, size, seed, text), notes
 
@@ -95,7 +88,7 @@ class Answers:
 
 
 def response(
-    body: GenerationBody, call: Call, images: Sequence[Made], notes: Sequence[str], began: float
+    making: Making, images: Sequence[Made], notes: Sequence[str], began: float
 ) -> JsonObject:
     """
     Return the whole answer.
@@ -104,10 +97,11 @@ def response(
         images: Those that were made, fewer than were requested where the client ended it.
         began: Unix time in seconds.
     """
+    body = making.call.parsed.body
     answer: JsonObject = {
         "images": [one.content for one in images] if body.send_images else [],
         "parameters": _parameters(body),
-        "info": json.dumps(_info(body, call, images, began), ensure_ascii=False),
+        "info": json.dumps(_info(making, images, began), ensure_ascii=False),
     }
     return answer | ({"warnings": list(dict.fromkeys(notes))} if notes else {})
 
@@ -129,7 +123,8 @@ def _used(call: Call, *names: str) -> Json:
     return found if isinstance(found, (str, int, float)) else None
 
 
-def _info(body: GenerationBody, call: Call, images: Sequence[Made], began: float) -> JsonObject:
+def _info(making: Making, images: Sequence[Made], began: float) -> JsonObject:
+    call, body = making.call, making.call.parsed.body
     seeds: list[Json] = [one.seed for one in images]
     size = images[0].size if images else body.size or (0, 0)
     return {
@@ -156,13 +151,13 @@ def _info(body: GenerationBody, call: Call, images: Sequence[Made], began: float
         "sd_vae_hash": None,
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
-        "denoising_strength": _used(call, "denoising_strength", "strength"),
-        "extra_generation_params": {},
+        "denoising_strength": _strength(making),
+        "extra_generation_params": _given(making.second.parameters if making.second else {}),
         "index_of_first_image": 0,
         "infotexts": [one.infotext for one in images],
         "styles": [],
         "job_timestamp": time.strftime("%Y%m%d%H%M%S", time.localtime(began)),
-        "clip_skip": 1,
+        "clip_skip": max(1, call.parsed.layer),
         "is_using_inpainting_conditioning": body.is_masked,
         "version": _VERSION,
     }
@@ -175,8 +170,19 @@ def _sampler(call: Call) -> str | None:
     return (body.sampler_name or body.sampler_index) if is_used else None
 
 
-def _infotext(call: Call, size: tuple[int, int], seed: int) -> str:
-    body = call.parsed.body
+def _strength(making: Making) -> Json:
+    """Return how much of an image was changed; None where there was none to start from."""
+    if making.second is not None:
+        return making.second.strength
+    return _used(making.call, "denoising_strength", "strength")
+
+
+def _given(parameters: JsonObject) -> JsonObject:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _infotext(making: Making, size: tuple[int, int], seed: int) -> str:
+    call, body = making.call, making.call.parsed.body
     parameters: JsonObject = {
         "Steps": _used(call, "steps", "num_inference_steps"),
         "Sampler": _sampler(call),
@@ -185,8 +191,10 @@ def _infotext(call: Call, size: tuple[int, int], seed: int) -> str:
         "Seed": seed,
         "Size": "{}x{}".format(*size),
         "Model": call.served.name,
-        "Denoising strength": _used(call, "denoising_strength", "strength"),
+        "Denoising strength": _strength(making),
+        "Clip skip": call.parsed.layer if call.parsed.layer > 1 else None,
         "Mask blur": body.mask_blur if isinstance(body, EditBody) and body.mask else None,
+        **(making.second.parameters if making.second else {}),
         "Version": _VERSION,
     }
     return infotext(body.prompt, body.negative_prompt, parameters)

@@ -38,11 +38,11 @@ NEUTRAL: Final[Mapping[str, tuple[Json, ...]]] = {
     "s_tmin": (0,),
     "s_noise": (1,),
     "enable_hr": (False,),
+    "hr_checkpoint_name": ("", "Use same checkpoint"),
     "refiner_checkpoint": ("", "None"),
     "image_cfg_scale": (1.5,),
     "initial_noise_multiplier": (1,),
     "save_images": (False,),
-    "clip_skip": (0, 1),
     "comments": ({},),
     "disable_extra_networks": (False,),
 }
@@ -56,18 +56,7 @@ MEANINGLESS: Final = frozenset(
         "firstphase_width",
         "force_task_id",
         "hr_additional_modules",
-        "hr_cfg",
-        "hr_checkpoint_name",
         "hr_distilled_cfg",
-        "hr_negative_prompt",
-        "hr_prompt",
-        "hr_resize_x",
-        "hr_resize_y",
-        "hr_sampler_name",
-        "hr_scale",
-        "hr_scheduler",
-        "hr_second_pass_steps",
-        "hr_upscaler",
         "override_settings_restore_afterwards",
         "refiner_switch_at",
         "script_args",
@@ -103,6 +92,12 @@ class GenerationBody(BaseModel):
     override_settings: dict[str, object] = Field(
         default={}, description="Options of this request alone."
     )
+    clip_skip: int | None = Field(
+        default=None,
+        ge=0,
+        le=12,
+        description="Which layer of the text encoder counts, from the last one, which is 1.",
+    )
     script_name: str | None = None
     alwayson_scripts: dict[str, object] = Field(default={})
     send_images: bool = Field(default=True, description="Whether the answer has the images.")
@@ -130,12 +125,33 @@ class GenerationBody(BaseModel):
         return {
             name: value
             for name, value in (self.model_extra or {}).items()
-            if name not in MEANINGLESS and value not in NEUTRAL.get(name, ())
+            if name not in MEANINGLESS | _OF_SECOND_PASS and value not in NEUTRAL.get(name, ())
         }
 
     @property
     def is_masked(self) -> bool:
         return False
+
+
+class TextBody(GenerationBody):
+    """The same with a second pass over the image, enlarged (hires fix)."""
+
+    enable_hr: bool = Field(default=False, description="Whether there is a second pass.")
+    hr_scale: float = Field(default=2, gt=0, le=64, description="By what it is enlarged.")
+    hr_resize_x: int = Field(default=0, ge=0, le=LARGEST_SIDE, description="Pixels; 0: any.")
+    hr_resize_y: int = Field(default=0, ge=0, le=LARGEST_SIDE, description="Pixels; 0: any.")
+    hr_upscaler: str | None = Field(default=None, description="A name that /upscalers lists.")
+    hr_second_pass_steps: int = Field(default=0, ge=0, description="0: those of the first.")
+    hr_prompt: str = Field(default="", max_length=32_000, description="Empty: that of the first.")
+    hr_negative_prompt: str = Field(default="", max_length=32_000)
+    hr_sampler_name: str | None = None
+    hr_scheduler: str | None = None
+    hr_cfg: float | None = Field(default=None, ge=0, description="Empty: that of the first.")
+
+
+_OF_SECOND_PASS: Final = frozenset(
+    TextBody.model_fields.keys() - GenerationBody.model_fields.keys()
+) - {"enable_hr"}
 
 
 class EditBody(GenerationBody):

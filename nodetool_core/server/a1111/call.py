@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.image_data import ImageData
@@ -14,6 +13,7 @@ from nodetool_core.server.a1111.body import EditBody, GenerationBody, image_ref
 from nodetool_core.server.a1111.infotext import fields_of
 from nodetool_core.server.a1111.masking import Kept, prepared
 from nodetool_core.server.a1111.options import Options, changed
+from nodetool_core.server.a1111.prompts import PromptReader
 from nodetool_core.server.a1111.samplers import scheduler_of
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from nodetool_core.assets.decode import ImageLimits
     from nodetool_core.server.security.sanitize import InputSanitizer
 
-_NETWORK: Final = re.compile(r"<((?:lora|lyco|hypernet):[^<>]{1,200})>")
-"""How a prompt names a network that changes the model."""
 _SEED: Final = "seed"
 _DRAWN: Final = 2**32
 """How many seeds are drawn from, as clients show them."""
@@ -48,6 +46,12 @@ class ParsedRequest:
     scheduler: str | None
     """Ours; None where the client has named no sampler."""
     notes: tuple[str, ...]
+
+    @property
+    def layer(self) -> int:
+        """Which layer of the text encoder counts, from the last one, which is 1."""
+        own = self.body.clip_skip
+        return self.options.CLIP_stop_at_last_layers if own is None else own
 
     @classmethod
     def of(cls, body: GenerationBody, options: Options) -> ParsedRequest:
@@ -80,6 +84,13 @@ class Call:
     mask: EncodedImage | None
     notes: tuple[str, ...]
     """What is not done as requested."""
+    syntax: Mapping[str, object] = field(default_factory=dict)
+    """Values by which weights in prompts are read, by models that can."""
+
+    def as_texts(self) -> Call:
+        """Return the same call for a model that reads its prompts as they stand."""
+        note = f"{self.served.name} reads its prompts as they stand, without weights"
+        return replace(self, syntax={}, notes=(*self.notes, note))
 
     @property
     def decoded_bytes(self) -> int:
@@ -94,40 +105,51 @@ class Call:
         values = {name: decoded(value) for name, value in self.values.items()}
         body, served = self.parsed.body, self.served
         if self.first is None or not isinstance(body, EditBody):
-            return values, None
+            return {**values, **self.syntax}, None
         mask = None if self.mask is None else self.mask.decode().image
         start = prepared(self.first.decode().image, mask, body)
         target = mask_input(served)
         if target is not None:
             values[served.inputs[target].given] = ImageData.of(start.mask or _white(start.image))
-        _place(served, values, ImageData.of(start.image))
-        return values, start.kept
+        place(served, values, ImageData.of(start.image))
+        return {**values, **self.syntax}, start.kept
 
 
 def call_of(
-    served: ServedWorkflow, parsed: ParsedRequest, sanitizer: InputSanitizer, limits: ImageLimits
+    served: ServedWorkflow,
+    parsed: ParsedRequest,
+    images: list[EncodedImage],
+    reader: PromptReader,
+    sanitizer: InputSanitizer,
+    limits: ImageLimits,
 ) -> Call:
     """
     Return a request as values of a workflow. Blocks where an image has to be fetched.
 
+    Args:
+        images: Those to start from.
+
     Raises WorkflowError, ImageError and HttpError for values that do not fit.
     """
     body = parsed.body
-    images = _images(body, sanitizer)
-    given, left_out = taken_parameters(served, by_input_name(served, _parameters(parsed)))
-    notes = [*parsed.notes, *map(_in_their_words, left_out), *_set_prompt(served, body, given)]
+    texts, unused = _texts(served, body)
+    reading = reader.read(served, texts, parsed.layer)
+    asked = by_input_name(served, {**_parameters(parsed), **reading.texts})
+    given, left_out = taken_parameters(served, asked)
+    notes = [*parsed.notes, *map(_in_their_words, left_out), *unused, *reading.notes]
     size, _, left = sized(served, body.size, bool(images), limits.max_pixels)
     notes += [] if images else left
     seed, drawn = _seed(served, body)
     notes += drawn
     values = sanitizer.values(served, given | size | ({} if seed is None else {_SEED: seed}))
+    values |= reading.values
     notes += _place_others(served, images, values)
     mask = None
     if isinstance(body, EditBody):
         mask = sanitizer.encoded(image_ref(body.mask, "mask"), "mask") if body.mask else None
         notes += _unlike_theirs(body)
     first = images[0] if images else None
-    return Call(served, parsed, values, seed, first, mask, tuple(notes))
+    return Call(served, parsed, values, seed, first, mask, tuple(notes), reading.syntax)
 
 
 def _check_scripts(body: GenerationBody) -> None:
@@ -149,7 +171,7 @@ def _asks_for_something(script: object) -> bool:
     return not isinstance(arguments, list) or any(arguments)
 
 
-def _images(body: GenerationBody, sanitizer: InputSanitizer) -> list[EncodedImage]:
+def images_of(body: GenerationBody, sanitizer: InputSanitizer) -> list[EncodedImage]:
     """Return the images to start from. Raises HttpError where there are none, and has to be."""
     if not isinstance(body, EditBody):
         return []
@@ -170,7 +192,6 @@ def _parameters(parsed: ParsedRequest) -> JsonObject:
     found: JsonObject = {
         "steps": body.steps,
         "cfg_scale": body.cfg_scale,
-        "negative_prompt": body.negative_prompt or None,
         _SCHEDULER: parsed.scheduler,
         "denoising_strength": body.denoising_strength if is_edit else None,
     }
@@ -182,20 +203,18 @@ def _in_their_words(note: str) -> str:
     return f"sampler_name: {note}" if note.startswith(_SCHEDULER) else note
 
 
-def _set_prompt(served: ServedWorkflow, body: GenerationBody, given: JsonObject) -> list[str]:
-    if "prompt" not in body.model_fields_set:
-        return []
-    prompt, notes = _without_networks(body.prompt)
-    if served.prompt_input is not None:
-        given[served.prompt_input] = prompt
-        return notes
-    return [f"prompt is not used by {served.name}"] if body.prompt else []
-
-
-def _without_networks(prompt: str) -> tuple[str, list[str]]:
-    """Return a prompt without the names of further networks in it, and a note on each of them."""
-    notes = [f"{found[1][:80]} in prompt is not used here" for found in _NETWORK.finditer(prompt)]
-    return (_NETWORK.sub("", prompt).strip(), notes) if notes else (prompt, [])
+def _texts(served: ServedWorkflow, body: GenerationBody) -> tuple[dict[str, str], list[str]]:
+    """Return the prompts by the names of inputs, and notes on what there is no input for."""
+    found: dict[str, str] = {}
+    notes: list[str] = []
+    if "prompt" in body.model_fields_set:
+        if served.prompt_input is not None:
+            found[served.prompt_input] = body.prompt
+        elif body.prompt:
+            notes.append(f"prompt is not used by {served.name}")
+    if body.negative_prompt:
+        found["negative_prompt"] = body.negative_prompt
+    return found, notes
 
 
 def _seed(served: ServedWorkflow, body: GenerationBody) -> tuple[int | None, list[str]]:
@@ -211,7 +230,7 @@ def _seed(served: ServedWorkflow, body: GenerationBody) -> tuple[int | None, lis
     return secrets.randbelow(max(1, room - body.count)), []
 
 
-def _place(served: ServedWorkflow, values: dict[str, object], image: ImageData) -> None:
+def place(served: ServedWorkflow, values: dict[str, object], image: ImageData) -> None:
     """Put the image to start from where the workflow takes it."""
     names, many = image_inputs(served), images_input(served)
     if names:

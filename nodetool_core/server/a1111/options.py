@@ -20,7 +20,6 @@ _CLIENTS: Final = 10_000
 
 _THEIR_DEFAULTS: Final[Mapping[str, tuple[Json, ...]]] = {
     "sd_vae": ("Automatic", "None", ""),
-    "CLIP_stop_at_last_layers": (0, 1),
 }
 """Options that change nothing here, with the values that ask for nothing."""
 
@@ -32,6 +31,12 @@ class Options(BaseModel):
 
     sd_model_checkpoint: str = Field(
         default="", max_length=500, description="A title that /sd-models lists."
+    )
+    CLIP_stop_at_last_layers: int = Field(
+        default=1,
+        ge=0,
+        le=12,
+        description="Which layer of the text encoder counts, from the last one, which is 1.",
     )
     samples_format: Literal["png", "jpg", "jpeg", "webp"] = Field(
         default="png", description="What images are encoded as."
@@ -80,8 +85,4 @@ def changed(options: Options, given: Mapping[str, object]) -> tuple[Options, lis
 def shown(options: Options, checkpoint: str) -> JsonObject:
     """Return the answer of `/options`, where a client has chosen a checkpoint or another stands."""
     found: JsonObject = options.model_dump() | {"sd_model_checkpoint": checkpoint}
-    return (
-        found
-        | {name: values[0] for name, values in _THEIR_DEFAULTS.items()}
-        | {"CLIP_stop_at_last_layers": 1}
-    )
+    return found | {name: values[0] for name, values in _THEIR_DEFAULTS.items()}

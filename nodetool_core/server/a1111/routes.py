@@ -8,15 +8,14 @@ here options, progress and interruptions are each client's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from nodetool_core.assets.infotext import read_texts
-from nodetool_core.engine.events import Event, NodePreview, NodeProgress
 from nodetool_core.importing.infotext import parsed
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.a1111 import lists, openapi
@@ -27,24 +26,23 @@ from nodetool_core.server.a1111.body import (
     ExtrasImagesBody,
     GenerationBody,
     ImageBody,
+    TextBody,
     image_ref,
     read,
 )
-from nodetool_core.server.a1111.call import ParsedRequest, call_of
+from nodetool_core.server.a1111.call import ParsedRequest, images_of
 from nodetool_core.server.a1111.checkpoints import Checkpoints, Use
 from nodetool_core.server.a1111.errors import show_failure
 from nodetool_core.server.a1111.extras_routes import ExtrasRoutes
 from nodetool_core.server.a1111.generations import Generation, Generations, progress_of
+from nodetool_core.server.a1111.making import MadeImage, Maker, Making
 from nodetool_core.server.a1111.options import ClientOptions, changed, shown
 from nodetool_core.server.http.dialect import Dialect, password_or_bearer
 from nodetool_core.server.http.json_body import read_object
 from nodetool_core.server.http.requests import ClientGone, client_of, read_body_of, until_gone
-from nodetool_core.server.seeds import counted_up
+from nodetool_core.server.runtime.networks import list_networks
 
 if TYPE_CHECKING:
-    from nodetool_core.engine.result import RunResult
-    from nodetool_core.server.a1111.call import Call
-    from nodetool_core.server.a1111.masking import Kept
     from nodetool_core.server.runtime.app_state import AppState
     from nodetool_core.server.served_workflow import ServedWorkflow
 
@@ -92,7 +90,7 @@ def router(state: AppState) -> APIRouter:
         )
 
     drawn: JsonObject = {"prompt": "a winter night", "steps": 4, "width": 128, "height": 128}
-    made, one = openapi.runs(openapi.IMAGES), openapi.body(GenerationBody, drawn)
+    made, one = openapi.runs(openapi.IMAGES), openapi.body(TextBody, drawn)
     add("POST", "txt2img", own.txt2img, made, one)
     add("POST", "img2img", own.img2img, made, openapi.body(EditBody))
     image, images = openapi.body(ExtrasImageBody), openapi.body(ExtrasImagesBody)
@@ -107,7 +105,7 @@ def router(state: AppState) -> APIRouter:
     ended = openapi.answers(openapi.OBJECT, 401, 413, 415, 429)
     add("POST", "interrupt", own.interrupt, ended)
     add("POST", "skip", own.skip, ended)
-    for path in ("checkpoints", "loras", "vae"):
+    for path in ("checkpoints", "embeddings", "loras", "vae"):
         add("POST", f"refresh-{path}", own.refresh, ended)
     routes.include_router(lists.router(state))
     return routes
@@ -122,10 +120,11 @@ class WebUIRoutes:
         self._options = ClientOptions()
         self._generations = Generations()
         self._answers = Answers(state)
+        self._maker = Maker(state, self._checkpoints)
 
     async def txt2img(self, request: Request) -> Response:
         """Make images from a text."""
-        return await self._generated(request, GenerationBody, "txt2img")
+        return await self._generated(request, TextBody, "txt2img")
 
     async def img2img(self, request: Request) -> Response:
         """Make images from images and a text, with a mask or without."""
@@ -143,61 +142,56 @@ class WebUIRoutes:
 
         parsed, served = await state.threads.work(read_request)
         with self._generations.begin(client, use, parsed.body.count) as generation:
-            call, kept, results = await self._results(request, parsed, served, generation)
+            making, made = await self._made(request, parsed, served, generation)
 
         def answer() -> Response:
-            made = [self._answers.made(call, kept, *one) for one in results]
-            notes = [*call.notes, *(note for _, found in made for note in found)]
-            images = [image for image, _ in made]
-            return JSONResponse(response(parsed.body, call, images, notes, generation.started))
+            found = [self._answers.made(making, one) for one in made]
+            notes = [*making.notes, *(note for _, some in found for note in some)]
+            images = [image for image, _ in found]
+            return JSONResponse(response(making, images, notes, generation.started))
 
         return await state.threads.work(answer)
 
-    async def _results(
+    async def _made(
         self,
         request: Request,
         parsed: ParsedRequest,
         served: ServedWorkflow,
         generation: Generation,
-    ) -> tuple[Call, Kept | None, list[tuple[int, RunResult]]]:
+    ) -> tuple[Making, list[MadeImage]]:
         """
-        Return what was made of a request, by the number of the image.
+        Return what was made of a request.
 
         Raises ClientGone where the client has gone away; where it has interrupted the request,
         what was made before it is returned.
         """
-        state, outputs = self._state, [served.image_outputs[0]]
-        calls: list[Call] = []
-        kept: Kept | None = None
-        results: list[tuple[int, RunResult]] = []
+        state, makings = self._state, list[Making]()
+        made: list[MadeImage] = []
 
-        def read_call() -> Call:
-            calls.append(call_of(served, parsed, state.sanitizer, state.limits))
-            return calls[0]
+        def read_request() -> Making:
+            images = images_of(parsed.body, state.sanitizer)
+            makings.append(self._maker.making(served, parsed, images))
+            return makings[0]
 
         try:
             async with state.runs.admit(
                 served,
-                read_call,
+                read_request,
                 may_fetch=_may_fetch(served, parsed.body),
                 load_seconds=state.settings.load_seconds,
                 gone=lambda: _first_of(until_gone(request), generation.interrupted.wait()),
-            ) as (turn, call):
-                values, kept = await state.threads.work(call.decode)
+            ) as (turn, making):
+                await state.threads.work(making.decode)
+                previews = partial(self._generations.is_watched, client_of(request))
                 for number in range(parsed.body.count):
-                    running = turn.stream(
-                        counted_up(served.graph, values, number),
-                        (NodePreview, NodeProgress),
-                        outputs=outputs,
-                        previews=self._generations.is_watched(client_of(request)),
-                    )
-                    result = await generation.image(_result(running, generation))
+                    image = making.image(turn, number, generation, previews)
+                    result = await generation.image(image)
                     if result is not None:
-                        results.append((number, result))
+                        made.append(result)
         except ClientGone:
             if not generation.interrupted.is_set():
                 raise
-        return calls[0], kept, results
+        return makings[0], made
 
     async def progress(self, request: Request, skip_current_image: bool = False) -> Response:
         """Return how far the client's own requests are, with a preview of the oldest."""
@@ -248,18 +242,11 @@ class WebUIRoutes:
         return JSONResponse(await state.threads.fetch(answer))
 
     async def refresh(self) -> Response:
-        """Do nothing: what is listed is what there is."""
+        """Let clients name the LoRAs and embeddings there are now."""
+        state = self._state
+        folders, listed = state.models.resolver.folders, state.catalog.listed
+        await state.threads.work(list_networks, folders, listed)
         return JSONResponse({})
-
-
-async def _result(running: AsyncGenerator[Event | RunResult], generation: Generation) -> RunResult:
-    """Return the result of a run, and take note of its events meanwhile."""
-    async with aclosing(running) as events:
-        async for event in events:
-            if not isinstance(event, Event):
-                return event
-            generation.note(event)
-    raise RuntimeError("A run has ended without a result.")
 
 
 async def _first_of(*waits: Coroutine[object, object, object]) -> None:

@@ -234,10 +234,15 @@ class Turn:
         gone: asyncio.Future[None],
     ) -> None:
         self._engine = engine
-        self._threads = threads
+        self.threads = threads
+        """What blocks is done on these."""
         self._served = served
         self._seconds = seconds
         self._gone = gone
+
+    def of(self, served: ServedWorkflow) -> Turn:
+        """Return the same turn to run another workflow, whose models load as it runs."""
+        return Turn(self._engine, self.threads, served, self._seconds, self._gone)
 
     async def run(
         self,
@@ -263,7 +268,7 @@ class Turn:
             previews=previews,
             confined=self._served.confined,
         )
-        run = await self._threads.work(self._start, values, options, on_event)
+        run = await self.threads.work(self._start, values, options, on_event)
         try:
             future = asyncio.wrap_future(run.future)
             waited: set[asyncio.Future[RunResult] | asyncio.Future[None]] = {future, self._gone}

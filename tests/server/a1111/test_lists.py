@@ -48,7 +48,6 @@ def test_lists_of_what_there_is(client: httpx2.Client, path: str) -> None:
 
 
 EMPTY = {
-    "latent-upscale-modes": [],
     "sd-vae": [],
     "loras": [],
     "hypernetworks": [],
