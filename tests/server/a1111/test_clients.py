@@ -45,6 +45,11 @@ def test_webuiapi(tmp_path: Path) -> None:
     edited = image_of(said["edited"])
     assert [edited.getpixel((x, 32)) for x in (2, 60)] == [(255, 255, 255), (96, 144, 192)]
     assert (image_of(said["real"]).size, image_of(said["large"]).size) == ((128, 128), (128, 128))
+    assert image_of(said["second"]).size == (192, 192)
+    last = said["second_info"]["infotexts"][0].split("\n").pop()
+    assert (
+        "Clip skip: 2" in last and "Hires upscale: 1.5" in last and "Hires upscaler: Latent" in last
+    )
     assert said["several"] == [[128, 128], [128, 128]]
     assert said["progress"]["progress"] == 0.0 and said["ended"] == [{}, {}]
     (unknown, _), (wrong, text) = said["refused"]

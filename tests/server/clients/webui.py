@@ -53,6 +53,19 @@ real = api.txt2img(
     scheduler="Karras",
     override_settings={"sd_model_checkpoint": "nodetool/tiny-landscapes"},
 )
+TINY = {"sd_model_checkpoint": "nodetool/tiny-landscapes"}
+large = api.txt2img(
+    prompt="a (lake:1.3) <lora:night:0.8>",
+    negative_prompt="rain",
+    steps=2,
+    width=128,
+    height=128,
+    enable_hr=True,
+    hr_scale=1.5,
+    hr_upscaler=webuiapi.HiResUpscaler.Latent,
+    denoising_strength=0.5,
+    override_settings=TINY | {"CLIP_stop_at_last_layers": 2},
+)
 api.util_wait_for_ready()
 print(
     json.dumps(
@@ -66,6 +79,8 @@ print(
             "info": made.info,
             "edited": shown(edited.image),
             "real": shown(real.image),
+            "second": shown(large.image),
+            "second_info": large.info,
             "written": api.png_info(made.images[0]).info,
             "large": shown(api.extra_single_image(photo, upscaler_1="twice").image),
             "several": [one.size for one in api.extra_batch_images([photo, photo]).images],
