@@ -1,4 +1,4 @@
-"""``python -m training.tiny_landscapes``: draw scenes, train the model from nothing, export it."""
+"""``python -m training.tiny_landscapes``: draw scenes, train the model, further too, export it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from training.tiny_landscapes import autoencoder, data, diffusion, geometry, render, scenes, text
-from training.tiny_landscapes.export import export
+from training.tiny_landscapes.export import export, unpack
 from training.tiny_landscapes.parallel import launch
 
 
@@ -22,10 +22,7 @@ def _train(options: argparse.Namespace) -> None:
     """
     out, world = Path(options.out), int(options.processes)
     out.mkdir(parents=True, exist_ok=True)
-    shelves = range(world)
-    images = tuple(data.images_path(str(out), shelf) for shelf in shelves)
-    latents = tuple(data.latents_path(str(out), shelf) for shelf in shelves)
-    greys = tuple(data.grey_path(str(out), shelf) for shelf in shelves)
+    images = tuple(data.images_path(str(out), shelf) for shelf in range(world))
     codec, checkpoint = out / "vae", out / "diffusion.pt"
     launch(data.Rendering(str(out), options.places // world), world)
     launch(autoencoder.Training(images, str(codec), 60 * options.autoencoder_minutes), world)
@@ -39,32 +36,65 @@ def _train(options: argparse.Namespace) -> None:
         " included"
     )
     torch.save(encoder.state_dict(), out / "encoder.pt")
-    scale, seeds = data.scale(str(out)), tuple(data.first_seed(shelf) for shelf in shelves)
-    seconds = 60 * options.diffusion_minutes
-    taught = str(out / "encoder.pt")
-    launch(
-        diffusion.Training(
-            latents,
-            greys,
-            seeds,
-            scale,
-            str(checkpoint),
-            seconds,
-            taught,
-            options.warm,
-            compiled=options.compile,
-        ),
-        world,
+    scale = data.scale(str(out))
+    task = diffusion.Training(
+        *_stores(out, world),
+        scale,
+        str(checkpoint),
+        60 * options.diffusion_minutes,
+        encoder=str(out / "encoder.pt"),
+        warm=options.warm,
+        compiled=options.compile,
     )
-    size = export(checkpoint, codec, scale, Path(options.weights))
-    print(f"{options.weights}: {size / 1e6:.1f} MB")
+    launch(task, world)
+    _ship(out, options.weights)
+
+
+def _refine(options: argparse.Namespace) -> None:
+    """
+    Train the weights that ship a little further, with one season drawn more often.
+
+    The renders are new, the autoencoder and the scale of its latents stay.
+    """
+    out, world = Path(options.out), int(options.processes)
+    out.mkdir(parents=True, exist_ok=True)
+    codec, start = out / "vae", out / "start.pt"
+    scale = unpack(Path(options.weights), start, codec)
+    launch(data.Rendering(str(out), options.places // world), world)
+    launch(data.Encoding(str(out), str(codec)), world)
+    task = diffusion.Training(
+        *_stores(out, world),
+        scale,
+        str(out / "diffusion.pt"),
+        60 * options.minutes,
+        warm=str(start),
+        season=options.season,
+        share=options.share,
+        rate=options.rate,
+        compiled=options.compile,
+    )
+    launch(task, world)
+    _ship(out, options.weights)
+
+
+def _stores(out: Path, world: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Return where the latents lie, those without colour, and the first seed of each shelf."""
+    shelves = range(world)
+    return (
+        tuple(data.latents_path(str(out), shelf) for shelf in shelves),
+        tuple(data.grey_path(str(out), shelf) for shelf in shelves),
+        tuple(data.first_seed(shelf) for shelf in shelves),
+    )
+
+
+def _ship(out: Path, weights: str) -> None:
+    size = export(out / "diffusion.pt", out / "vae", Path(weights))
+    print(f"{weights}: {size / 1e6:.1f} MB")
 
 
 def _export(options: argparse.Namespace) -> None:
     """Write the weights of a checkpoint, also of one that is still in training."""
-    out = Path(options.out)
-    size = export(out / "diffusion.pt", out / "vae", data.scale(str(out)), Path(options.weights))
-    print(f"{options.weights}: {size / 1e6:.1f} MB")
+    _ship(Path(options.out), options.weights)
 
 
 def _render(options: argparse.Namespace) -> None:
@@ -97,22 +127,31 @@ def main(arguments: list[str] | None = None) -> None:
 
     train = commands.add_parser("train", help=_train.__doc__)
     train.add_argument("--places", type=int, default=14_000)
-    train.add_argument("--processes", type=int, default=2)
     train.add_argument("--autoencoder-minutes", type=float, default=16)
     train.add_argument("--diffusion-minutes", type=float, default=84)
     train.add_argument("--text-steps", type=int, default=250)
     train.add_argument("--warm", default="", help="a checkpoint whose weights to start from")
-    train.add_argument(
-        "--compile",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="needs a C++ compiler",
-    )
     train.set_defaults(run=_train)
+
+    refine = commands.add_parser("refine", help=_refine.__doc__)
+    refine.add_argument("--season", choices=scenes.SEASONS, required=True)
+    refine.add_argument("--share", type=float, default=0.6, help="of the pairs that show it")
+    refine.add_argument("--places", type=int, default=4_000)
+    refine.add_argument("--minutes", type=float, default=45)
+    refine.add_argument("--rate", type=float, default=3e-4)
+    refine.set_defaults(run=_refine)
+    for command in (train, refine):
+        command.add_argument("--processes", type=int, default=2)
+        command.add_argument(
+            "--compile",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="needs a C++ compiler",
+        )
 
     ship = commands.add_parser("export", help=_export.__doc__)
     ship.set_defaults(run=_export)
-    for command in (train, ship):
+    for command in (train, refine, ship):
         command.add_argument(
             "--out", required=True, help="where images, latents and checkpoints go"
         )

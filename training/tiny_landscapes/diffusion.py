@@ -133,12 +133,18 @@ class Batch:
 
 @dataclass(slots=True)
 class Sampler:
-    """Draws batches: place, target, caption, noise level, and sometimes another source variant."""
+    """
+    Draws batches: place, target, caption, noise level, and sometimes another source variant.
+
+    ``share`` of the pairs of variants have ``season`` in one of the two; the others any season.
+    """
 
     places: list[Places]
     words: CLIPTokenizer
     rng: np.random.Generator
     scale: float
+    season: str = ""
+    share: float = 0.0
     drop: float = 0.1
     edits: float = 0.75
     greys: float = 0.1
@@ -156,8 +162,9 @@ class Sampler:
             shelf = int(rng.integers(len(self.places)))
             store = self.places[shelf]
             colourless = rng.random() < self.greys
-            place = int(rng.integers(len(store.grey if colourless else store.latents)))
-            first, second = (int(i) for i in rng.permutation(store.latents.shape[1])[:2])
+            place, first, second = self._pair(
+                shelf, len(store.grey if colourless else store.latents)
+            )
             ramp = float(np.clip((step - 300) / 200, 0, 1))
             dropped = rng.random() < self.drop
             edit = not dropped and rng.random() < self.edits * ramp * ramp * (3 - 2 * ramp)
@@ -184,6 +191,16 @@ class Sampler:
                 )
             ).float(),
         )
+
+    def _pair(self, shelf: int, count: int) -> tuple[int, int, int]:
+        """Return one of the first ``count`` places, the variant to paint, and another one."""
+        wished = self.season if self.share and self.rng.random() < self.share else ""
+        while True:
+            place = int(self.rng.integers(count))
+            variants = self._scenes(shelf, place)
+            first, second = (int(i) for i in self.rng.permutation(len(variants))[:2])
+            if not wished or wished in (variants[first].season, variants[second].season):
+                return place, first, second
 
     def _scenes(self, shelf: int, place: int) -> list[scenes.Scene]:
         key = (shelf, place)
@@ -237,7 +254,7 @@ class Training:
     A picklable training run over stored latents.
 
     ``encoder`` holds a text encoder that was taught before; ``warm`` is a checkpoint whose averaged
-    weights to start from.
+    weights to start from; ``season`` is what the sampler draws more often.
     """
 
     latents: tuple[str, ...]
@@ -248,6 +265,8 @@ class Training:
     seconds: float
     encoder: str = ""
     warm: str = ""
+    season: str = ""
+    share: float = 0.0
     batch: int = 16
     rate: float = 1e-3
     half: bool = True
@@ -286,7 +305,8 @@ class Training:
             Places(np.load(path, mmap_mode="r"), seed, np.load(grey, mmap_mode="r"))
             for path, grey, seed in zip(self.latents, self.greys, self.first_seeds, strict=True)
         ]
-        sampler = Sampler(stores, words, np.random.default_rng([worker.rank, step]), self.scale)
+        rng = np.random.default_rng([worker.rank, step])
+        sampler = Sampler(stores, words, rng, self.scale, self.season, self.share)
         torch.manual_seed(1000 + worker.rank + step)
         clock, report, mean = Clock(self.seconds, self.rate), 0.0, 1.0
         while (share := worker.agree(clock.share())) < 1:
@@ -322,6 +342,7 @@ class Training:
         names = [name for name, _ in models.named_parameters()]
         state: dict[str, Any] = {
             "average": dict(zip(names, average, strict=True)),
+            "scale": self.scale,
             "step": step,
         }
         half_written = Path(self.out).with_suffix(".part")
