@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,29 @@ def test_a_free_caption_may_leave_hour_and_season_out() -> None:
         )
     ]
     assert silent
+
+
+@pytest.mark.parametrize("season", scenes.SEASONS)
+@pytest.mark.parametrize("seed", SEEDS[:8])
+def test_a_season_does_not_hang_on_noise_that_the_others_hide(season: str, seed: int) -> None:
+    """A squared error paints the mean over what a source does not show: still the season."""
+    place, scene = geometry.build(seed), scenes.sample(seed)
+    scene = scenes.relit(scene, scenes.TIMES[seed % 4], season)
+    drawn = np.stack(
+        [render.paint(scene, replace(place, speckle=speckle))[0] for speckle in _speckles(3)]
+    )
+    mean = drawn.mean(axis=0)
+    others = [
+        render.paint(scenes.relit(scene, scene.time, other), place)[0]
+        for other in scenes.SEASONS
+        if other != season
+    ]
+    nearest = min(float(np.square(mean - other).mean()) for other in others)
+    assert np.square(drawn - mean).mean() < 0.25**2 * nearest
+
+
+def _speckles(count: int) -> list[geometry.Array]:
+    return [geometry.field(np.random.default_rng(seed), 26, 22, 1) for seed in range(count)]
 
 
 def test_the_example_is_a_noon_in_summer() -> None:

@@ -99,10 +99,10 @@ HOURS: Final[dict[str, Hour]] = {
 
 COVERS: Final[dict[str, Cover]] = {
     "spring": Cover(
-        meadow=((0.56, 0.80, 0.27), (0.97, 0.66, 0.80)),
-        leaf=((0.62, 0.84, 0.32), (1.00, 0.70, 0.84)),
-        slope=((0.50, 0.55, 0.52), (0.52, 0.68, 0.34)),
-        sand=((0.84, 0.78, 0.42), (0.42, 0.68, 0.26)),
+        meadow=((0.47, 0.81, 0.26), (1.00, 0.78, 0.88)),
+        leaf=((1.00, 0.80, 0.88), (0.92, 0.55, 0.71)),
+        slope=((0.50, 0.55, 0.52), (0.46, 0.72, 0.30)),
+        sand=((0.72, 0.80, 0.42), (0.46, 0.74, 0.28)),
         beach=(0.90, 0.84, 0.62),
         ice=0.0,
     ),
@@ -133,3 +133,7 @@ COVERS: Final[dict[str, Cover]] = {
 }
 
 SNOW: Final[Colour] = (0.96, 0.98, 1.00)
+
+#: What a season does to the red, green and blue of a warm light: snow mirrors the zenith, and the
+#: air of spring is mild, so that its evenings do not look like those of autumn.
+TINTS: Final[dict[str, Colour]] = {"winter": (0.97, 1.04, 1.35), "spring": (0.95, 1.10, 1.30)}

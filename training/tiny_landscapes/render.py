@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.tiny_landscapes.geometry import SIZE, Array, Geometry, build
-from training.tiny_landscapes.palette import COVERS, HOURS, SNOW, Colour, Cover, Hour
+from training.tiny_landscapes.palette import COVERS, HOURS, SNOW, TINTS, Colour, Cover, Hour
 from training.tiny_landscapes.scenes import Scene
 
 LABELS: Final = ("sky", "orb", "mountain", "forest", "water", "ground")
@@ -32,12 +32,13 @@ class Canvas:
 
 
 def light_of(scene: Scene) -> Hour:
-    """Return the hour's light; over snow it is colder, as snow mirrors the zenith."""
+    """Return the hour's light, tinted by the season where it is warm."""
     hour = HOURS[scene.time]
-    red, green, blue = hour.light
-    if scene.season != "winter" or red <= blue:
+    red, _, blue = hour.light
+    if scene.season not in TINTS or red <= blue:
         return hour
-    return replace(hour, light=(red * 0.97, min(1.0, green * 1.04), min(1.0, blue * 1.35)))
+    red, green, blue = np.minimum(1.0, np.multiply(hour.light, TINTS[scene.season])).tolist()
+    return replace(hour, light=(red, green, blue))
 
 
 def _rgb(colour: Colour) -> Array:
@@ -136,14 +137,25 @@ def _mountains(canvas: Canvas, geometry: Geometry, scene: Scene, hour: Hour, cov
         canvas.lay(_lit(colour, shade, hour, haze), _below(ridge), "mountain")
 
 
+def _flowers(geometry: Geometry) -> Array:
+    """
+    Return how much of the meadow is in flower: dots in drifts that follow the ground.
+
+    The ground shows in every season, so a model that edits another season sees where the drifts
+    belong. The dots follow a noise that it cannot see: they stay few enough that the mean over
+    them, which a squared error asks for, is a green meadow.
+    """
+    drifts = np.clip(geometry.ground_noise - 0.1, 0, 1)
+    dots = np.clip((geometry.speckle + 0.1) * 2.5, 0, 1)
+    return drifts * (0.5 + 0.8 * dots) * np.clip((_ROW - geometry.horizon) / 24, 0.3, 1)
+
+
 def _ground(geometry: Geometry, scene: Scene, hour: Hour, cover: Cover) -> Array:
     """Return the colour of meadow or sand for the whole image; it lies under the horizon only."""
     main, second = cover.sand if scene.has("desert") else cover.meadow
     patches = np.clip(0.30 + 0.55 * geometry.ground_noise, 0, 1)
-    if scene.season == "spring":
-        sparse = 0.0 if scene.has("desert") else 0.25
-        flowers = np.clip((geometry.speckle + 0.6 * geometry.ground_noise - sparse) * 2.2, 0, 1)
-        patches = flowers * np.clip((_ROW - geometry.horizon) / 24, 0.2, 0.85)
+    if scene.season == "spring" and not scene.has("desert"):
+        patches = _flowers(geometry)
     near = np.clip((_ROW - geometry.horizon) / (SIZE - geometry.horizon), 0, 1)
     shade = 0.12 * geometry.ground_noise - 0.18 * near + 0.04 * geometry.speckle
     haze = 0.75 * (1 - near[..., None]) ** 2
@@ -163,7 +175,11 @@ def _trees(
     top = base - tall
     height = np.clip((_ROW - top[None, :]) / np.maximum(tall, 2)[None, :], 0, 1)
     mottle = geometry.speckle + 0.5 * geometry.rock_noise
-    share = 0.9 * height + 0.35 * mottle - 0.05 if scene.season == "winter" else 0.42 + 0.7 * mottle
+    share = 0.42 + 0.7 * mottle
+    if scene.season == "winter":
+        share = 0.9 * height + 0.35 * mottle - 0.05
+    elif scene.season == "spring":
+        share = 0.45 + 0.9 * geometry.ground_noise + 0.2 * geometry.speckle
     shade = 0.18 - 0.42 * height + 0.10 * mottle
     return _lit(_mix(cover.leaf[0], cover.leaf[1], np.clip(share, 0, 1)), shade, hour, haze)
 
