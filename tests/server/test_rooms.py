@@ -18,6 +18,7 @@ ROOMS = [
     "served_workflow",
     "uses",
     "seeds",
+    "fan_out",
     "translation",
     "input_schemas",
     "catalog",

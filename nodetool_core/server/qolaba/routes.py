@@ -21,6 +21,7 @@ from nodetool_core.errors import Problem, near_miss
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, StoredFile
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.references import ImageRef
+from nodetool_core.server.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
 from nodetool_core.server.http.dialect import Dialect
 from nodetool_core.server.http.http_errors import HttpError, problems_json, public
 from nodetool_core.server.http.images import encode_image_data
@@ -41,7 +42,6 @@ from nodetool_core.server.qolaba.body import (
     shown_request,
     stretching,
 )
-from nodetool_core.server.qolaba.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
 from nodetool_core.server.result_files import address
 from nodetool_core.server.served_workflow import ServedWorkflow
 
