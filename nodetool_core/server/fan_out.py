@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.node_base import Role
-from nodetool_core.server.seeds import fixed_seeds
+from nodetool_core.server.seeds import counted_up, fixed_seeds
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 
@@ -46,10 +46,18 @@ def fan_out_document(served: ServedWorkflow, count: int) -> WorkflowDocument:
 
 
 def fan_out_inputs(served: ServedWorkflow, inputs: Mapping[str, Json], count: int) -> JsonObject:
-    """Return the inputs for every copy; `inputs` are by the names that `inputs.apply` takes."""
+    """
+    Return the inputs for every copy; a seed that is given counts up.
+
+    Args:
+        inputs: By the names that `inputs.apply` takes.
+    """
     found: JsonObject = {}
     for number in range(1, count + 1):
-        for name, value in inputs.items():
+        counted = counted_up(served.graph, inputs, number - 1)
+        for name in inputs:
+            seed = counted[name]
+            value = seed if isinstance(seed, int) else inputs[name]
             node, dot, prop = (
                 ("", "", name) if name in served.graph.inputs() else name.rpartition(".")
             )

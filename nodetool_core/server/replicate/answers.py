@@ -82,7 +82,7 @@ class Answers:
         }
 
     def output(self, found: Prediction, base: str, *, inline: bool = False) -> Json:
-        """Return what a prediction gave: the value of its one output, or several by name."""
+        """Return what a prediction gave: its one output, several of a kind, or several by name."""
         if not found.job.state.ended:
             return None
         results = self._state.jobs.results(found.job.id)
@@ -92,6 +92,8 @@ class Answers:
         inline = inline and sizes <= _INLINE_BYTES
         write = self._inlined if inline else lambda file: result_files.address(file, base)
         shown = {name: json_form(value, _writer(write)) for name, value in results.items()}
+        if found.outputs:
+            return [shown[name] for name in found.outputs if name in shown]
         return next(iter(shown.values())) if len(shown) == 1 else shown
 
     def logs(self, found: Prediction) -> str:

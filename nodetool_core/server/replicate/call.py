@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.json_types import Json, JsonObject
 from nodetool_core.server.http.http_errors import wrong
-from nodetool_core.server.replicate.models import FIRST_IMAGE, IMAGES
+from nodetool_core.server.replicate.models import (
+    COUNT,
+    FIRST_IMAGE,
+    IMAGES,
+    MOST_OUTPUTS,
+    makes_several,
+)
+from nodetool_core.server.seeds import seed_places
 from nodetool_core.server.served_workflow import ServedWorkflow
 from nodetool_core.server.translation import by_input_name, taken_parameters
 from nodetool_core.server.uses import image_inputs, images_input, mask_input
@@ -35,6 +42,8 @@ class Call:
     quality: int | None
     notes: tuple[str, ...]
     """What is not done as asked."""
+    count: int
+    """Images that are made, by as many seeds."""
 
 
 def call_of(
@@ -47,6 +56,7 @@ def call_of(
     """
     values: JsonObject = {name: value for name, value in given.items() if value is not None}
     image_format, quality = _encoding(served, values)
+    count = _count(served, values)
     places = {name: _place(served, name) for name in values}
     named: JsonObject = {}
     for name, value in values.items():
@@ -57,7 +67,9 @@ def call_of(
         name: _shown(value, inputs.get(_given(served, places.get(name, name))))
         for name, value in given.items()
     }
-    return Call(inputs, shown, image_format, quality, tuple(notes))
+    if count > 1 and not seed_places(served.graph):
+        notes.append(f"{served.name} has no seed: its images are alike")
+    return Call(inputs, shown, image_format, quality, tuple(notes), count)
 
 
 def _encoding(served: ServedWorkflow, values: JsonObject) -> tuple[str, int | None]:
@@ -75,6 +87,16 @@ def _encoding(served: ServedWorkflow, values: JsonObject) -> tuple[str, int | No
             raise wrong(422, "invalid_value", f"input.{_QUALITY}", "expects 0 to 100.")
         quality = max(1, number)
     return image_format, quality
+
+
+def _count(served: ServedWorkflow, values: JsonObject) -> int:
+    """Take out how many images are wanted, where the workflow makes one and has no such input."""
+    if COUNT not in values or not makes_several(served):
+        return 1
+    count = values.pop(COUNT)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_OUTPUTS:
+        raise wrong(422, "invalid_value", f"input.{COUNT}", f"expects 1 to {MOST_OUTPUTS}.")
+    return count
 
 
 def _place(served: ServedWorkflow, name: str) -> str:

@@ -34,6 +34,18 @@ FIRST_IMAGE: Final = ("image", "input_image", "init_image")
 IMAGES: Final = ("image_input", "input_images", "images")
 """What clients call the images to start from, whatever the workflow's inputs are named."""
 
+COUNT: Final = "num_outputs"
+"""How clients say how many images they want, whatever inputs there are."""
+
+MOST_OUTPUTS: Final = 10
+_COUNT_SCHEMA: Final[JsonObject] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MOST_OUTPUTS,
+    "default": 1,
+    "description": "Number of images; the output is a list where it is more than one.",
+}
+
 _COG_VERSION: Final = "1.0.0"
 """Before 0.3.9, clients take every list of outputs for one that grows."""
 
@@ -139,6 +151,11 @@ class Models:
             raise wrong(404, "unknown_version", "", message, "GET …/versions lists the one it has.")
 
 
+def makes_several(served: ServedWorkflow) -> bool:
+    """Return whether a client may ask for several images of a workflow, which makes one."""
+    return len(served.outputs) == len(served.image_outputs) == 1 and COUNT not in served.inputs
+
+
 def input_schema(model: Model) -> JsonObject:
     """Return the schema of a model's input; what only one of its tasks needs is optional."""
     properties: JsonObject = {}
@@ -152,6 +169,9 @@ def input_schema(model: Model) -> JsonObject:
             assert isinstance(one, dict)
             order: JsonObject = {"x-order": len(properties), "title": name}
             properties.setdefault(name, {**order, **one})
+    if any(makes_several(served) for served in model.tasks.values()):
+        order = {"x-order": len(properties), "title": COUNT}
+        properties[COUNT] = {**order, **_COUNT_SCHEMA}
     in_all = set.intersection(*needed)
     return {
         "type": "object",
@@ -165,7 +185,10 @@ def output_schema(served: ServedWorkflow) -> JsonObject:
     """Return the schema of a workflow's output: one value, or several by name."""
     schemas = {name: schema_of_output(one, FILE) for name, one in served.outputs.items()}
     if len(schemas) == 1:
-        return {"title": "Output", **next(iter(schemas.values()))}
+        one = next(iter(schemas.values()))
+        if makes_several(served):
+            return {"title": "Output", "anyOf": [one, {"type": "array", "items": one}]}
+        return {"title": "Output", **one}
     return {"title": "Output", "type": "object", "properties": schemas}
 
 
@@ -198,6 +221,24 @@ def version_json(model: Model, version: str, created: str) -> JsonObject:
         "created_at": created,
         "cog_version": _COG_VERSION,
         "openapi_schema": openapi_schema(model),
+    }
+
+
+def deployment_json(model: Model, version: str, created: str) -> JsonObject:
+    """Return a model as a deployment of the same name."""
+    owner, name = model.owner_and_name
+    by: JsonObject = {"type": "organization", "username": owner, "name": owner}
+    return {
+        "owner": owner,
+        "name": name,
+        "current_release": {
+            "number": 1,
+            "model": model.id,
+            "version": version,
+            "created_at": created,
+            "created_by": by | {"avatar_url": None, "github_url": None},
+            "configuration": {"hardware": "", "min_instances": 1, "max_instances": 1},
+        },
     }
 
 

@@ -81,6 +81,12 @@ MODEL: Final[JsonObject] = {
     },
     "required": ["url", "owner", "name", "visibility", "run_count", "latest_version"],
 }
+DEPLOYMENT: Final[JsonObject] = {
+    "type": "object",
+    "title": "ReplicateDeployment",
+    "properties": {"owner": _TEXT, "name": _TEXT, "current_release": {"type": "object"}},
+    "required": ["owner", "name", "current_release"],
+}
 FILE: Final[JsonObject] = {
     "type": "object",
     "title": "ReplicateFile",

@@ -7,12 +7,13 @@ Who may see a prediction is decided as for every job.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from nodetool_core.jobs.job import Job, JobOptions, JobRequest, JobsError, JobState, unknown_job
 from nodetool_core.json_types import JsonObject
+from nodetool_core.server.fan_out import fan_out_document, fan_out_inputs, fan_out_outputs
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.replicate.body import Hook, PredictionBody
 from nodetool_core.server.replicate.call import Call, call_of
@@ -48,6 +49,8 @@ class Prediction:
     input: JsonObject
     notes: tuple[str, ...]
     """What is not done as asked."""
+    outputs: tuple[str, ...] = ()
+    """The names of several outputs of one kind, in their order; none where it has but one."""
 
     @classmethod
     def of(cls, job: Job) -> Self | None:
@@ -56,7 +59,8 @@ class Prediction:
         if not isinstance(note, dict):
             return None
         notes = tuple(note["notes"])
-        return cls(job, note["model"], note["version"], json.loads(note["input"]), notes)
+        given, outputs = json.loads(note["input"]), tuple(note.get("outputs", ()))
+        return cls(job, note["model"], note["version"], given, notes, outputs)
 
     @property
     def hook(self) -> JsonObject | None:
@@ -84,19 +88,22 @@ class Predictions:
         """
         state, served = self._state, model.for_input(body.input)
         call = call_of(served, body.input, state.sanitizer, state.keep)
+        output = served.image_outputs[0] if call.count > 1 else ""
+        outputs = fan_out_outputs(output, call.count) if output else []
         job = state.jobs.submit(
             JobRequest(
-                workflow=served.document,
+                workflow=fan_out_document(served, call.count),
                 base=served.base,
                 name=served.name,
-                inputs=call.inputs,
+                inputs=fan_out_inputs(served, call.inputs, call.count),
                 client=client,
                 options=JobOptions(
+                    outputs=outputs or None,
                     image_format=call.image_format,
                     quality=call.quality,
                     provenance=state.settings.provenance,
                     confined=served.confined,
-                    note=_note(model.id, version, call) | _hook_note(body.hook, base),
+                    note=_note(model.id, version, call, outputs) | _hook_note(body.hook, base),
                 ),
             )
         )
@@ -149,13 +156,14 @@ class Predictions:
             before = page[-1].id
 
 
-def _note(model: str, version: str, call: Call) -> JsonObject:
+def _note(model: str, version: str, call: Call, outputs: Sequence[str]) -> JsonObject:
     # As a text, nothing in it can be taken for a mark of the server's own.
     text = json.dumps(call.shown, separators=(",", ":"))
     if len(text) > LARGEST:
         message = f"is larger than {LARGEST // 2**20} MiB without its images."
         raise wrong(413, "body_too_large", "input", message, "Send less.")
-    return {NOTE: {"model": model, "version": version, "input": text, "notes": list(call.notes)}}
+    said: JsonObject = {"input": text, "notes": list(call.notes), "outputs": list(outputs)}
+    return {NOTE: {"model": model, "version": version} | said}
 
 
 def _hook_note(hook: Hook | None, base: str) -> JsonObject:

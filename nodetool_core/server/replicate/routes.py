@@ -8,6 +8,7 @@ jobs, and is done whatever becomes of its client and of this server.
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlencode
 
@@ -26,7 +27,13 @@ from nodetool_core.server.replicate.answers import PREFIX, STREAMS, Answers, iso
 from nodetool_core.server.replicate.body import PredictionBody, wait_seconds
 from nodetool_core.server.replicate.errors import show_failure
 from nodetool_core.server.replicate.files import Files
-from nodetool_core.server.replicate.models import Model, Models, model_json, version_json
+from nodetool_core.server.replicate.models import (
+    Model,
+    Models,
+    deployment_json,
+    model_json,
+    version_json,
+)
 from nodetool_core.server.replicate.predictions import Prediction, Predictions
 from nodetool_core.server.replicate.signatures import Signatures
 from nodetool_core.server.replicate.streams import Streams
@@ -114,6 +121,12 @@ def router(own: ReplicateRoutes) -> APIRouter:
     add("GET", f"{model}/versions", own.versions, a.answers(a.page_of(a.VERSION), "The one."))
     add("GET", f"{model}/versions/{{version}}", own.version, a.answers(a.VERSION, "The version."))
     add("GET", model, own.model, a.answers(a.MODEL, "The model."))
+    found = a.answers(a.DEPLOYMENT, "The deployment.")
+    add("GET", f"{PREFIX}/deployments", own.deployments, a.answers(a.page_of(a.DEPLOYMENT), "All."))
+    add("GET", f"{PREFIX}/deployments/{{owner}}/{{name:path}}", own.deployment, found)
+    for kind in ("collections", "trainings"):
+        add("GET", f"{PREFIX}/{kind}", _nothing_of(kind), a.answers(a.page_of({}), "None."))
+    add("GET", f"{PREFIX}/hardware", own.hardware, a.answers({"type": "array"}, "None."))
     add("POST", files, own.upload, a.answers(a.FILE, "The file.", 201), a.file_body())
     add("GET", files, own.files, a.answers(a.page_of(a.FILE), "The client's files."))
     add("GET", f"{files}/{{file_id}}", own.file, a.answers(a.FILE, "The file."))
@@ -229,6 +242,23 @@ class ReplicateRoutes:
 
         return JSONResponse(await self._state.threads.work(find))
 
+    async def deployments(self, request: Request) -> Response:
+        """Return everything that is served as deployments."""
+
+        def page() -> JsonObject:
+            return _page([self._deployment(one) for one in self._models], "", None)
+
+        return JSONResponse(await self._state.threads.work(page))
+
+    async def deployment(self, owner: Owner, name: Name) -> Response:
+        """Return a deployment: a model with its version."""
+        model = self._models.find(owner, name)
+        return JSONResponse(await self._state.threads.work(self._deployment, model))
+
+    async def hardware(self) -> Response:
+        """Return the kinds of hardware that can be chosen: none."""
+        return JSONResponse([])
+
     async def upload(self, request: Request) -> Response:
         """Keep an image, whose address can be an input."""
         body, content_type = await read_body_of(request), request.headers.get("content-type", "")
@@ -316,12 +346,27 @@ class ReplicateRoutes:
         address = f"{self._base(request)}{PREFIX}/models/{model.id}"
         return model_json(model, self._version(model), address)
 
+    def _deployment(self, model: Model) -> JsonObject:
+        created = iso(model.first.modified or self._state.started)
+        return deployment_json(model, self._models.version(model), created)
+
     def _version(self, model: Model) -> JsonObject:
         created = model.first.modified or self._state.started
         return version_json(model, self._models.version(model), iso(created))
 
     def _base(self, request: Request) -> str:
         return base_url(request, self._state.settings.public_url)
+
+
+def _nothing_of(kind: str) -> Callable[[], Awaitable[Response]]:
+    """Return an endpoint that lists what there is none of here."""
+
+    async def endpoint() -> Response:
+        """Return an empty page."""
+        return JSONResponse(_page([], "", None))
+
+    endpoint.__name__ = kind
+    return endpoint
 
 
 def _page(results: list[JsonObject], address: str, following: str | None) -> JsonObject:

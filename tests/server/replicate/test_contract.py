@@ -220,6 +220,34 @@ def test_a_list_of_images_and_several_outputs(client: httpx2.Client) -> None:
     assert both["text"] == "x" and image_of(client, both["image"]).size == (32, 24)
 
 
+def test_several_outputs_have_several_seeds(client: httpx2.Client) -> None:
+    given: dict[str, object] = {"image": data_uri(png()), "seed": 7}
+    urls = predicted(client, "nodetool/paint", given | {"num_outputs": 3})["output"]
+    made = [image_of(client, url).getpixel((31, 23)) for url in urls]
+    assert [pixel[0] for pixel in made] == [7, 8, 9]
+    one = predicted(client, "nodetool/paint", given | {"num_outputs": 1})["output"]
+    assert isinstance(one, str)
+    twins = predicted(client, "nodetool/twins", given | {"num_outputs": 2})
+    assert "num_outputs is not used" in twins["logs"]
+    alike = predicted(client, "nodetool/draw", {"prompt": "x", "num_outputs": 2})
+    assert len(alike["output"]) == 2 and "its images are alike" in alike["logs"]
+    schema = client.get(f"{ANY}/models/nodetool/paint").json()["latest_version"]["openapi_schema"]
+    assert schema["components"]["schemas"]["Input"]["properties"]["num_outputs"]["maximum"] == 10
+
+
+def test_lists_of_deployments_and_of_what_there_is_none_of(client: httpx2.Client) -> None:
+    listed = client.get("/replicate/v1/deployments").json()["results"]
+    assert "draw" in [one["name"] for one in listed]
+    found = client.get("/replicate/v1/deployments/nodetool/draw").json()
+    assert found in listed and found["current_release"]["model"] == "nodetool/draw"
+    assert client.get("/replicate/v1/deployments/nodetool/nothing").status_code == 404
+    for kind in ("collections", "trainings"):
+        assert client.get(f"/replicate/v1/{kind}").json()["results"] == []
+    assert client.get("/replicate/v1/hardware").json() == []
+    refused = client.post("/replicate/v1/trainings", json={})
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
 @pytest.mark.parametrize("agent", ["replicate-python/1.0.7", "replicate-javascript/1.4.0"])
 def test_images_in_the_answer_for_clients_that_read_them_so(
     client: httpx2.Client, agent: str
@@ -382,7 +410,11 @@ def test_a_model(client: httpx2.Client) -> None:
     assert given["properties"]["prompt"]["default"] == "a lake"
     orders = [one["x-order"] for one in given["properties"].values()]
     assert orders == list(range(len(orders)))
-    assert schemas["Output"] == {"title": "Output", "type": "string", "format": "uri"}
+    file = {"type": "string", "format": "uri"}
+    assert schemas["Output"] == {
+        "title": "Output",
+        "anyOf": [file, {"type": "array", "items": file}],
+    }
     found = client.get(f"{ANY}/models/nodetool/paint/versions/{version['id']}").json()
     assert found == version
 

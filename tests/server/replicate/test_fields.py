@@ -99,7 +99,8 @@ FIELDS: list[tuple[str, Check, Any]] = [
     ("`input.output_format`", lambda a: a.verdict("output_format", "webp"), {
         "input": {"output_format": "bmp"}}),
     ("`input.output_quality`", lambda a: quality(a), {"input": {"output_quality": 101}}),
-    ("`input.num_outputs`", lambda a: a.verdict("num_outputs", 2), None),
+    ("`input.num_outputs`", lambda a: a.verdict("num_outputs", 2), {
+        "input": {"num_outputs": 0}}),
     ("`input.aspect_ratio`", lambda a: a.verdict("aspect_ratio", "1:1"), None),
     ("`input.of_nobody`", lambda a: a.verdict("of_nobody", 1), None),
     ("`metadata` of a file", lambda a: a.file(), None),
