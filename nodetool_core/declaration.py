@@ -364,7 +364,8 @@ def _read_docstring(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     head, _, tail = "\n".join(lines).partition("Use cases:")
     paragraph = head.strip().splitlines()
     # Within a paragraph, a line of prose may look like tags as well.
-    ends = [at for at, line in enumerate([*paragraph[1:], ""]) if not line.strip()]
+    below = [*paragraph[1:], ""]
+    ends = [at for at in range(len(paragraph)) if not below[at].strip()]
     place = next((at for at in reversed(ends) if _looks_like_tags(paragraph[at])), None)
     tags = () if place is None else tuple(word.strip() for word in paragraph.pop(place).split(","))
     use_cases = tuple(

@@ -66,6 +66,14 @@ def test_the_docstring_gives_description_tags_and_use_cases() -> None:
     assert spec.use_cases == ("Hide detail before a second pass", "Calm a background")
 
 
+def test_a_class_may_have_no_docstring() -> None:
+    class Plain(Node):
+        def process(self) -> str:
+            raise AssertionError("never called here")
+
+    assert (Plain.spec.description, Plain.spec.tags, Plain.spec.use_cases) == ("", (), ())
+
+
 def test_prose_that_looks_like_tags_stays_in_the_description() -> None:
     class Move(Node):
         """
