@@ -53,7 +53,7 @@ def report(imported: Imported) -> list[NodeReport]:
             if values:
                 listed = ", ".join(f"{name} {value!r}" for name, value in values.items())
                 messages.append(f"{what}: {listed}.")
-        nodes = [node for node in source.nodes if node in kept]
+        nodes = [node for node in dict.fromkeys(source.nodes) if node in kept]
         found.append(NodeReport(source.label, _fate(own, bool(nodes)), nodes, messages))
     return found
 
