@@ -24,6 +24,7 @@ OUTPUTS = {
     "batch_from_table.json": {"image"},
     "before_after.json": {"image"},
     "black_and_white.json": {"image"},
+    "brighter_lake.json": {"image", "mask"},
     "colorize.json": {"image"},
     "contact_sheet.json": {"sheet"},
     "controlnet_canny.json": {"image"},
@@ -61,6 +62,7 @@ OUTPUTS = {
     "stable_diffusion_3.json": {"image"},
     "title_card.json": {"image"},
     "triptych.json": {"image"},
+    "two_colour_print.json": {"image"},
     "watermark.json": {"image"},
 }
 MODEL_ALONE = "image_to_image.json"

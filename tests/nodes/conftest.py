@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,26 @@ class NodeRunner:
             models=None,  # type: ignore[arg-type]
         )
         value = node.process(context) if node.spec.takes_context else node.process()
+        if node.spec.carries:
+            return _rounds(value)
         return list(value) if node.spec.streams else value
 
     def warnings(self) -> list[str]:
         return self._reports.warnings
+
+
+def _rounds(loop: Generator[Any, Any, Any]) -> list[Any]:
+    """Return the items of a loop that is sent the first value of each, and ended at the second."""
+    items: list[Any] = []
+    sent = None
+    while True:
+        try:
+            item = loop.send(sent)
+        except StopIteration:
+            return items
+        items.append(item)
+        value = getattr(item, fields(item)[0].name)
+        sent = {"value": value, "again": len(items) < 2}
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "lib.pillow.draw.DrawShape": {"left": 0.0, "top": 0.0},
     "lib.pillow.color_grading.ApplyLut": {"path": "look.cube"},
     "nodetool.image.PasteBack": {"box": [0, 0, 1, 1]},
+    "nodetool.control.ForEachCombination": {"first_list": [1, 2], "second_list": ["a", "b"]},
     "nodetool.list.GetElement": {"values": [1, 2]},
     "nodetool.list.Choose": {"values": ["noon", "night"]},
     "nodetool.list.Statistics": {"values": [1, 2.5]},
