@@ -58,12 +58,12 @@ def test_nothing_is_overwritten(nodetool: Command, write: Author, tmp_path: Path
 def test_a_image_is_called_as_out_says(nodetool: Command, write: Author) -> None:
     workflow = write.resize()
     assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == [
-        "text: hello",
         "made/night.jpg",
+        "text: hello",
     ]
     assert nodetool("run", workflow, "--out", "made/night.jpg").out.splitlines() == [
-        "text: hello",
         "made/night-2.jpg",
+        "text: hello",
     ]
     with Image.open("made/night.jpg") as image:
         assert image.format == "JPEG"

@@ -223,6 +223,8 @@ def changed(
         }
     if column == "width, height":
         return {"width": 48, "height": 32}
+    if column == "strength_mask":
+        return {"strength_mask": ImageData.of(Image.new("L", (8, 8)))}
     if column == "strength" and not honoured:
         return {"strength": 0.75}  # 1 is what is done without it, and needs no warning
     return CHANGES[column]

@@ -361,7 +361,7 @@ def test_declares_what_the_reference_page_says() -> None:
     assert ImageToImage.spec.node_type == "huggingface.image_to_image.ImageToImage"
     assert next(iter(ImageToImage.spec.outputs)) == "output"
     assert ImageToImage.spec.tags == ("image", "generation", "image-to-image", "autopipeline")
-    assert len(ImageToImage.spec.use_cases) == 4
+    assert len(ImageToImage.spec.use_cases) == 5
 
 
 def test_no_model_means_the_one_that_ships(model: Callable[[str], str]) -> None:
