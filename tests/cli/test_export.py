@@ -34,7 +34,7 @@ def test_what_does_about_the_same_ends_with_3(nodetool: Command) -> None:
 
 def test_a_lost_value_ends_with_1_and_nothing_with_2(nodetool: Command) -> None:
     lost = nodetool("export", GRAPHS / "fill_in.json", "--to", "comfyui")
-    assert lost.code == 1 and "mask_blur has no counterpart: 3 is left out." in lost.err
+    assert lost.code == 1 and "mask_blur has no counterpart: 12 is left out." in lost.err
     nothing = nodetool("export", GRAPHS / "triptych.json", "--to", "comfyui")
     assert nothing.code == 2 and nothing.out == "" and "SliceImageGrid" in nothing.err
     other = nodetool("export", GRAPHS / "fill_in.json", "--to", "invoke")

@@ -98,7 +98,7 @@ def test_a_place_that_can_not_be_written(nodetool: Command, tmp_path: Path) -> N
 def test_the_exit_code_is_the_grade(nodetool: Command, tmp_path: Path) -> None:
     graph = json.loads((FILES / "text_to_image.json").read_text())
     assert nodetool("import", FILES / "text_to_image.json").code == 0
-    graph["5"]["inputs"]["sampler_name"] = "er_sde"
+    graph["5"]["inputs"]["sampler_name"] = "dpm_fast"
     (tmp_path / "sampler.json").write_text(json.dumps(graph))
     done = nodetool("import", "sampler.json")
     assert done.code == 3 and "3 nodes written, with notes." in done.err

@@ -18,7 +18,7 @@ TOKEN, OWNER_TOKEN = "token-of-a-client", "token-of-the-owner"
 FREE = {"/", "/livez", "/readyz", "/editor", "/editor/paint", "/v1/session"}
 """Paths that a stranger is answered at: `/` only as a browser."""
 
-FOR_ALL = {"/v1/status", "/v1/nodes", "/v1/events", "/v1/jobs/cancel"}
+FOR_ALL = {"/v1/status", "/v1/nodes", "/v1/events", "/v1/jobs/cancel", "/v1/problems/any"}
 """Addresses of the editor that clients have, too; all others are the owner's."""
 
 

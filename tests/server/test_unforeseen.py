@@ -133,20 +133,15 @@ ANSWER_ALL_THE_SAME = {
         f"{A1111}{path}"
         for path in (
             "cmd-flags",
-            "embeddings",
             "extensions",
             "face-restorers",
             "hypernetworks",
             "interrupt",
             "latent-upscale-modes",
-            "loras",
             "memory",
             "progress",
             "prompt-styles",
             "realesrgan-models",
-            "refresh-checkpoints",
-            "refresh-loras",
-            "refresh-vae",
             "samplers",
             "schedulers",
             "script-info",
@@ -156,7 +151,10 @@ ANSWER_ALL_THE_SAME = {
             "skip",
         )
     ),
-    f"{REPLICATE}v1/webhooks/default/secret",
+    *(
+        f"{REPLICATE}v1/{path}"
+        for path in ("collections", "hardware", "trainings", "webhooks/default/secret")
+    ),
     # They say what is always so, of the machine and of the dialect.
     *(
         f"{prefix}/{name}"

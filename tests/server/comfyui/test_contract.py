@@ -159,7 +159,7 @@ def test_a_failure_is_in_the_history(server: LiveServer, client: httpx2.Client) 
 
 
 def test_what_is_done_otherwise_is_said(server: LiveServer, client: httpx2.Client) -> None:
-    response = send(client, lake(sampler_name="er_sde"))
+    response = send(client, lake(sampler_name="dpm_fast"))
     assert "scheduler is used" in response.json()["warnings"]["5"][0]
     entry = ended(server, client, response.json()["prompt_id"])
     assert entry["warnings"] == response.json()["warnings"]

@@ -66,7 +66,7 @@ def test_the_python_sdk(server: LiveServer, photo: Path) -> None:
         *[(4, 0, 0), (7, 0, 4), (1, 0, 4), (3, 0, 0), (2, 0, 0)],
         *[blue, blue, (5, 0, 0)],
     ]
-    assert found["inputs"] == ["prompt", "width", "height"]
+    assert found["inputs"] == ["prompt", "width", "height", "num_outputs"]
     assert found["deployed"] == "succeeded"
     assert found["running"] in ("canceled", "succeeded")
     assert found["progress"] == [1.0, 4, 4]

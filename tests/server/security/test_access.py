@@ -85,6 +85,8 @@ def problem(response: httpx2.Response) -> str:
     body = response.json()
     if "error" not in body:
         return str(body["code"])
+    if "jsonrpc" in body:
+        return str(body["error"]["data"]["problems"][0]["code"])
     if isinstance(body["error"], dict):
         return str(body["error"].get("code", body["error"].get("type")))
     if "detail" in body:
