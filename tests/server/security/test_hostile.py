@@ -370,7 +370,7 @@ async def bombard(state: AppState, count: int) -> tuple[list[dict[str, int]], Co
     """
     Send so many requests, twelve at a time.
 
-    Gives what is held after a third of them, and at the end.
+    Gives what is held after each third of them.
     """
     app = create_app(state)
     strangers = [Stranger(app, seed) for seed in range(12)]
@@ -383,9 +383,9 @@ async def bombard(state: AppState, count: int) -> tuple[list[dict[str, int]], Co
             statuses[answer.status] += 1
 
     async with app.app.router.lifespan_context(app.app):  # type: ignore[attr-defined]
-        for share in (count // 3, count - count // 3):
+        for _ in range(3):
             await asyncio.gather(
-                *(some(stranger, share // len(strangers) + 1) for stranger in strangers)
+                *(some(stranger, count // 3 // len(strangers) + 1) for stranger in strangers)
             )
             found.append(held(state))
     return found, statuses
@@ -398,7 +398,7 @@ def test_nothing_that_strangers_send_hurts(
     """V1, V5, V6: seeded, so that what fails once fails again."""
     state = opened(tmp_path)
     with caplog.at_level(logging.WARNING):
-        (early, late), statuses = asyncio.run(bombard(state, REQUESTS))
+        (early, middle, late), statuses = asyncio.run(bombard(state, REQUESTS))
     assert not [
         record.getMessage()
         for record in caplog.records
@@ -411,4 +411,6 @@ def test_nothing_that_strangers_send_hurts(
     assert late["runs"] == 0
     # Pools of a few threads fill up late: those that fetch, and that read bodies.
     assert late["threads"] <= early["threads"] + 8
-    assert late["objects"] < early["objects"] + 10_000, (early, late)
+    # What leaks, leaks in both; a module that some thread imports meanwhile comes once.
+    held_since = [two["objects"] - one["objects"] for one, two in ((early, middle), (middle, late))]
+    assert min(held_since) < 5_000, (early, middle, late)
