@@ -317,6 +317,10 @@ class LocalModelAnswer(Answer):
     on_disk: bool = Field(description="Whether nothing lacks of it.")
     gaps: list[str] = Field(description="What lacks of it, a sentence each.")
     loaded: bool
+    devices: list[str] = Field(description="Where its weights are loaded.")
+    used: float | None = Field(
+        description="When its weights were last read: a Unix time in seconds; null for never."
+    )
     size: int = Field(description="Bytes.")
     family: str
     licence: str

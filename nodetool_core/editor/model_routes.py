@@ -84,11 +84,13 @@ class ModelRoutes:
 
     def models(self) -> LocalModelsAnswer:
         """Return the models on this machine, and what is known of each; nothing is loaded."""
-        loaded = set(self._state.engine.loaded_models())
+        devices: dict[str, list[str]] = {}
+        for one in self._state.models.loaded():
+            devices.setdefault(one.name, []).append(one.device)
         users = self._users()
         return LocalModelsAnswer(
             models=[
-                _described(model, model.name in loaded, users.get(model.name, []))
+                _described(model, devices.get(model.name, []), users.get(model.name, []))
                 for model in self._models()
             ]
         )
@@ -221,7 +223,7 @@ def _progress(pull: Pull) -> Mapping[str, object]:
     }  # fmt: skip
 
 
-def _described(model: LocalModel, is_loaded: bool, users: list[str]) -> LocalModelAnswer:
+def _described(model: LocalModel, devices: list[str], users: list[str]) -> LocalModelAnswer:
     folder = next(iter(reversed(model.directories)), None)
     class_name = _class_name(folder)
     return LocalModelAnswer(
@@ -229,7 +231,9 @@ def _described(model: LocalModel, is_loaded: bool, users: list[str]) -> LocalMod
         tasks=_tasks(class_name),
         on_disk=not model.gaps,
         gaps=model.gaps,
-        loaded=is_loaded,
+        loaded=bool(devices),
+        devices=devices,
+        used=model.used,
         size=model.bytes,
         family=class_name.removesuffix("Pipeline"),
         licence=_licence(folder),

@@ -98,9 +98,10 @@ class WorkflowRoutes:
         read = WorkflowDocument.from_json(document)
         etag = self._documents.write(name, read.to_bytes(), if_match)
         self._documents.drop_draft(name)
-        self._state.catalog.refresh()
         base, inside = self.place(name)
         found = check_document(self._state.engine, read, base=base, inside=inside)
+        # Last: the page learns at once that addresses of the workflow may be others.
+        self._state.catalog.refresh()
         return SavedAnswer(etag=etag, problems=found.problems)
 
     def draft(self, name: str) -> DraftAnswer | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
+
 from nodetool_core.workflow import WorkflowDocument
 
 
@@ -47,3 +49,11 @@ def blur(radius: Any = 2.0) -> WorkflowDocument:
 
 
 BLUR = blur()
+
+
+def ended(client: httpx2.Client, edited: WorkflowDocument, **more: Any) -> dict[str, Any]:
+    """Run a workflow, and return its job once it has ended."""
+    answer = client.post("/v1/runs", json={"workflow": edited.to_json(), "name": "blur", **more})
+    assert answer.status_code == 202, answer.text
+    job: dict[str, Any] = client.get(f"/v1/jobs/{answer.json()['id']}?wait=60").json()
+    return job

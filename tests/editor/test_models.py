@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from tests.editor.conftest import LiveEditor
+from tests.editor.documents import document, ended
 from tests.models.hub_server import HubServer
 
 ROOT = Path(__file__).parents[2]
@@ -132,3 +133,15 @@ def test_what_is_no_model_is_told(
         assert told(name, ended=True)["problem"]["code"] == code
     else:
         assert answer.status_code == 422 and answer.json()["problems"][0]["code"] == code
+
+
+def test_a_model_says_where_it_is_loaded_and_when_it_was_read(owner: httpx2.Client) -> None:
+    draw = ("huggingface.text_to_image.TextToImage", {"num_inference_steps": 1, "seed": 1})
+    out = ("nodetool.output.Output", {"name": "result"})
+    ended(owner, document({"draw": draw, "out": out}, ["draw.output > out.value"]))
+    loaded, other = listed(owner)[SHIPPED], listed(owner)["nodetool/tiny-upscaler"]
+    assert loaded["loaded"] and loaded["devices"] == ["cpu"]
+    assert not other["loaded"] and other["devices"] == []
+    weights = ROOT / "nodes/huggingface/weights/tiny-landscapes"
+    read = max(path.stat().st_atime for path in weights.rglob("*.safetensors"))
+    assert loaded["used"] == pytest.approx(read)

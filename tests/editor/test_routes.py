@@ -16,6 +16,7 @@ from nodetool_core.assets.encode import encode_image
 from nodetool_core.workflow import WorkflowDocument
 from tests.editor.conftest import LiveEditor
 from tests.editor.documents import blur, document
+from tests.editor.documents import ended as run
 
 OF_THE_OWNER = [
     ("GET", "/"),
@@ -78,13 +79,6 @@ def checked(client: httpx2.Client, edited: Any, **more: Any) -> dict[str, Any]:
 
 def states(found: dict[str, Any]) -> dict[str, str]:
     return {name: node["state"] for name, node in found["nodes"].items()}
-
-
-def run(client: httpx2.Client, edited: Any, **more: Any) -> dict[str, Any]:
-    answer = client.post("/v1/runs", json={"workflow": edited.to_json(), "name": "blur", **more})
-    assert answer.status_code == 202, answer.text
-    job: dict[str, Any] = client.get(f"/v1/jobs/{answer.json()['id']}?wait=60").json()
-    return job
 
 
 @pytest.mark.parametrize(("method", "path"), OF_THE_OWNER)

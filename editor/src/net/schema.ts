@@ -365,6 +365,10 @@ export interface Model {
   tasks: string[];
   on_disk: boolean;
   loaded: boolean;
+  /** Where its weights are loaded. */
+  devices?: string[];
+  /** When its weights were last read. */
+  used?: number | null;
   size: number | null;
   family?: string;
   licence?: string;

@@ -7,7 +7,7 @@ import type { Model } from "../net/schema.ts";
 import { bytesText } from "../text.ts";
 import { Dialog, closeDialog } from "./Dialog.tsx";
 import { Icon, IconButton } from "./Icon.tsx";
-import { t } from "./text.ts";
+import { dayText, t } from "./text.ts";
 
 export default function Models() {
   const [filter, setFilter] = useState("");
@@ -60,8 +60,9 @@ function Row({ model, own }: { model: Model; own: boolean }) {
         {about && <span class="muted small">{about}</span>}
         {model.gaps?.map((gap) => <span key={gap} class="bad small">{t.incomplete(gap)}</span>)}
       </span>
-      {model.loaded && <span class="tag good">{t.loaded}</span>}
+      {model.loaded && <span class="tag good">{t.loadedOn(model.devices?.join(", ") ?? "")}</span>}
       {model.ships && <span class="tag">{t.ships}</span>}
+      {model.used && <span class="muted small model-used">{t.lastUsed(dayText(model.used))}</span>}
       <span class="muted small model-size">{model.size ? bytesText(model.size) : ""}</span>
       {own && !model.on_disk && !pulls.value[model.id] && <IconButton icon="download" label={`${t.pull} ${model.id}`} onClick={() => void pullModel(model.id)} />}
       {own && !model.ships && <IconButton icon="trash" label={`${t.remove} ${model.id}`} onClick={() => (dialog.value = { kind: "remove-model", data: model })} />}

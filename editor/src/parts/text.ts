@@ -164,7 +164,8 @@ export const t = {
   removeModelHint: (bytes: string) => `That frees ${bytes}. It can be fetched again as long as the Hub has it.`,
   removedModel: (id: string, bytes: string) => `${id} was deleted: ${bytes}.`,
   usedBy: (names: string) => `These workflows need it: ${names}`,
-  loaded: "loaded",
+  loadedOn: (devices: string) => (devices ? `loaded on ${devices}` : "loaded"),
+  lastUsed: (day: string) => `last used ${day}`,
 
   // Form
   runAbout: (time: string) => `about ${time}`,
@@ -196,3 +197,14 @@ export const t = {
   bottom: "Bottom",
   removeFrame: "Remove the frame",
 };
+
+/** The day of a time: `today`, `yesterday`, `Monday 3 November`, with the year where it is another. */
+export function dayText(seconds: number, now = Date.now()): string {
+  const then = new Date(seconds * 1000);
+  const dayOf = (date: Date): number => new Date(date).setHours(0, 0, 0, 0);
+  const ago = Math.round((dayOf(new Date(now)) - dayOf(then)) / 86_400_000);
+  if (ago === 0) return "today";
+  if (ago === 1) return "yesterday";
+  const isThisYear = new Date(now).getFullYear() === then.getFullYear();
+  return then.toLocaleDateString(undefined, { day: "numeric", month: "long", ...(isThisYear ? { weekday: "long" } : { year: "numeric" }) });
+}

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _PREFIX = "models--"
 """Begins the names of the cache's folders of models; `--` stands for the slash of an id."""
 
+_WEIGHTS = (".safetensors", ".bin", ".gguf", ".ckpt", ".pt", ".pth")
+"""How the names of files of weights end."""
+
 _HELPERS = (".cache", ".git")
 """Folders beside a model's files that are no part of it."""
 
@@ -41,6 +44,8 @@ class LocalModel:
     path: str
     gaps: list[str] = field(default_factory=list)
     """What lacks of it, a sentence for each revision that is not whole."""
+    used: float | None = None
+    """When its weights were last read, as the file system notes it: a Unix time in seconds."""
 
     @property
     def directories(self) -> list[Path]:
@@ -59,7 +64,7 @@ def local_models(shipped: Mapping[str, Path], cache_dir: Path) -> list[LocalMode
     Sizes are what they take of the disk.
     """
     packs = [
-        LocalModel(name, "pack", _bytes(path), [], str(path), gaps_in([path]))
+        LocalModel(name, "pack", _bytes(path), [], str(path), gaps_in([path]), _used(path))
         for name, path in sorted(shipped.items())
         if path.is_dir()
     ]
@@ -163,6 +168,7 @@ def _fetched(folder: Path, sizes: Mapping[str, int]) -> LocalModel:
         [path.name for path in snapshots],
         str(folder),
         gaps,
+        _used(folder / "snapshots"),
     )
 
 
@@ -207,3 +213,13 @@ def _any_variant(folder: Path) -> str | None:
 def _bytes(folder: Path) -> int:
     files = {path.resolve() for path in folder.rglob("*") if path.is_file()}
     return sum(path.stat().st_size for path in files)
+
+
+def _used(folder: Path) -> float | None:
+    # Of weights alone: a listing reads the small files.
+    times = [
+        path.stat().st_atime
+        for path in folder.rglob("*")
+        if path.suffix in _WEIGHTS and path.is_file()
+    ]
+    return max(times, default=None)
