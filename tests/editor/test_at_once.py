@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
+import httpx2
 import pytest
 
 from nodetool_core import Registry
 from nodetool_core.editor.documents import Documents
 from nodetool_core.server.catalog import Catalog
 from nodetool_core.server.http.http_errors import HttpError
-from tests.editor.documents import blur
+from tests.editor.conftest import LiveEditor
+from tests.editor.documents import blur, ended
 
 WRITERS = 8
 
@@ -73,3 +76,27 @@ def test_the_catalog_is_read_while_it_is_refreshed(tmp_path: Path) -> None:
         done.result()
     catalog.refresh()
     assert [served.name for served in catalog] == sorted(f"w{n}" for n in range(0, 60, 2))
+
+
+def test_six_pages_of_one_browser_learn_of_a_run(editor: LiveEditor, owner: httpx2.Client) -> None:
+    cookies = dict(owner.cookies)
+
+    def learn(begun: Barrier) -> str:
+        with editor.stranger() as page:
+            page.cookies.update(cookies)
+            with page.stream("GET", "/v1/events") as stream:
+                lines = stream.iter_lines()
+                next(lines)
+                begun.wait(60)
+                for line in lines:
+                    event = json.loads(line[6:]) if line.startswith("data: ") else {}
+                    if event.get("event") == "job_ended" and event["state"] == "done":
+                        return str(event["job"])
+        raise AssertionError("the stream ended")
+
+    together = Barrier(7)
+    with ThreadPoolExecutor(6) as pages:
+        learned = [pages.submit(learn, together) for _ in range(6)]
+        together.wait(60)
+        job = ended(owner, blur(6.5))["id"]
+        assert [one.result(60) for one in learned] == [job] * 6

@@ -108,7 +108,7 @@ def test_a_thousand_nodes_are_a_matter_of_what_is_in_view(
     page.evaluate(CANVAS)
     page.key("Home")
     page.call("Performance.enable")
-    assert work(page, zoom=False) <= 20, "milliseconds of the main thread for a frame"
+    assert work(page, zoom=False) <= 8, "milliseconds of the main thread for a frame"
 
 
 def canvas_state(editor: LiveEditor, page: EditorBrowser, name: str) -> dict[str, Any]:

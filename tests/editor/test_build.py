@@ -8,6 +8,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,19 @@ def test_the_page_has_no_script_and_no_style_of_its_own() -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
     assert "<style" not in page
     assert "style=" not in page
+
+
+@pytest.mark.slow
+def test_a_wheel_that_is_made_without_node_has_the_page(tmp_path: Path) -> None:
+    """G13: the page needs nothing but the wheel."""
+    pytest.importorskip("hatchling", reason="needs hatchling")
+    environment = os.environ | {"PATH": str(tmp_path)}
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(tmp_path / "installed")
+    assert files(tmp_path / "installed" / BUILT.relative_to(ROOT)) == files(BUILT)
 
 
 @pytest.mark.slow
