@@ -23,6 +23,7 @@ export const t = {
 
   // Bar
   saved: "Saved",
+  ago: (seconds: number) => (seconds < 5 ? "just now" : seconds < 60 ? `${Math.floor(seconds)} s ago` : seconds < 3600 ? `${Math.floor(seconds / 60)} min ago` : `${Math.floor(seconds / 3600)} h ago`),
   unsaved: "Unsaved changes",
   saving: "Saving…",
   readOnly: "Read only",
@@ -32,6 +33,8 @@ export const t = {
   runNothing: "All results are known",
   running: "Running",
   cancelRun: "Cancel the run",
+  cancelMenu: "Runs to cancel",
+  cancelOne: (name: string, isRunning: boolean) => `Cancel ${name}${isRunning ? "" : ", which waits"}`,
   runMenu: "More ways to run",
   runSelection: "Run to the selection",
   runAnew: "Run everything anew",

@@ -20,6 +20,7 @@ def test_what_is_saved_is_in_the_file(page: EditorBrowser, editor: LiveEditor) -
     page.wait_for("document.querySelector('.save-state.unsaved')")
     page.key("Ctrl+S")
     page.wait_for("document.querySelector('.save-state.saved')")
+    assert page.evaluate("document.querySelector('.save-state').textContent") == "Saved just now"
     saved = json.loads((editor.graphs / "blur.json").read_text("utf-8"))
     assert saved["graph"]["nodes"][1]["data"] == {"radius": 9}
     page.go(f"{editor.url}/editor/#/g/blur")
@@ -65,6 +66,9 @@ def test_the_gallery_keeps_a_result_and_opens_its_workflow(
         job = client.post("/v1/runs", json=body).json()["id"]
         assert client.get(f"/v1/jobs/{job}?wait=60").json()["state"] == "done"
     page.go(f"{editor.url}/editor/#/gallery")
+    page.wait_for("document.querySelector('.gallery .day:first-of-type > h2')")
+    day = page.evaluate("document.querySelector('.gallery .day:first-of-type > h2').textContent")
+    assert day in ("today", "yesterday"), "the newest day comes first"
     star = "document.querySelector('.gallery .job .icon-button')"
     page.wait_for(star)
     page.click(".gallery .job .icon-button")

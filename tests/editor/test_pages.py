@@ -89,6 +89,9 @@ def test_the_queue_is_reordered_and_cancelled(page: EditorBrowser, editor: LiveE
         ".querySelector('[aria-label=Cancel]').click()"
     )
     page.wait_for(f"{WAITING}.join().match(/now[^,]*,b,d,c$/)")
+    page.click("[aria-label='Runs to cancel']")
+    page.click_text("Cancel b, which waits", "[role=menuitem]")
+    page.wait_for(f"{WAITING}.join().match(/now[^,]*,d,c$/)")
     page.click_text("Cancel all waiting", ".queue-panel button")
     page.wait_for(f"{WAITING}.length === 1")
     page.click_text("Cancel the run", ".queue-panel button")
@@ -131,6 +134,12 @@ def test_results_of_yesterday_are_had_again(page: EditorBrowser, editor: LiveEdi
     page.wait_for("document.querySelector('.gallery .empty')")
     page.set_field(".gallery .filter", "blur")
     page.wait_for("document.querySelector('.gallery .job .thumb img')")
+
+
+def test_a_card_shows_what_the_workflow_made_last(page: EditorBrowser, editor: LiveEditor) -> None:
+    make_results(editor, 1)
+    page.go(f"{editor.url}/editor/#/start")
+    page.wait_for("document.querySelector('.card img')?.getAttribute('src').includes('/files/')")
 
 
 def test_models_are_listed_with_what_they_do(page: EditorBrowser, editor: LiveEditor) -> None:

@@ -146,7 +146,9 @@ export async function saveTo(name: string, etag: string): Promise<boolean> {
     await moving?.learn();
     batch(() => {
       moving?.apply();
-      noteSaved(document, { name, etag: answer.etag, readOnly: false, label: "" }, top);
+      // Until the list is read again: the image may be gone with the value that named it.
+      workflows.value = workflows.value.map((one) => (one.name === name ? { ...one, thumbnail: null } : one));
+      noteSaved(document, { name, etag: answer.etag, readOnly: false, label: "", saved: Date.now() }, top);
     });
     if (before !== name && opened.value.document === document) go({ view: route.value.view, name });
     await Promise.all([drafts.dropDraft(draft), drafts.dropDraft(name), server.api.dropDraft(name).catch(() => undefined)]);

@@ -30,6 +30,8 @@ export interface File {
   readOnly: boolean;
   /** What is said in place of the name: a job's document, a version. */
   label: string;
+  /** When it was saved from this page. */
+  saved?: number;
   /** For one that is in a node: of which tab, and the workflow whose folder its paths start from. */
   inside?: { tab: number; node: string; place: string };
 }

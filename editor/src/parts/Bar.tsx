@@ -1,12 +1,13 @@
 /** The top: which document, saved or not, graph or form, search, and Run with what it would do. */
+import { useEffect, useState } from "preact/hooks";
 import { action, perform } from "../actions.ts";
 import { fileTitle } from "../app/files.ts";
 import { go, route, showsFile } from "../app/route.ts";
-import { activeRun, check, connected, file, opened, revision, runTick, saving, server, status, types, unsaved } from "../app/store.ts";
+import { activeRun, check, connected, file, opened, revision, runTick, runs, saving, server, status, types, unsaved } from "../app/store.ts";
 import { cancelRun, runTargets } from "../app/running.ts";
 import { sides, toggle } from "../app/settings.ts";
 import { shownKey } from "../canvas/keys.ts";
-import { fractionDone } from "../model/runs.ts";
+import { fractionDone, hasEnded } from "../model/runs.ts";
 import { isBypassed, isFace } from "../model/shown.ts";
 import { t } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
@@ -90,11 +91,23 @@ function Title() {
       {(file.value.name || file.value.inside || unsaved.value || state === "offline" || state === "readOnly") && (
         <span class={`save-state ${state}`} role="status" title={text}>
           <i aria-hidden="true" />
-          <span>{text}</span>
+          <span>{text}{state === "saved" && file.value.saved && <Ago since={file.value.saved} />}</span>
         </span>
       )}
     </div>
   );
+}
+
+const AGO_MILLISECONDS = 4_000;
+
+/** How long ago it was, as time passes; not read out again each time. */
+function Ago({ since }: { since: number }) {
+  const [, again] = useState(0);
+  useEffect(() => {
+    const timer = setInterval(() => again((count) => count + 1), AGO_MILLISECONDS);
+    return () => clearInterval(timer);
+  }, []);
+  return <span aria-hidden="true">{` ${t.ago((Date.now() - since) / 1000)}`}</span>;
 }
 
 function History() {
@@ -121,6 +134,7 @@ function Run() {
   runTick.value;
   const answer = check.value;
   const active = activeRun.value;
+  const unended = runs.value.filter((run) => !hasEnded(run.state));
   const errors = answer?.problems.filter((one) => (one.level ?? "error") === "error").length ?? 0;
   const wanted = runTargets();
   const part = wanted.length && answer ? toSelection(wanted) : null;
@@ -139,6 +153,11 @@ function Run() {
         <Icon name="down" size={12} />
       </Menu>
       {active && <IconButton icon="stop" label={t.cancelRun} hint={shownKey("Ctrl+.")} onClick={() => void cancelRun(active.id)} class="stop" />}
+      {unended.length > 1 && (
+        <Menu label={t.cancelMenu} class="stop-more" items={[...unended.map((run) => ({ text: t.cancelOne(run.label || run.workflow || t.untitled, run.state === "running"), run: () => void cancelRun(run.id) })), { action: action("cancel-all") }]}>
+          <Icon name="down" size={12} />
+        </Menu>
+      )}
     </div>
   );
 }

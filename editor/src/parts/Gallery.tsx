@@ -16,7 +16,7 @@ import { timeText } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
 import { QueueList } from "./Queue.tsx";
-import { t } from "./text.ts";
+import { dayText, t } from "./text.ts";
 
 /** Jobs that are enough of what is looked for, and those that are looked at by the page itself. */
 const FEW = 12;
@@ -40,6 +40,11 @@ export default function Gallery() {
     if (isShort) void loadOlder().catch(complain);
   }, [isShort, historyNext.value]);
   const active = runs.value.filter((run) => !hasEnded(run.state));
+  const byDay = new Map<string, Job[]>();
+  for (const job of jobs) {
+    const day = dayText(job.ended ?? job.created);
+    byDay.set(day, [...(byDay.get(day) ?? []), job]);
+  }
   return (
     <main class="gallery">
       <header class="page-head">
@@ -61,7 +66,12 @@ export default function Gallery() {
           <p>{t.noHistoryHint}</p>
         </div>
       )}
-      {jobs.map((job) => <JobRow key={job.id} job={job} from={from} />)}
+      {[...byDay].map(([day, made]) => (
+        <section key={day} class="day" aria-label={day}>
+          <h2>{day}</h2>
+          {made.map((job) => <JobRow key={job.id} job={job} from={from} />)}
+        </section>
+      ))}
       {jobs.length > 0 && seconds > 0 && <p class="muted small">{t.removedAfter(t.hours(seconds / 3600))}</p>}
       {historyNext.value && <button type="button" class="button" onClick={() => void loadOlder().catch(complain)}>{t.loadMore}</button>}
     </main>

@@ -1,6 +1,8 @@
 /** What the server has: each workflow with its image, its form, and how programs call it. */
 import { useEffect, useState } from "preact/hooks";
 import { newWorkflow } from "../app/files.ts";
+import { history } from "../app/jobs.ts";
+import { imagesOf } from "../app/results.ts";
 import { writeRoute } from "../app/route.ts";
 import { complain } from "../app/running.ts";
 import { brokenWorkflows, dialog, server, status, workflows } from "../app/store.ts";
@@ -37,7 +39,7 @@ export default function Start() {
       )}
       {total > 0 && found.length + shown.length === 0 && <p class="muted">{t.nothingFits}</p>}
       <ul class="cards">
-        {found.map((one) => <Card key={one.name} name={one.name} title={one.title || one.name} about={one.description} image={one.thumbnail} own={own} />)}
+        {found.map((one) => <Card key={one.name} name={one.name} title={one.title || one.name} about={one.description} image={newestImage(one.name) ?? one.thumbnail} own={own} />)}
       </ul>
       {broken > 0 && <p class="muted small">{t.brokenFiles(broken)}</p>}
       {shown.length > 0 && (
@@ -48,6 +50,12 @@ export default function Start() {
       )}
     </main>
   );
+}
+
+/** The first image that the newest run of a workflow made. */
+function newestImage(name: string): string | undefined {
+  const images = history.value.filter((job) => job.workflow === name).map((job) => imagesOf(job)[0]);
+  return images.find((image) => image !== undefined)?.url;
 }
 
 interface CardProps {
