@@ -16,7 +16,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "nodes/huggingface/weights/tiny-
 PLACES, VARIANTS = 40, 5
 
 
-def _sampler(share: float) -> diffusion.Sampler:
+def _sampler(share: float, *wished: str) -> diffusion.Sampler:
     """Return a sampler over latents that hold nothing but the index of their season."""
     seasons = [
         [
@@ -30,7 +30,7 @@ def _sampler(share: float) -> diffusion.Sampler:
     stores = [diffusion.Places(latents, 0, latents[:10])]
     rng = np.random.default_rng(3)
     return diffusion.Sampler(
-        stores, text.tokenizer(), rng, 1.0, season="spring", share=share, greys=0
+        stores, text.tokenizer(), rng, 1.0, seasons=wished, share=share, greys=0
     )
 
 
@@ -38,13 +38,22 @@ def _sampler(share: float) -> diffusion.Sampler:
 def test_a_season_takes_part_in_as_many_edits_as_asked(
     share: float, least: float, most: float
 ) -> None:
-    batch = _sampler(share).draw(400)
+    batch = _sampler(share, "spring").draw(400)
     edits = batch.edit[:, 0, 0, 0]
     spring = scenes.SEASONS.index("spring")
     after, before = batch.target[edits, 0, 0, 0], batch.source[edits, 0, 0, 0]
     painted, left = after == spring, before == spring
     assert least <= (painted | left).float().mean() <= most
     assert (painted & ~left).any() and (left & ~painted).any(), "both into spring and out of it"
+
+
+def test_several_seasons_take_part_equally_often() -> None:
+    batch = _sampler(0.8, "spring", "summer").draw(800)
+    painted = batch.target[batch.edit[:, 0, 0, 0], 0, 0, 0].long()
+    counts = torch.bincount(painted, minlength=len(scenes.SEASONS)) / len(painted)
+    spring, summer, autumn, winter = counts.tolist()
+    assert spring == pytest.approx(summer, abs=0.1)
+    assert min(spring, summer) > max(autumn, winter) >= min(autumn, winter) > 0.05
 
 
 def test_the_weights_that_ship_come_back_as_they_were(tmp_path: Path) -> None:

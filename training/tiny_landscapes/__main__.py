@@ -52,7 +52,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _refine(options: argparse.Namespace) -> None:
     """
-    Train the weights that ship a little further, with one season drawn more often.
+    Train the weights that ship a little further, with some seasons drawn more often.
 
     The renders are new, the autoencoder and the scale of its latents stay.
     """
@@ -68,7 +68,7 @@ def _refine(options: argparse.Namespace) -> None:
         str(out / "diffusion.pt"),
         60 * options.minutes,
         warm=str(start),
-        season=options.season,
+        seasons=tuple(options.season),
         share=options.share,
         rate=options.rate,
         compiled=options.compile,
@@ -134,7 +134,13 @@ def main(arguments: list[str] | None = None) -> None:
     train.set_defaults(run=_train)
 
     refine = commands.add_parser("refine", help=_refine.__doc__)
-    refine.add_argument("--season", choices=scenes.SEASONS, required=True)
+    refine.add_argument(
+        "--season",
+        choices=scenes.SEASONS,
+        action="append",
+        required=True,
+        help="repeat it for several",
+    )
     refine.add_argument("--share", type=float, default=0.6, help="of the pairs that show it")
     refine.add_argument("--places", type=int, default=4_000)
     refine.add_argument("--minutes", type=float, default=45)

@@ -136,14 +136,15 @@ class Sampler:
     """
     Draws batches: place, target, caption, noise level, and sometimes another source variant.
 
-    ``share`` of the pairs of variants have ``season`` in one of the two; the others any season.
+    ``share`` of the pairs of variants have one of ``seasons`` in one of the two, each as often as
+    the next; the others any season.
     """
 
     places: list[Places]
     words: CLIPTokenizer
     rng: np.random.Generator
     scale: float
-    season: str = ""
+    seasons: tuple[str, ...] = ()
     share: float = 0.0
     drop: float = 0.1
     edits: float = 0.75
@@ -194,7 +195,8 @@ class Sampler:
 
     def _pair(self, shelf: int, count: int) -> tuple[int, int, int]:
         """Return one of the first ``count`` places, the variant to paint, and another one."""
-        wished = self.season if self.share and self.rng.random() < self.share else ""
+        drawn = self.seasons and self.rng.random() < self.share
+        wished = str(self.rng.choice(self.seasons)) if drawn else ""
         while True:
             place = int(self.rng.integers(count))
             variants = self._scenes(shelf, place)
@@ -254,7 +256,7 @@ class Training:
     A picklable training run over stored latents.
 
     ``encoder`` holds a text encoder that was taught before; ``warm`` is a checkpoint whose averaged
-    weights to start from; ``season`` is what the sampler draws more often.
+    weights to start from; ``seasons`` are what the sampler draws more often.
     """
 
     latents: tuple[str, ...]
@@ -265,7 +267,7 @@ class Training:
     seconds: float
     encoder: str = ""
     warm: str = ""
-    season: str = ""
+    seasons: tuple[str, ...] = ()
     share: float = 0.0
     batch: int = 16
     rate: float = 1e-3
@@ -306,7 +308,7 @@ class Training:
             for path, grey, seed in zip(self.latents, self.greys, self.first_seeds, strict=True)
         ]
         rng = np.random.default_rng([worker.rank, step])
-        sampler = Sampler(stores, words, rng, self.scale, self.season, self.share)
+        sampler = Sampler(stores, words, rng, self.scale, self.seasons, self.share)
         torch.manual_seed(1000 + worker.rank + step)
         clock, report, mean = Clock(self.seconds, self.rate), 0.0, 1.0
         while (share := worker.agree(clock.share())) < 1:

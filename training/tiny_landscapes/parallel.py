@@ -96,8 +96,4 @@ def _free_port() -> int:
 
 def launch(task: Callable[[Worker], None], world: int) -> None:
     """Run a picklable task in ``world`` processes of one thread each and wait for all of them."""
-    port = _free_port()
-    if world == 1:
-        _entry(0, 1, port, task)
-    else:
-        mp.spawn(_entry, args=(world, port, task), nprocs=world)
+    mp.spawn(_entry, args=(world, _free_port(), task), nprocs=world)
