@@ -8,8 +8,9 @@ Names are imported when first used, so that `import nodetool_core` costs little.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from nodetool_core.api import RunResult, Workflow
@@ -74,6 +75,15 @@ _HOME = {
     "Workflow": "api",
     "WorkflowError": "errors",
 }
+
+OWN_VARIABLES: Final = {
+    # Torch's threads spin while they wait for one another. Where other programs need the cores,
+    # that makes a second of work half a minute. It is read when torch is imported.
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+"""Variables of the environment that are set on import, where they are not set already."""
+
+os.environ.update(OWN_VARIABLES | os.environ)
 
 __version__ = "0.1.0"
 

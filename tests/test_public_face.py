@@ -5,6 +5,7 @@ What `nodetool_core` offers, what importing it costs, and how its rooms import e
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,6 +125,23 @@ def test_importing_the_package_costs_nothing() -> None:
         & (HEAVY | {"pydantic", "PIL", "numpy", "networkx", "rich", "typer"})
         == set()
     )
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_of_torch_wait_without_spinning_unless_the_user_says_otherwise(
+    before: str, after: str
+) -> None:
+    environment = {name: text for name, text in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import nodetool_core, os; print(os.environ['OMP_WAIT_POLICY'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment | ({"OMP_WAIT_POLICY": before} if before else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == [after]
 
 
 def test_declaring_a_node_needs_no_models_and_no_images() -> None:

@@ -11,16 +11,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import Final, NoReturn
-
-OWN_VARIABLES: Final = {
-    # Torch's threads spin while they wait for one another; where other programs need the cores,
-    # that makes a second of work minutes.
-    "OMP_WAIT_POLICY": "PASSIVE",
-    # Looking for plugins of pydantic reads the metadata of every installed package.
-    "PYDANTIC_DISABLE_PLUGINS": "1",
-}
-"""Variables of the environment that the program sets, where they are not set already."""
+from typing import NoReturn
 
 
 def main() -> NoReturn:
@@ -29,8 +20,8 @@ def main() -> NoReturn:
 
     with collection_paused():
         from nodetool_core.cli.app import execute
-    for name, value in OWN_VARIABLES.items():
-        os.environ.setdefault(name, value)
+    # Looking for plugins of pydantic reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     _end(execute(sys.argv[1:]))
 
 

@@ -16,8 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from nodetool_core import DISTRIBUTION, __version__
-from nodetool_core.cli import OWN_VARIABLES
+from nodetool_core import DISTRIBUTION, OWN_VARIABLES, __version__
 from nodetool_core.errors import NodetoolError, Problem
 from nodetool_core.json_types import JsonObject
 
