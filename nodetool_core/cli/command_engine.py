@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nodetool_core.cli.messages import WrongUseError
+from nodetool_core.errors import ModelError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,17 +46,21 @@ def models(
     """
     Return a weights manager as the command line states; None where it states nothing.
 
-    Raises ModelError for what is no amount of memory, and no folder of models.
+    Raises WrongUseError for what is no device and no amount of memory, ModelError for what is no
+    folder of models.
     """
     from nodetool_core.models.residency.devices import check_names, parse_bytes
 
-    if device is not None:
-        # Looked at here, because a run that finds everything in the cache never asks for a device.
-        check_names(device, "--device")
-    budget, host_budget = (
-        parse_bytes(device_memory, "--device-memory"),
-        parse_bytes(host_memory, "--host-memory"),
-    )
+    try:
+        if device is not None:
+            # Looked at here, because a run that finds everything in the cache needs no device.
+            check_names(device, "--device")
+        budget, host_budget = (
+            parse_bytes(device_memory, "--device-memory"),
+            parse_bytes(host_memory, "--host-memory"),
+        )
+    except ModelError as error:
+        raise WrongUseError(error.problems) from None
     if device is None and budget is None and host_budget is None and not folders:
         return None
     from nodetool_core.models.manager import ModelManager

@@ -281,13 +281,13 @@ def test_n8_a_device_that_is_none_is_refused_also_where_all_is_cached(
 ) -> None:
     assert nodetool("run", write.resize()).code == 0
     done = nodetool("run", write.resize(), "--device", device)
-    assert done.code == 1 and "is no device" in done.err and "cuda:1" in done.err
+    assert done.code == 2 and "is no device" in done.err and "cuda:1" in done.err
 
 
 @pytest.mark.parametrize("size", ["8", "1000", "0.5MB"])
 def test_n8_memory_without_its_unit_is_refused(size: str, nodetool: Command, write: Author) -> None:
     done = nodetool("run", write.resize(), "--device-memory", size)
-    assert done.code == 1 and "in which no model fits" in done.err and "GB" in done.err
+    assert done.code == 2 and "in which no model fits" in done.err and "GB" in done.err
 
 
 @pytest.mark.parametrize(
