@@ -58,7 +58,7 @@ def make_app(command: str = "") -> typer.Typer:
     app = typer.Typer(
         name="nodetool",
         help=f"A node-based workflow engine for image AI.\n\n{messages.EXIT_CODES}",
-        epilog="Example: nodetool run example:image_to_image --set image=photo.jpg",
+        epilog="Example: nodetool run example:photo_mood --set image=photo.jpg",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -79,7 +79,7 @@ def call(
         typer.Option("--format", help="Format of the images. Default: that of --out, or png."),
     ] = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute everything, also what is known.")
+        bool, typer.Option("--no-cache", help="Compute everything; use no cached results.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document about the run.")

@@ -20,7 +20,7 @@ def doctor(
     Check the installation: versions, devices, memory, folders, packs, and what is wrong.
 
     Each problem comes with what to do. Nothing secret is shown, so the text can go into a report.
-    Ends with 1 where something is broken.
+    The exit code is 1 where something is broken.
 
     \b
     Examples:

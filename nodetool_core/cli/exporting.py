@@ -18,11 +18,11 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="File to write, in
 
 def export_(file: File, to: To, out: Out = None) -> None:
     """
-    Write a workflow for another tool: for ComfyUI in the API form, which its server takes.
+    Convert a workflow for another tool: to the API format that ComfyUI's server runs.
 
-    What was changed or has no counterpart is said on stderr, by node. Exit code 0 where the
-    workflow is whole, 3 where something of it does only about the same, 1 where a node or a value
-    is lost, 2 where there is nothing to export.
+    Notes on stderr name what was changed or has no counterpart, by node. The exit code is 0 where
+    the workflow is whole, 3 where something is approximated, 1 where a node or a value is lost, and
+    2 where there is nothing to export.
 
     \b
     Example:

@@ -42,15 +42,15 @@ _SUFFIXES = frozenset({".json", ".png", ".jpg", ".jpeg", ".webp"})
 
 def import_(file: File, out: Out = None, report: Report = False, as_json: AsJson = False) -> None:
     """
-    Write a workflow of another tool, or what an image is made with, as a workflow of nodetool.
+    Convert a workflow of another tool, or the settings in an image, to a workflow of nodetool.
 
-    What was changed or has no counterpart is said on stderr, by node. Exit code 0 where the
-    workflow is whole, 3 where something of it does only about the same, 1 where a node or a value
-    is lost, 2 where there is nothing to import. All files of a folder are imported at once, with a
-    table; the exit code is that of the worst.
+    Notes on stderr name what was changed or has no counterpart, by node. The exit code is 0 where
+    the workflow is whole, 3 where something is approximated, 1 where a node or a value is lost, and
+    2 where there is nothing to import. For a folder, all its files are imported, with a table; the
+    exit code is that of the worst.
 
     \b
-    Example:
+    Examples:
       nodetool import comfyui.json --out workflow.json
       nodetool run workflow.json --set model=OWNER/NAME
       nodetool import comfyui.json --report

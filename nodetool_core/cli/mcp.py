@@ -38,8 +38,8 @@ def mcp(
     """
     Offer workflows as tools by the Model Context Protocol, over stdin and stdout.
 
-    For hosts that start their tools themselves, such as Claude Desktop or an editor; others are
-    pointed at `nodetool serve`. Needs the extra `mcp`.
+    For hosts that start their tools themselves, such as Claude Desktop or an editor; other hosts
+    use the address of `nodetool serve`. Needs the extra `mcp`.
 
     \b
     Examples:

@@ -16,7 +16,10 @@ import typer
 
 from nodetool_core.errors import NodetoolError, Problem
 
-EXIT_CODES = "Exit codes: 0, 1 a run failed, 2 wrong use or an invalid workflow, 130 interrupted."
+EXIT_CODES = (
+    "Exit codes: 0, 1 a run failed, 2 wrong use or an invalid workflow, 3 imported with notes,"
+    " 130 interrupted."
+)
 
 _COLOURS = {"error": typer.colors.RED, "warning": typer.colors.YELLOW, "note": typer.colors.CYAN}
 _CONTROL = {

@@ -28,10 +28,10 @@ def migrate(
     ] = False,
 ) -> None:
     """
-    Write workflow files with the names of today.
+    Update workflow files to the current names.
 
     Files with nodes that were renamed are read as they are, with a note for each name. This writes
-    the present types, properties, choices and outputs into them, so that the notes are gone. A file
+    the current types, properties, choices and outputs into them, so that the notes are gone. A file
     with a value that has no counterpart is left as it is, unless --leave-out is given.
 
     \b

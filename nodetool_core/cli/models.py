@@ -33,7 +33,7 @@ class _Description(TypedDict):
 
 
 app = typer.Typer(
-    help="Look at model weights on this machine, fetch them, remove them.",
+    help="List, inspect, download and remove model weights on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -51,9 +51,9 @@ Revision = Annotated[
 @app.command("list")
 def list_(models_dir: ModelsDir = None, as_json: AsJson = False) -> None:
     """
-    List the models on this machine; of those that are not whole, what lacks.
+    List the models on this machine, and what incomplete ones lack.
 
-    With folders of models also their files, and what each is.
+    With folders of models, list also their files and what each is.
 
     \b
     Examples:
@@ -118,11 +118,9 @@ def pull(
     as_json: AsJson = False,
 ) -> None:
     """
-    Fetch a model from the Hub: safetensors and settings, what a pipeline reads and no more.
+    Download a model from the Hub: only the safetensors and settings that a pipeline reads.
 
-    Of a decoder also its prior.
-
-    A stopped fetch continues where it was.
+    With a decoder comes its prior. A stopped download continues where it was.
 
     \b
     Examples:
@@ -179,11 +177,9 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """
-    Check the files of a model.
+    Check the files of a model against their recorded hashes and their headers.
 
-    Against the hashes that were recorded when they were fetched, and their own headers.
-
-    Reads every byte. Exits with 1 where something is wrong.
+    This reads every byte. The exit code is 1 where something is wrong.
 
     \b
     Examples:
@@ -234,7 +230,7 @@ def rm(
     as_json: AsJson = False,
 ) -> None:
     """
-    Remove a model from the Hub's cache. Files that other revisions share stay.
+    Remove a model from the Hub's cache; files that other revisions share stay.
 
     \b
     Example:

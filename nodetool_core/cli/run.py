@@ -94,14 +94,14 @@ def run(
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", min=0.0, help="Give a node up that takes longer than this."
+            metavar="SECONDS", min=0.0, help="Give up a node that takes longer than this."
         ),
     ] = None,
     attempts: Annotated[
         int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")
     ] = 1,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute everything, also what is known.")
+        bool, typer.Option("--no-cache", help="Compute everything; use no cached results.")
     ] = False,
     no_infotext: Annotated[
         bool,
@@ -109,7 +109,7 @@ def run(
     ] = False,
     device: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Where models run: cpu, cuda:0, or several with commas."),
+        typer.Option(metavar="NAME", help="Where models run: cpu, mps, or cuda:0,cuda:1."),
     ] = None,
     device_memory: Annotated[
         str, typer.Option(metavar="SIZE", help="Memory of each device for models, such as 8GB.")

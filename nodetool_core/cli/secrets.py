@@ -74,7 +74,7 @@ def set_secret(name: Name) -> None:
 @app.command("rm")
 def remove(name: Name) -> None:
     """
-    Take a key out of the settings file.
+    Remove a key from the settings file.
 
     \b
     Example:

@@ -65,16 +65,18 @@ def serve(
         ),
     ] = None,
     show_settings: Annotated[
-        bool, typer.Option("--show-settings", help="Print the table of settings and end.")
+        bool, typer.Option("--show-settings", help="Print the table of settings and exit.")
     ] = False,
 ) -> None:
     """
-    Put workflows behind HTTP: the APIs of Hugging Face and of Qolaba, and our own under /v1.
+    Serve workflows over HTTP: to browsers, and to clients of the APIs that they know.
 
-    A browser is shown a page at /: a form for each workflow, and how programs call it.
+    These are the APIs of OpenAI's images, Replicate, Hugging Face, ComfyUI, the AUTOMATIC1111 web
+    UI, Qolaba and MCP, and nodetool's own under /v1. The page at / has a form for each workflow,
+    and shows how programs call it.
 
-    Needs the extra `serve`. Everything else is set in a file or in the environment; --show-settings
-    lists it.
+    Needs the extra `serve`; MCP needs `mcp`. A file or the environment sets everything else;
+    --show-settings lists it.
 
     \b
     Examples:

@@ -26,9 +26,9 @@ def stubs(
     ] = Path("typings"),
 ) -> None:
     """
-    Write type stubs of all nodes, by which pyright and editors check what they are given.
+    Write type stubs of all nodes, for pyright and editors.
 
-    pyright and VS Code read the folder `typings` by themselves. Write them again after packs have
+    pyright and VS Code read the folder `typings` by default. Write them again after packs have
     changed. mypy has a plugin instead, which also knows the classes of a script itself.
 
     \b

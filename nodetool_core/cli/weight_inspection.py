@@ -34,7 +34,7 @@ def inspect(
 
     A checkpoint, and of which family; a LoRA, and for which; a VAE, a text encoder, and so on.
 
-    Exits with 1 where one can't be read.
+    The exit code is 1 where one can't be read.
 
     \b
     Examples:

@@ -72,12 +72,12 @@ def worker(
     drain: Annotated[
         float | None,
         typer.Option(
-            min=0.0, metavar="SECONDS", help="How long jobs may run on after a signal to end."
+            min=0.0, metavar="SECONDS", help="How long jobs may continue after a signal to end."
         ),
     ] = None,
     lease: Annotated[
         float,
-        typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it is taken for dead."),
+        typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it counts as dead."),
     ] = 30.0,
     lost_attempts: Annotated[
         int,
@@ -86,7 +86,7 @@ def worker(
             "--losses",
             min=1,
             metavar="N",
-            help="Workers that may die with a job, one after the other.",
+            help="Workers in a row that may die with a job before it fails.",
         ),
     ] = 10,
     log_format: Annotated[
@@ -106,9 +106,9 @@ def worker(
 
     Start as many as you like, on any machine that reaches the database and the storage.
 
-    What is set for servers, in their file or in the environment, holds for workers too: above all
-    which models may be used. SIGTERM or Ctrl-C ends it: jobs under way get some time, and what has
-    not ended by then goes back to the queue.
+    Workers take the settings of servers, from their file or the environment: above all, which
+    models may be used. SIGTERM or Ctrl-C ends a worker: its jobs get some time, and those that
+    have not ended by then go back to the queue.
 
     \b
     Examples:
