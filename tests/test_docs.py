@@ -100,7 +100,7 @@ def test_the_readme_starts_with_two_commands_that_install_everything() -> None:
             "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt "
         )
     assert first.strip().endswith("&& .venv/bin/nodetool run graphs/photo_mood.json")
-    assert second.strip().endswith("&& .venv/bin/pytest -n auto --dist loadfile")
+    assert second.strip().endswith('&& .venv/bin/pytest -n auto --dist loadfile -m "not slow"')
 
 
 def test_every_public_name_is_in_the_python_reference() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from nodetool_core.server.a1111.body import EditBody, TextBody
@@ -142,6 +143,7 @@ def rows(ask: Ask) -> Iterator[str]:
         yield f"| `{field}` | {found[0]} | {found[1]} | {last} |"
 
 
+@pytest.mark.slow
 def test_the_table_says_what_the_server_does(ask: Ask) -> None:
     table = "\n".join(rows(ask)) + "\n"
     text = PAGE.read_text("utf-8")

@@ -170,6 +170,7 @@ def test_layers_that_a_family_leaves_out_anyway_are_not_counted(draw: Draw) -> N
     assert xl[0] == xl[1] != xl[2]
 
 
+@pytest.mark.slow
 def test_a_second_pass(draw: Draw) -> None:
     plain = draw()
     again = {"enable_hr": True, "denoising_strength": 0.5, "hr_upscaler": "Lanczos"}
