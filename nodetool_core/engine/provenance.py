@@ -9,7 +9,7 @@ and to say what has changed since.
 from __future__ import annotations
 
 import threading
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +56,7 @@ class ProvenanceRecorder:
             if isinstance(step := plan.steps[number], NodeStep) and number not in seeds.varied
         }
         self._seeds = seeds
-        self._in_loops = {
-            step.node.id: step for step in plan.steps if step.loops and isinstance(step, NodeStep)
-        }
+        self._plan = plan
         self._result = result
         self._images = images
         self._lock = threading.Lock()
@@ -88,6 +86,15 @@ class ProvenanceRecorder:
             return leaf.with_provenance(made | self._text(name, item, leaf.image.size))
 
         return map_places(value, finish)
+
+    @cached_property
+    def _in_loops(self) -> dict[str, NodeStep]:
+        """The steps in loops, by node: looked for when a run gives the first image."""
+        return {
+            step.node.id: step
+            for step in self._plan.steps
+            if step.loops and isinstance(step, NodeStep)
+        }
 
     def _text(
         self, name: str, item: tuple[int | str, ...], size: tuple[int, int]

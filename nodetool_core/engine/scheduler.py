@@ -257,10 +257,11 @@ class Scheduler:
             # With what settling the step before it took, which is microseconds as well.
             seconds, before = now - before, now
             ran(node.id)
+            key = b""
             if compiled.shareable:
-                keep(frame.keys[slot], values, seconds)
+                key = frame.keys[slot]
+                keep(key, values, seconds)
             if put_event is not None:
-                key = frame.keys[slot] if compiled.shareable else b""
                 put_event(node_finished((node.id, frame.index, seconds, False, key)))
             settle(frame, step, values, DONE)
 

@@ -93,13 +93,12 @@ class MemoryCache:
             return values
 
     def put(self, key: Key, values: Values, seconds: float | None = None) -> None:
-        size = SCALAR_ENTRY.get(type(values[0])) if len(values) == 1 else None
+        kind: type[object] = type(values[0]) if len(values) == 1 else tuple
         files = _NO_FILES
-        if size is None:
-            size = size_of_all(values)
+        size = SCALAR_ENTRY.get(kind) or size_of_all(values)
         if size > self.bound:
             return
-        if len(values) != 1 or type(values[0]) not in _NAMES_NO_FILE:
+        if kind not in _NAMES_NO_FILE:
             try:
                 files = marks_of(values)
             except RecursionError:
