@@ -24,23 +24,21 @@ from nodetool_core.models.diffusers.families import (
 )
 from nodetool_core.models.diffusers.scheduler_choice import supports_schedulers
 from nodetool_core.models.diffusers.strength_mask import takes_strength_mask
+from nodetool_core.models.diffusers.tasks import listed_pipelines
 
 _TASKS: Final = {
     "text-to-image": (
         "Text to image",
-        "TEXT2IMAGE",
         "nodes/huggingface/text_to_image/text_to_image.md",
         "TextToImage",
     ),
     "image-to-image": (
         "Image to image",
-        "IMAGE2IMAGE",
         "nodes/huggingface/image_to_image/image_to_image.md",
         "ImageToImage",
     ),
     "inpainting": (
         "Inpainting",
-        "INPAINT",
         "nodes/huggingface/image_to_image/inpainting.md",
         "Inpainting",
     ),
@@ -202,7 +200,7 @@ _NOTES: Final = """\
 def page() -> str:
     """Return the page, as Markdown."""
     parts = ["---\ntitle: Models\n---", _INTRODUCTION]
-    for task, (title, _, path, node) in _TASKS.items():
+    for task, (title, path, node) in _TASKS.items():
         parts += [f"## {title}", f"Node: [{node}]({path}).", _table(task, _mapped(task))]
     for task, (title, path, node) in _OUTSIDE_AUTO.items():
         parts += [
@@ -231,14 +229,11 @@ def supports(pipeline_class: type, prop: str, task: str) -> bool:
 
 def _mapped(task: str) -> list[str]:
     """Return the AutoPipeline classes for a task, and those that do it without being listed."""
-    from diffusers.pipelines import auto_pipeline
-
-    table: Mapping[str, type] = getattr(auto_pipeline, f"AUTO_{_TASKS[task][1]}_PIPELINES_MAPPING")
     # The tables hold video pipelines, and the one for text to image an inpainting pipeline.
     strange = ("num_frames", "mask_image") if task == "text-to-image" else ("num_frames",)
     found = [
         found
-        for found in table.values()
+        for found in listed_pipelines(task)
         if all(call_parameter(found, parameter) is None for parameter in strange)
     ]
     # Upscalers enlarge whatever they are given, and have a table of their own.

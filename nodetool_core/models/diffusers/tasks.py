@@ -315,6 +315,15 @@ def tasks_of(class_name: str) -> list[str]:
     return found
 
 
+def listed_pipelines(task: str) -> list[type]:
+    """Return the classes that diffusers chooses from for a task."""
+    import_libraries()
+    from diffusers.pipelines import auto_pipeline
+
+    table: Mapping[str, type] = getattr(auto_pipeline, AUTO[task][1])
+    return list(table.values())
+
+
 def _chosen(class_name: str, task: str) -> type | None:
     """
     Return what the automatic choice of diffusers names for a task, over the weights of a class.
