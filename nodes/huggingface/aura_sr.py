@@ -32,10 +32,10 @@ from nodes.huggingface.adapter_files import check_weight_dtypes
 from nodes.huggingface.aura_sr_config import (
     BLOCKS,
     MODULATIONS,
-    PUBLISHED,
     Configuration,
     Shape,
     modulated_convolutions,
+    published,
     shapes,
 )
 from nodetool_core import NodeError
@@ -70,7 +70,7 @@ def aura_sr(
             " ESPCN.",
         )
     check_weight_dtypes(tensors, f"The network {name!r}", "model")
-    known = _configuration(config, name) if config else PUBLISHED
+    known = _configuration(config, name) if config else published()
     wrong = _differences(
         shapes(known), {key: tuple(tensor.shape) for key, tensor in tensors.items()}
     )

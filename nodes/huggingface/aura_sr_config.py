@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -116,14 +117,16 @@ class Configuration(BaseModel):
         ]
 
 
-PUBLISHED = Configuration(
-    dim=64,
-    image_size=256,
-    input_image_size=64,
-    style_network=StyleNetwork(dim_in=128, dim_out=512, depth=4),
-    skip_connect_scale=0.4,
-)
-"""That of `fal/AuraSR` and `fal/AuraSR-v2`."""
+@cache
+def published() -> Configuration:
+    """Return the configuration of `fal/AuraSR` and `fal/AuraSR-v2`."""
+    return Configuration(
+        dim=64,
+        image_size=256,
+        input_image_size=64,
+        style_network=StyleNetwork(dim_in=128, dim_out=512, depth=4),
+        skip_connect_scale=0.4,
+    )
 
 
 def shapes(config: Configuration) -> Shapes:

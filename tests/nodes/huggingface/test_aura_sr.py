@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from nodes.huggingface.aura_sr import aura_sr
-from nodes.huggingface.aura_sr_config import PUBLISHED, Configuration, shapes
+from nodes.huggingface.aura_sr_config import Configuration, published, shapes
 from nodes.huggingface.image_to_image import AuraSR, Upscale
 from nodes.huggingface.loaders import LoadUpscaler
 from nodes.huggingface.model_kinds import UpscalerModel
@@ -132,8 +132,8 @@ def test_tiles_of_a_batch_do_not_know_of_each_other() -> None:
 
 
 def test_the_published_networks_have_618_million_parameters() -> None:
-    known = shapes(PUBLISHED)
-    assert sum(map(math.prod, known.values())) == 617_554_917 and PUBLISHED.scale == 4
+    known = shapes(published())
+    assert sum(map(math.prod, known.values())) == 617_554_917 and published().scale == 4
     assert known["init_conv.weight"] == (128, 3, 7, 7)
     assert known["mid_block1.block1.proj.weights"] == (4, 1024, 1024, 3, 3)
     assert known["ups.0.0.0.block1.proj.weights"] == (4, 512, 1024, 3, 3) and known[
@@ -147,17 +147,16 @@ def test_the_published_networks_have_618_million_parameters() -> None:
 
 
 def test_without_a_config_it_is_the_published_network() -> None:
-    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes(PUBLISHED).items()}
-    published = {
+    known = published()
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in shapes(known).items()}
+    stated = {
         "style_network": {"dim_in": 128, "dim_out": 512, "depth": 4},
         "dim": 64,
         "image_size": 256,
         "input_image_size": 64,
     }
-    published |= {"unconditional": True, "skip_connect_scale": 0.4}
-    assert (
-        aura_sr(tensors, {}, "net").config == aura_sr(tensors, published, "net").config == PUBLISHED
-    )
+    stated |= {"unconditional": True, "skip_connect_scale": 0.4}
+    assert aura_sr(tensors, {}, "net").config == aura_sr(tensors, stated, "net").config == known
 
 
 @pytest.mark.parametrize(
