@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from nodetool_core.models.diffusers.exponential_schedulers import Stepping
+from nodetool_core.models.diffusers.stepping import Stepping, noise_like
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ class Stochastic(Stepping):
         is_flow = "prediction_type" not in self.config
         return 1 - level if is_flow else 1.0
 
-    def top(self, level: float) -> float:
+    def begins_at(self, level: float) -> float:
         """Return a level at which there is some image left."""
         return min(level, _NOTHING_BUT_NOISE) if self.signal(1.0) == 0 else level
 
@@ -63,14 +63,10 @@ class StochasticFlow(Stochastic):
         following: float,
         generator: torch.Generator | None,
     ) -> torch.Tensor:
-        level = self.top(level)
-        before, self._before = self._before, (denoised, level)
-        if following <= 0 or level <= 0:
-            return denoised if level > 0 else sample
         length = self._time(following) - self._time(level)
         signal, share = self.signal(following), -math.expm1(-2 * length)
         made = following / level * math.exp(-length) * sample + signal * share * denoised
-        if before is not None and before[1] > level and length > 0:
+        if (before := self.earlier(level)) is not None:
             past = self._time(level) - self._time(before[1])
             made = made + signal * share * length / (2 * past) * (denoised - before[0])
         return made + noise_like(sample, generator) * (following * math.sqrt(share))
@@ -95,15 +91,11 @@ class ExtendedReverse(Stochastic):
     ) -> torch.Tensor:
         import numpy as np
 
-        level = self.top(level)
-        before, self._before = self._before, (denoised, level)
         slope_before, self._slope = self._slope, None
-        if following <= 0 or level <= 0:
-            return denoised if level > 0 else sample
         now, end = level / self.signal(level), following / self.signal(following)
         ratio, signal = _forgetting(end) / _forgetting(now), self.signal(following)
         made = signal * (ratio / self.signal(level) * sample + (1 - ratio) * denoised)
-        if before is not None and before[1] > level:
+        if (before := self.earlier(level)) is not None:
             start = before[1] / self.signal(before[1])
             width = (now - end) / _STRIPS
             places = end + width * (np.arange(_STRIPS) + 0.5)
@@ -130,13 +122,3 @@ def _forgetting_of(ratios: Numbers) -> Numbers:
 
     found: Numbers = ratios * (np.exp(ratios**0.3) + 10)
     return found
-
-
-def noise_like(sample: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """Return noise in the form of a sample, drawn on the processor where there is a generator."""
-    from diffusers.utils.torch_utils import randn_tensor
-
-    noise: torch.Tensor = randn_tensor(
-        sample.shape, generator=generator, device=sample.device, dtype=sample.dtype
-    )
-    return noise
