@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from nodes.huggingface.arguments import Warn, call_arguments, check_steps, steps_of_call
 from nodes.huggingface.calls import PipelineCalls, seed_at
@@ -107,31 +107,20 @@ def generate(
     """
     pipeline = lease.pipeline
     check_steps(pipeline, wanted)
-    prompts = encoded_prompts(lease, wanted, context, warns=progress_slice[0] == 0)
-    wanted = prompts.properties
-    model_input, model_size = image, size
-    if image is not None:
-        image = _fit_to_model(
-            pipeline, image, context, warns=not restore_size, sizes_result=size is None
-        )
-        model_input = _stretch_to_square(pipeline, image, context)
-        model_size = Size(*model_input.size)
-    if size is not None:
-        model_size = _supported_size(pipeline, size, context)
-    image_arguments: dict[str, object] = (
-        {}
-        if model_input is None
-        else {"image": _image_argument(pipeline, model_input, reference_images)}
-    )
-    warn = context.warn if progress_slice[0] == 0 else _ignore
-    aligned = _aligned_arguments(aligned_images or {}, model_size)
-    strengths = _strength_mask(pipeline, aligned.pop(STRENGTH_MASK, None), warn)
-    arguments = call_arguments(pipeline, {**wanted, **image_arguments, **aligned}, model_size, warn)
+    is_first = progress_slice[0] == 0
+    warn = context.warn if is_first else _ignore
+    prompts = encoded_prompts(lease, wanted, context, warns=is_first)
+    begun = _Begun.of(pipeline, image, size, context, restore_size=restore_size)
+    properties = prompts.properties | _aligned_arguments(aligned_images or {}, begun.size)
+    strengths = _strength_mask(pipeline, properties.pop(STRENGTH_MASK, None), warn)
+    if begun.taken is not None:
+        properties["image"] = _image_argument(pipeline, begun.taken, reference_images)
+    arguments = call_arguments(pipeline, properties, begun.size, warn)
     capture, finite_check = LatentsCapture(), FiniteCheck(pipeline)
     callbacks = (
         strengths.callback() if strengths else None,
         prompts.by_step.callback() if prompts.by_step else None,
-        preview_callback(pipeline, context, steps_of_call(pipeline, wanted)),
+        preview_callback(pipeline, context, steps_of_call(pipeline, prompts.properties)),
         capture.callback(pipeline),
         finite_check.callback(pipeline),
     )
@@ -147,17 +136,54 @@ def generate(
         is_first = progress_slice[0] == index == 0
         with strengths.applied() if strengths else nullcontext():
             generated = call.image(arguments, seed_at(seed, index), relays_warnings=is_first)
-        if model_input is not None and size is None and not restore_size and is_first:
-            _warn_of_chosen_size(pipeline, generated, model_input, context)
-        images.append(
-            generated
-            if model_input is image or image is None
-            else generated.resize(image.size, _lanczos())
-        )
-    if wanted.get("layers") and call.layers:
+        if begun.taken is not None and size is None and not restore_size and is_first:
+            _warn_of_chosen_size(pipeline, generated, begun.taken, context)
+        images.append(begun.in_shape(generated))
+    if prompts.properties.get("layers") and call.layers:
         images = list(call.layers)
     latents = capture.latents(pipeline, images[-1].size)
     return Generated(images, None if latents is None else Latents.of(latents))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """What a call starts from."""
+
+    image: Image.Image | None
+    """At a size that the model supports."""
+    taken: Image.Image | None
+    """The same as the pipeline takes it: some support squares only."""
+    size: Size | None
+    """Of the result; None for the model's own."""
+
+    @classmethod
+    def of(
+        cls,
+        pipeline: Pipeline,
+        image: Image.Image | None,
+        size: Size | None,
+        context: Context,
+        *,
+        restore_size: bool,
+    ) -> Self:
+        """Return what a call starts from, by its arguments; warn of what has to be changed."""
+        taken = None
+        if image is not None:
+            image = _fit_to_model(
+                pipeline, image, context, warns=not restore_size, sizes_result=size is None
+            )
+            taken = _stretch_to_square(pipeline, image, context)
+        if size is not None:
+            size = _supported_size(pipeline, size, context)
+        elif taken is not None:
+            size = Size(*taken.size)
+        return cls(image, taken, size)
+
+    def in_shape(self, generated: Image.Image) -> Image.Image:
+        """Return a result without the stretching to a square."""
+        if self.image is None or self.taken is self.image:
+            return generated
+        return generated.resize(self.image.size, _lanczos())
 
 
 def _strength_mask(pipeline: Pipeline, mask: object, warn: Warn) -> StrengthMask | None:
