@@ -160,6 +160,10 @@ def _model(value: Any, seen: Seen) -> object:
     """
     Return a pydantic model, such as a reference; one whose fields can't be changed is its own copy.
     """
+    if _IMMUTABLE.issuperset(map(type, vars(value).values())) and (
+        type(value).model_config.get("frozen")
+    ):
+        return value
     fields = {name: _copied(item, seen) for name, item in vars(value).items()}
     if type(value).model_config.get("frozen") and all(
         map(_is, fields.values(), vars(value).values())

@@ -256,7 +256,7 @@ class Engine:
             images=images,
             models=self.models,
             manager=self._manager,
-            sources=_Sources(images, self.models),
+            sources=_OneLook(images, self.models),
             workers=self.workers,
             threads={},
             loop=partial(self._loops.at, LEVEL.get()),
@@ -329,6 +329,23 @@ class _Sources:
     def __init__(self, images: ImageLoader, models: Models) -> None:
         self.digest = images.digest
         self.revision = models.revision
+
+
+class _OneLook:
+    """The same, where each model is looked at once: nothing fetches it meanwhile."""
+
+    def __init__(self, images: ImageLoader, models: Models) -> None:
+        self.digest = images.digest
+        self._models = models
+        self._known: dict[ModelRef, str | None] = {}
+
+    def revision(self, ref: ModelRef) -> str | None:
+        try:
+            if ref not in self._known:
+                self._known[ref] = self._models.revision(ref)
+            return self._known[ref]
+        except TypeError:  # Its patterns are lists, which have no hash.
+            return self._models.revision(ref)
 
 
 class _RecordedModels:

@@ -4,8 +4,9 @@ What a run of a graph would compute, found without running it.
 A result belongs to a key, and all keys outside of loops can be made from the graph alone. Which
 steps a run would look at is then a walk from the targets up that ends wherever the cache has a
 result, as in demand.py. The keys are made twice: one that differs is never the same twice (a seed
-that is drawn, a node that may not be cached, and whatever takes from these). What stands in a loop
-has no key before its items are there; it counts as computed.
+that is drawn, a node that may not be cached, and whatever takes from these). What follows from a
+node's values is made once for a fingerprint. What stands in a loop has no key before its items are
+there; it counts as computed.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import NamedTuple
 
 from nodetool_core.engine.frame_keys import FrameKeys
 from nodetool_core.engine.frames import Frames
-from nodetool_core.engine.keys import Key
+from nodetool_core.engine.keys import Key, unique
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.seeds import draw_seeds
 from nodetool_core.engine.steps import GatherStep, NodeStep, Step
+from nodetool_core.graph import GraphNode
 
 
 class Outlook(StrEnum):
@@ -63,8 +65,9 @@ def forecast(
 
     Raises what a node's fingerprint raises.
     """
-    first, seeds = _keys(plan, environment)
-    second, _ = _keys(plan, environment)
+    bases = _Bases(environment)
+    first, seeds = _keys(plan, environment, bases)
+    second, _ = _keys(plan, environment, bases)
     known: dict[int, bool] = {}
 
     def is_known(number: int) -> bool:
@@ -97,11 +100,35 @@ def forecast(
     return found
 
 
-def _keys(plan: Plan, environment: RunEnvironment) -> tuple[dict[int, Key], set[int]]:
+class _Bases:
+    """The parts of keys that come from nodes, each made once for a fingerprint."""
+
+    def __init__(self, environment: RunEnvironment) -> None:
+        self._keys, self._sources = environment.keys, environment.sources
+        self._known: dict[int, tuple[str, Key]] = {}
+
+    def of(self, node: GraphNode, values: dict[str, object], wiring: str) -> Key:
+        if values != node.values:
+            return unique()  # A seed of it is drawn.
+        own = self._keys.fingerprint(node, values, self._sources)
+        known, made = self._known.get(id(node), (None, None))
+        if own is None:
+            return unique()
+        if made is None or own != known:
+            made = self._keys.base_of(node, values, wiring, self._sources, own)
+            if made is None:
+                return unique()
+            self._known[id(node)] = own, made
+        return made
+
+
+def _keys(
+    plan: Plan, environment: RunEnvironment, bases: _Bases
+) -> tuple[dict[int, Key], set[int]]:
     """Return the keys of the steps outside of loops, and the steps whose seeds were drawn."""
     drawn = draw_seeds(plan, RunResult(""))
     frames = Frames(plan)
-    FrameKeys(frames, environment, drawn).make(frames.root)
+    FrameKeys(frames, environment, drawn, bases.of).make(frames.root)
     steps = frames.root.steps
     return {step.index: key for step, key in zip(steps, frames.root.keys, strict=True)}, {
         *drawn.steps()

@@ -15,6 +15,7 @@ step over two equal loops is the same work.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from nodetool_core.engine.duplicates import find_duplicates
@@ -23,18 +24,30 @@ from nodetool_core.engine.keys import KEY_BYTES, Key, combine, of_node, unique
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.seeds import Seeds
 from nodetool_core.engine.steps import ITEM, LOCAL, Feed, GatherStep, NodeStep, Step
+from nodetool_core.graph import GraphNode
 
 _NO_KEY: Key = b""
 """Of a gate, whose value nobody takes."""
 
 
+Base = Callable[[GraphNode, dict[str, object], str], Key]
+"""Makes the part of a key that comes from no input, as `RunEnvironment.base` does."""
+
+
 class FrameKeys:
     """Makes the keys of one run."""
 
-    def __init__(self, frames: Frames, environment: RunEnvironment, seeds: Seeds) -> None:
+    def __init__(
+        self,
+        frames: Frames,
+        environment: RunEnvironment,
+        seeds: Seeds,
+        base: Base | None = None,
+    ) -> None:
         self._frames = frames
         self._environment = environment
         self._seeds = seeds
+        self._make_base = base or environment.base
         self._everywhere: dict[int, Key] = {}
         """Keys of all steps in loops as seen from outside of all loops."""
 
@@ -122,7 +135,7 @@ class FrameKeys:
     def _base(self, step: NodeStep, values: dict[str, Any]) -> Key:
         if step.base is not None:
             return step.base
-        return self._environment.base(step.node, values, step.wiring)
+        return self._make_base(step.node, values, step.wiring)
 
     def _feed_key(self, frame: Frame, feed: Feed) -> Key:
         """Return the key of what a step of the frame itself takes."""

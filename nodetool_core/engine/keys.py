@@ -135,6 +135,17 @@ class KeyMaker:
                 )
         return version.digest
 
+    def fingerprint(
+        self, node: GraphNode, values: dict[str, object], sources: Sources
+    ) -> str | None:
+        """Return what a result depends on besides code, values and inputs; None for no content."""
+        of_class = self._of_class(node.node_class)
+        own = _fingerprint(node, values, sources) if of_class.has_fingerprint else ""
+        if node.node_class.services:
+            services = self._of_services(node)
+            own = None if own is None or services is None else f"{own}{services}"
+        return own
+
     def base(
         self, node: GraphNode, values: dict[str, Any], wiring: str, sources: Sources
     ) -> bytes | None:
@@ -146,14 +157,14 @@ class KeyMaker:
         Args:
             wiring: The names of the inputs.
         """
-        of_class = self._classes.get(node.node_class)
-        if of_class is None:
-            self.code_of(node.node_class)
-            of_class = self._classes[node.node_class]
-        own = _fingerprint(node, values, sources) if of_class.has_fingerprint else ""
-        if node.node_class.services:
-            services = self._of_services(node)
-            own = None if own is None or services is None else f"{own}{services}"
+        own = self.fingerprint(node, values, sources)
+        return None if own is None else self.base_of(node, values, wiring, sources, own)
+
+    def base_of(
+        self, node: GraphNode, values: dict[str, object], wiring: str, sources: Sources, own: str
+    ) -> bytes | None:
+        """Return `base`, given the node's fingerprint."""
+        of_class = self._of_class(node.node_class)
         content = ""
         try:
             for name, shown, prop in of_class.properties:
@@ -170,12 +181,17 @@ class KeyMaker:
         except (NodetoolError, TypeError):
             # A file that can't be read is the node's to report, when it runs.
             return None
-        if own is None:
-            return None
         base = of_class.key + f"{{{content}}}{dynamic}{own!r}{wiring};".encode()
         if len(base) <= _LONGEST_BASE:
             return base
         return b"%b#%b" % (of_class.key, _blake2b(base, digest_size=KEY_BYTES).digest())
+
+    def _of_class(self, node_class: type[Node]) -> _OfClass:
+        found = self._classes.get(node_class)
+        if found is None:
+            self.code_of(node_class)
+            found = self._classes[node_class]
+        return found
 
     def _of_services(self, node: GraphNode) -> str | None:
         """Return what of the services of a node counts. Raises ServiceError."""

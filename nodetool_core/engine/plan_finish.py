@@ -127,8 +127,10 @@ def _finish_region(region: Region, *, is_regular: bool) -> None:
     region.sources = [step.sources for step in steps]
     region.shareable = bytes([step.shareable for step in steps])
     local = bytearray([is_regular or _is_local(step) for step in steps])
-    for number in region.targets:
-        local[region.steps.index(number)] = 0
+    targets = set(region.targets)
+    for slot, number in enumerate(region.steps):
+        if number in targets:
+            local[slot] = 0
     region.local = bytes(local)
     region.plain = bytes([_is_plain(step, is_regular=is_regular) for step in steps])
 
