@@ -30,10 +30,15 @@ const SPACE = /[ \t\n\r]*/y;
 const STRING = /"(?:[^"\\\u0000-\u001f]|\\.)*"/y;
 
 /**
- * Texts of objects that JavaScript would write in another order: it puts names like "10" first. They
- * hold as long as the object itself is kept, as values are never changed in place.
+ * Texts of objects, which hold as long as the object itself is kept, as values are never changed in
+ * place: of those that JavaScript would write in another order (it puts names like "10" first), and of
+ * records of a document, which is written anew with each change of one of them.
  */
-const ordered = new WeakMap<JsonObject, string>();
+const texts = new WeakMap<JsonObject, string>();
+
+/** Characters of what is worth keeping: a record, neither one of its values nor the whole document. */
+const LEAST_KEPT = 80;
+const MOST_KEPT = 20_000;
 
 function written(entries: [string, Json | undefined][]): string {
   const present = entries.filter(([, value]) => value !== undefined);
@@ -151,7 +156,7 @@ class Reader {
       else fields[name] = value;
       entries.push([name, value]);
     } while (this.more("}"));
-    if (entries.some(([name]) => /^\d+$/.test(name))) ordered.set(fields, written(entries));
+    if (entries.some(([name]) => /^\d+$/.test(name))) texts.set(fields, written(entries));
     return fields;
   }
 }
@@ -172,7 +177,11 @@ export function writeJson(value: Json | undefined): string {
   if (value instanceof RawNumber) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(", ")}]`;
   if (value !== null && typeof value === "object") {
-    return ordered.get(value) ?? written(Object.entries(value));
+    const known = texts.get(value);
+    if (known !== undefined) return known;
+    const text = written(Object.entries(value));
+    if (text.length >= LEAST_KEPT && text.length <= MOST_KEPT) texts.set(value, text);
+    return text;
   }
   return JSON.stringify(value);
 }
