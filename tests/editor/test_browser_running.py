@@ -220,7 +220,7 @@ def test_a_page_that_is_loaded_during_a_run_goes_on_with_it(
         {
             "draw": (
                 "huggingface.text_to_image.TextToImage",
-                {"prompt": "a lake", "num_inference_steps": 16, "seed": 2},
+                {"prompt": "a lake", "num_inference_steps": 48, "seed": 2},
             ),
             "out": ("nodetool.output.Output", {"name": "result"}),
         },
