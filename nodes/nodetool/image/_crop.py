@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from nodes._blending import blend_onto
-from nodes._colour_match import matched, moments
+from nodes._colour_match import matched, sampled
 from nodes._geometry import (
     MAX_SIDE,
     Anchor,
@@ -293,11 +293,11 @@ class PasteBack(Node):
         (own, alpha), (wanted, _) = colours(patch), colours(below)
         change = matched(
             own,
-            moments(own, around),
-            moments(wanted, around),
+            sampled(own, around),
+            sampled(wanted, around),
+            "reinhard" if self.match == "mean_and_contrast" else "mean",
             self.strength,
             context,
-            spread=self.match == "mean_and_contrast",
         )
         return with_alpha(change, alpha)
 

@@ -1,4 +1,4 @@
-"""Blend, tables, balance and matching of colours, against SciPy, Pillow, scikit-image, formulas."""
+"""Blend, tables and balance of colours, against SciPy, Pillow, scikit-image, formulas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from skimage import color
 
 from nodes._blending import BlendMode
 from nodes._cube import LutError, parsed
-from nodes._oklab import to_oklab
 from nodes.lib.pillow import Blend
 from nodes.lib.pillow._grading import through
 from nodes.lib.pillow.color_grading import (
@@ -26,7 +25,6 @@ from nodes.lib.pillow.color_grading import (
     GradientMap,
     HSLAdjust,
     Levels,
-    MatchColor,
     WhiteBalance,
 )
 from nodes.lib.pillow.color_grading._mixing import balance, white
@@ -292,42 +290,6 @@ def test_channels_are_mixed(run_node: NodeRunner) -> None:
         linear_light=True,
     )
     assert run_node(light).image.getpixel((0, 0)) == (188, 0, 0)
-
-
-# Matching
-
-
-def lab(image: Any) -> Array:
-    return to_oklab(array(image)[..., :3]).reshape(3, -1).astype(float)
-
-
-@pytest.mark.parametrize("method", ["mean", "reinhard", "mkl"])
-def test_colours_are_matched(method: Any, run_node: NodeRunner) -> None:
-    # Soft colours, so that nothing is cut off at the edge of RGB.
-    own, wanted = (
-        Image.fromarray((array(image).astype(float) * 0.3 + base).astype(np.uint8))
-        for image, base in ((PHOTO, (90, 60, 80)), (scene(60, 40), (60, 100, 90)))
-    )
-    found = run_node(MatchColor(image=data(own), reference=data(wanted), method=method)).image
-    result, goal = lab(found), lab(wanted)
-    assert np.allclose(result.mean(1), goal.mean(1), atol=4e-3)
-    if method != "mean":
-        assert np.allclose(result.std(1), goal.std(1), rtol=0.06, atol=2e-3)
-    if method == "mkl":
-        assert np.allclose(np.cov(result), np.cov(goal), atol=1.5e-4)
-
-
-def test_matching_to_itself_and_by_nothing_changes_nothing(run_node: NodeRunner) -> None:
-    for method in ("mean", "reinhard", "mkl"):
-        same = MatchColor(image=data(PHOTO), reference=data(PHOTO), method=method)  # type: ignore[arg-type]
-        assert apart(array(run_node(same)), array(PHOTO)) <= 1
-        none = MatchColor(
-            image=data(PHOTO),
-            reference=data(scene()),
-            method=method,  # type: ignore[arg-type]
-            strength=0.0,
-        )
-        assert apart(array(run_node(none)), array(PHOTO)) <= 1
 
 
 # Grey, hue, effects
