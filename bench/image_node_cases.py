@@ -23,6 +23,7 @@ from image_node_references import (
     light,
     pasted,
     soft_light,
+    stacked,
     to_quad,
     tones,
     with_alpha,
@@ -191,7 +192,7 @@ def _geometry(of: Sources) -> dict[str, Case]:
 def _layers(of: Sources) -> dict[str, Case]:
     image, other, grey = of.image, of.other, of.grey
     data, above, mask = of.data, of.above, of.mask
-    row = (image.width * 2, image.height)
+    column = (image.width, image.height * 2)
     return {
         "Paste multiply": Case(
             Paste(image=data, paste=above, blend_mode="multiply", opacity=0.6),
@@ -209,8 +210,8 @@ def _layers(of: Sources) -> dict[str, Case]:
             "Pillow",
         ),
         "CombineImageGrid": Case(
-            CombineImageGrid(tiles=[data, above], layout="row"),
-            lambda: pasted(pasted(Image.new("RGB", row), image, 0), other, image.width),
+            CombineImageGrid(tiles=[data, above], layout="column"),
+            lambda: stacked(Image.new("RGB", column), image, other),
             "Pillow",
         ),
     }

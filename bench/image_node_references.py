@@ -55,8 +55,14 @@ def with_alpha(image: Image.Image, mask: Image.Image) -> Image.Image:
     return whole
 
 
-def pasted(canvas: Image.Image, image: Image.Image, left: int = 64) -> Image.Image:
-    canvas.paste(image, (left, 64 if left == 64 else 0))
+def pasted(canvas: Image.Image, image: Image.Image) -> Image.Image:
+    canvas.paste(image, (64, 64))
+    return canvas
+
+
+def stacked(canvas: Image.Image, above: Image.Image, below: Image.Image) -> Image.Image:
+    canvas.paste(above, (0, 0))
+    canvas.paste(below, (0, above.height))
     return canvas
 
 

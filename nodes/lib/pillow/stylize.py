@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from nodes._pixels import graded, in_colours, luma, on_colours, on_weighted, opened
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from nodes._pixels import Band
 
+_BAND_PIXELS: Final = 1 << 18
 _BAYER: Final = ((0, 8, 2, 10), (12, 4, 14, 6), (3, 11, 1, 9), (15, 7, 13, 5))
 
 
@@ -243,46 +244,50 @@ class AdaptiveThreshold(Node):
                 f"Surroundings of {self.size} pixels have no middle.",
                 f"Give an odd size, such as {self.size + 1}.",
             )
-        tones = np.asarray(context.image(self.image, "L"))
-        mean = _local_mean(tones, self.size, self.method)
-        inside = tones.astype(np.float32) > mean - np.float32(self.offset)
-        return context.image_from_pil(Pillow.fromarray(inside.astype(np.uint8) * np.uint8(255)))
+        grey = context.image(self.image, "L")
+        tones, reach = np.asarray(grey), self.size // 2
+        padded = np.pad(tones, reach, mode="edge")
+        inside = np.empty(tones.shape, bool)
+        rows = max(self.size, _BAND_PIXELS // grey.width)
+        for top in range(0, grey.height, rows):
+            context.check_cancelled()
+            band = padded[top : top + rows + 2 * reach]
+            mean = _mean_around(band, self.size, self.method)
+            inside[top : top + rows] = tones[top : top + rows] > mean - np.float32(self.offset)
+        return context.image_from_pil(Pillow.fromarray(inside * np.uint8(255)))
 
 
-def _local_mean(
+def _mean_around(
     tones: NDArray[np.uint8], size: int, method: Literal["mean", "gaussian"]
-) -> NDArray[np.uint8]:
-    """Return the mean around each pixel, rounded; the edge goes on evenly."""
+) -> NDArray[np.float32]:
+    """Return the mean of each window of a size, rounded."""
     import numpy as np
 
     if method == "mean":
-        weights = np.full(size, 1 / size)
-    else:
-        # The width that OpenCV gives a window of a size.
-        deviation = 0.3 * ((size - 1) * 0.5 - 1) + 0.8
-        weights = np.exp(-0.5 * ((np.arange(size) - size // 2) / deviation) ** 2)
-        weights /= weights.sum()
-    mean = tones.astype(np.float32)
-    for axis in (0, 1):
-        mean = _filtered(mean, weights.astype(np.float32), axis)
-    return np.rint(mean).astype(np.uint8)
+        sums = _running_sums(_running_sums(tones, size).T, size).T
+        return np.rint(sums.astype(np.float32) / np.float32(size * size))
+    # The width that OpenCV gives a window of a size.
+    deviation = 0.3 * ((size - 1) * 0.5 - 1) + 0.8
+    weights = np.exp(-0.5 * ((np.arange(size) - size // 2) / deviation) ** 2).astype(np.float32)
+    weights /= weights.sum()
+    return np.rint(_weighed(_weighed(tones.astype(np.float32), weights).T, weights).T)
 
 
-def _filtered(
-    tones: NDArray[np.float32], weights: NDArray[np.float32], axis: int
-) -> NDArray[np.float32]:
-    """Return the weighted mean along an axis: a window of equal weights by running sums."""
+def _running_sums(tones: NDArray[np.integer[Any]], size: int) -> NDArray[np.int32]:
+    """Return the sums of so many rows, from each row on."""
     import numpy as np
 
-    reach, length = len(weights) // 2, tones.shape[axis]
-    pad = [(reach, reach) if here == axis else (0, 0) for here in (0, 1)]
-    padded = np.moveaxis(np.pad(tones, pad, mode="edge"), axis, 0)
-    if weights[0] == weights[reach]:
-        sums = np.cumsum(padded, axis=0, dtype=np.float64)
-        sums = np.concatenate([np.zeros_like(sums[:1]), sums])
-        mean = (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) * float(weights[0])
-    else:
-        mean = np.zeros((length, *padded.shape[1:]), np.float32)
-        for step, weight in enumerate(weights):
-            mean += weight * padded[step : step + length]
-    return np.ascontiguousarray(np.moveaxis(mean, 0, axis)).astype(np.float32)
+    sums = np.cumsum(tones, axis=0, dtype=np.int32)
+    windows: NDArray[np.int32] = sums[size - 1 :].copy()
+    windows[1:] -= sums[:-size]
+    return windows
+
+
+def _weighed(tones: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sums of as many rows as there are weights, which are the same from both ends."""
+    middle, rows = len(weights) // 2, len(tones) - len(weights) + 1
+    total: NDArray[np.float32] = tones[middle : middle + rows] * weights[middle]
+    for step in range(middle):
+        other = len(weights) - 1 - step
+        total += (tones[step : step + rows] + tones[other : other + rows]) * weights[step]
+    return total

@@ -114,6 +114,8 @@ class GradientMap(Node):
         def mapped(colour: Image.Image) -> Image.Image:
             grey = colour.convert("L")
             shown = Pillow.merge("RGB", [grey.point(column) for column in columns])
+            if self.strength == 1.0:
+                return shown
             return Pillow.blend(colour.convert("RGB"), shown, self.strength)
 
         image = in_colours(opened(context, self.image))

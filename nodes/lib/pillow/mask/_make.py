@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 from nodes._geometry import MAX_SIDE, check_size
 from nodes._outlines import ellipse, rounded
 from nodes._painting import Shape, coverage
-from nodes._pixels import colours, opened, with_alpha, with_profile
+from nodes._pixels import as_bytes, colours, opened, with_alpha, with_profile
 from nodes.lib.pillow.mask._regions import regions
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Share = NDArray[np.float32]
+
+_BAND_PIXELS: Final = 1 << 17
+"""Pixels that are keyed at a time, so that large images take no further memory."""
 
 
 class Keyed(NamedTuple):
@@ -71,25 +74,48 @@ class ChromaKey(Node):
     )
 
     def process(self, context: Context) -> Keyed:
-        import numpy as np
         from PIL import Image as Pillow
-        from PIL import ImageColor
 
         image = opened(context, self.image)
         colour, alpha = colours(image)
         rgb = colour.convert("RGB")
-        key = ImageColor.getrgb(self.color.value or "#000000")[:3]
-        _, blue, red = Pillow.new("RGB", (1, 1), key).convert("YCbCr").getpixel((0, 0))  # type: ignore[misc]
-        _, cb, cr = (np.asarray(plane, np.float32) for plane in rgb.convert("YCbCr").split())
-        away = (np.hypot(cb - blue, cr - red) / 255).astype(np.float32)
-        share: Share = (away - self.tolerance) / max(self.softness, 1e-6)
-        mask = _as_mask(share if self.softness else (away > self.tolerance).astype(np.float32))
-        shown = _without_spill(rgb, int(np.argmax(key)), self.spill)
+        shown, mask = rgb.copy(), Pillow.new("L", rgb.size)
+        table, channel = self._table()
+        rows = max(1, _BAND_PIXELS // rgb.width)
+        for top in range(0, rgb.height, rows):
+            context.check_cancelled()
+            band = rgb.crop((0, top, rgb.width, min(top + rows, rgb.height)))
+            mask.paste(_by_chroma(band, table), (0, top))
+            shown.paste(_without_spill(band, channel, self.spill), (0, top))
         cut = mask if alpha is None else _times(mask, alpha)
         return Keyed(
             context.image_from_pil(mask),
             context.image_from_pil(with_profile(with_alpha(shown, cut), image)),
         )
+
+    def _table(self) -> tuple[NDArray[np.uint8], int]:
+        """Return the mask of each Cb and Cr, (65536,), and the channel that the colour is of."""
+        import numpy as np
+        from PIL import Image as Pillow
+        from PIL import ImageColor
+
+        key = ImageColor.getrgb(self.color.value or "#000000")[:3]
+        _, blue, red = Pillow.new("RGB", (1, 1), key).convert("YCbCr").getpixel((0, 0))  # type: ignore[misc]
+        tones = np.arange(256)
+        away = np.hypot(tones[:, None] - blue, tones - red) / 255
+        share = (away - self.tolerance) / max(self.softness, 1e-6)
+        inside = share if self.softness else 1.0 * (away > self.tolerance)
+        return as_bytes(inside).ravel(), int(np.argmax(key))
+
+
+def _by_chroma(image: Image.Image, table: NDArray[np.uint8]) -> Image.Image:
+    """Return a mask of an image (RGB) by what a table says of Cb and Cr."""
+    import numpy as np
+    from PIL import Image as Pillow
+
+    tones = np.asarray(image.convert("YCbCr"))
+    places = np.left_shift(tones[..., 1], 8, dtype=np.uint16) | tones[..., 2]
+    return Pillow.fromarray(table.take(places))
 
 
 def _without_spill(image: Image.Image, channel: int, strength: float) -> Image.Image:
@@ -97,11 +123,11 @@ def _without_spill(image: Image.Image, channel: int, strength: float) -> Image.I
     import numpy as np
     from PIL import Image as Pillow
 
-    tones = np.asarray(image, np.float32).copy()
-    others = (tones.sum(axis=2) - tones[..., channel]) / 2
-    excess = np.maximum(tones[..., channel] - others, 0.0)
-    tones[..., channel] -= excess * np.float32(strength)
-    return Pillow.fromarray((tones + 0.5).astype(np.uint8))
+    tones = np.array(image)
+    own, one, other = (tones[..., (channel + step) % 3].astype(np.float32) for step in (0, 1, 2))
+    excess = np.maximum(own - (one + other) / 2, 0.0)
+    tones[..., channel] = (own - excess * np.float32(strength) + 0.5).astype(np.uint8)
+    return Pillow.fromarray(tones)
 
 
 def _times(one: Image.Image, other: Image.Image) -> Image.Image:
@@ -112,10 +138,9 @@ def _times(one: Image.Image, other: Image.Image) -> Image.Image:
 
 def _as_mask(share: Share) -> Image.Image:
     """Return a mask of shares from 0 to 1."""
-    import numpy as np
     from PIL import Image as Pillow
 
-    return Pillow.fromarray((np.clip(share, 0.0, 1.0) * 255 + 0.5).astype(np.uint8))
+    return Pillow.fromarray(as_bytes(share))
 
 
 class ToneRange(Node):
