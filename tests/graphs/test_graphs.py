@@ -20,6 +20,7 @@ FILES = sorted(GRAPHS.glob("*.json"))
 FEW_STEPS = 4
 
 OUTPUTS = {
+    "animation.json": {"strip", "file"},
     "aura_sr.json": {"image"},
     "batch_from_table.json": {"image"},
     "before_after.json": {"image"},
@@ -38,6 +39,7 @@ OUTPUTS = {
     "flux_kontext.json": {"image"},
     "folder_sheet.json": {"sheet"},
     "four_seasons.json": {"sheet"},
+    "gouache.json": {"image", "tiles"},
     "image_to_image.json": {"image"},
     "instant_photo.json": {"image", "angle"},
     "instruct_pix2pix.json": {"image"},
@@ -45,7 +47,9 @@ OUTPUTS = {
     "keep_detail_sdxl.json": {"image"},
     "mask_from_color.json": {"mask", "cutout"},
     "pencil_drawing.json": {"image"},
+    "photo_book.json": {"pages", "file"},
     "photo_mood.json": {"image"},
+    "photo_on_a_wall.json": {"image", "straightened"},
     "poster.json": {"image"},
     "product_shot.json": {"image"},
     "prompt_from_parts.json": {"image", "prompt"},

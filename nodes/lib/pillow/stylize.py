@@ -248,7 +248,7 @@ class AdaptiveThreshold(Node):
         tones, reach = np.asarray(grey), self.size // 2
         padded = np.pad(tones, reach, mode="edge")
         inside = np.empty(tones.shape, bool)
-        rows = max(self.size, _BAND_PIXELS // grey.width)
+        rows = max(4 * self.size, _BAND_PIXELS // grey.width)
         for top in range(0, grey.height, rows):
             context.check_cancelled()
             band = padded[top : top + rows + 2 * reach]
