@@ -82,7 +82,8 @@ class Sample(NamedTuple):
         order = np.argsort(self.colours[:, axis])
         weights = self.weights[order]
         below = (np.cumsum(weights) - weights / 2) / weights.sum()
-        return np.interp(np.linspace(0, 1, _QUANTILES), below, self.colours[order, axis])
+        places = np.linspace(0, 1, _QUANTILES)
+        return np.asarray(np.interp(places, below, self.colours[order, axis]))
 
 
 def sampled(image: Image.Image, where: Image.Image | None, space: Space = OKLAB) -> Sample:

@@ -7,7 +7,7 @@ Spaces such as Oklab and Lab begin and end with them.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nodes._light import from_light, light_of_bytes
 from nodes._pixels import LUMA
@@ -70,9 +70,10 @@ def _drawn_in(linear: Planes, luminance: Planes) -> Planes:
 
 
 @cache
-def _encoded() -> NDArray[Any]:
+def _encoded() -> NDArray[np.uint8]:
     """Return the nearest of 256 tones for square roots of light in steps of 1 / 4096."""
     import numpy as np
 
     tones = from_light(np.linspace(0, 1, _CODES + 1) ** 2)
-    return np.clip(tones * 255 + 0.5, 0, 255).astype(np.uint8)
+    codes: NDArray[np.uint8] = np.clip(tones * 255 + 0.5, 0, 255).astype(np.uint8)
+    return codes

@@ -265,12 +265,13 @@ def _mean_around(
 
     if method == "mean":
         sums = _running_sums(_running_sums(tones, size).T, size).T
-        return np.rint(sums.astype(np.float32) / np.float32(size * size))
+        return np.asarray(np.rint(sums.astype(np.float32) / np.float32(size * size)))
     # The width that OpenCV gives a window of a size.
     deviation = 0.3 * ((size - 1) * 0.5 - 1) + 0.8
     weights = np.exp(-0.5 * ((np.arange(size) - size // 2) / deviation) ** 2).astype(np.float32)
     weights /= weights.sum()
-    return np.rint(_weighed(_weighed(tones.astype(np.float32), weights).T, weights).T)
+    means = _weighed(_weighed(tones.astype(np.float32), weights).T, weights).T
+    return np.asarray(np.rint(means))
 
 
 def _running_sums(tones: NDArray[np.integer[Any]], size: int) -> NDArray[np.int32]:
