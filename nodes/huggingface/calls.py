@@ -7,7 +7,6 @@ becomes an error or a warning.
 
 from __future__ import annotations
 
-import secrets
 import threading
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -28,11 +27,9 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
+    from nodes.huggingface.noise import Noise
     from nodetool_core import Context
     from nodetool_core.context import Lease, Pipeline
-
-_SEEDS = 2**64
-"""Number of seeds of a `torch.Generator`."""
 
 _GLOBAL_RNG: Final = threading.Lock()
 """Held while one call uses torch's global random generator, which the process shares."""
@@ -53,14 +50,14 @@ class PipelineCalls:
     """Whether it computes in float32, as half precision was too narrow."""
 
     def image(
-        self, arguments: Mapping[str, object], seed: int, *, relays_warnings: bool
+        self, arguments: Mapping[str, object], noise: Noise, *, relays_warnings: bool
     ) -> Image.Image:
         """
         Return the image of a call; done again in float32 where numbers overflow.
 
         Raises NodeError where there is none, or only black.
         """
-        generator = seeded_generator(seed, self.context)
+        generator = noise.generator(self.lease.pipeline, self.context)
         drawn = generator.get_state()
         try:
             return self._checked(arguments, generator, relays_warnings=relays_warnings)
@@ -115,6 +112,8 @@ def _call_pipeline(
     """Return the result of one call, with the failures of diffusers explained."""
     import torch
 
+    from nodetool_core.models.diffusers.mixed_noise import mixing, unused
+
     pipeline = lease.pipeline
     context.check_cancelled()
     relayed = (
@@ -129,34 +128,12 @@ def _call_pipeline(
         relayed,
         _explained_failures(pipeline),
         _seeded_global_rng(pipeline, generator),
+        mixing(generator),
     ):
-        return lease.run({**arguments, "generator": generator})
-
-
-def seed_at(seed: int, index: int) -> int:
-    """
-    Return the seed of the image that is `index` places after the first.
-
-    It wraps to 0 after the greatest; a negative seed stays, so that each image draws its own.
-    """
-    return seed if seed < 0 or index == 0 else (seed + index) % _SEEDS
-
-
-def seeded_generator(seed: int, context: Context) -> torch.Generator:
-    """Return a new generator on the CPU, whose numbers are the same for every device."""
-    import torch
-
-    if seed < 0:
-        seed = secrets.randbelow(2**32)
-        context.warn(f"seed was drawn: {seed}.", seed=seed)
-    if seed >= _SEEDS:
-        raise NodeError(
-            f"{seed} is above {_SEEDS - 1}.",
-            "Choose a smaller seed.",
-            code="invalid_value",
-            where="seed",
-        )
-    return torch.Generator("cpu").manual_seed(seed)
+        result = lease.run({**arguments, "generator": generator})
+    for prop in unused(generator) if relays_warnings else ():
+        context.warn(f"{prop} is not used: {type(pipeline).__name__} draws no such noise.")
+    return result
 
 
 @contextmanager

@@ -98,6 +98,39 @@ SEED = Field(
     seed=True,
     description="Seed for the random number generator. Use -1 for a random seed.",
 )
+VARIATION_SEED = Field(
+    default=0,
+    ge=0,
+    le=2**64 - 1,
+    description=(
+        "Seed whose noise is mixed into that of `seed`, as far as `variation_strength` says. Of"
+        " several images, the second has the next one, and all the same `seed`."
+    ),
+)
+VARIATION_STRENGTH = Field(
+    default=0.0,
+    ge=0.0,
+    le=1.0,
+    description=(
+        "How far the noise is that of `variation_seed`: small values vary the image of `seed`, 1"
+        " makes that of the other seed."
+    ),
+)
+SEED_WIDTH = Field(
+    default=0,
+    ge=0,
+    le=8192,
+    description=(
+        "Width of an image whose noise is put into the middle of this one's, so that `seed` makes"
+        " much the same in another size; 0 for none."
+    ),
+)
+SEED_HEIGHT = Field(
+    default=0,
+    ge=0,
+    le=8192,
+    description="Height of that image; 0 where its width says it all.",
+)
 SCHEDULER = Field(
     default="default",
     description=(

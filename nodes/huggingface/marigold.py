@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from nodes.huggingface.calls import seeded_generator
+from nodes.huggingface.noise import seeded_generator
 from nodetool_core import Context, ModelRef, NodeError
 from nodetool_core.errors import ModelError
 from nodetool_core.models.diffusers.progress import report_steps

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from nodes.huggingface.arguments import Warn, call_arguments, check_steps, steps_of_call
-from nodes.huggingface.calls import PipelineCalls, seed_at
+from nodes.huggingface.calls import PipelineCalls
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.prompts import encoded_prompts
 from nodetool_core.models.diffusers.families import quirks_of
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.Image import Resampling
 
+    from nodes.huggingface.noise import Noise
     from nodetool_core import Context
     from nodetool_core.context import Lease, Pipeline
 
@@ -70,7 +71,7 @@ def generate(
     lease: Lease,
     wanted: Mapping[str, object],
     *,
-    seed: int,
+    noise: Noise,
     context: Context,
     image: Image.Image | None = None,
     aligned_images: Mapping[str, Aligned] | None = None,
@@ -86,8 +87,8 @@ def generate(
     Args:
         lease: What `context.models.use` lends, or `conditioned_pipeline`.
         wanted: The node's properties by name, such as prompt, strength, num_inference_steps.
-        seed: Seed of the random generator; equal seeds make equal images. The second image has the
-            next seed, and so on.
+        noise: Equal noise makes equal images. The second image has that of the next seed, and so
+            on.
         context: Receives progress, one report per step, and warnings.
         image: The image to start from, RGB; resized with LANCZOS where the model does not support
             its size.
@@ -135,7 +136,7 @@ def generate(
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
         with strengths.applied() if strengths else nullcontext():
-            generated = call.image(arguments, seed_at(seed, index), relays_warnings=is_first)
+            generated = call.image(arguments, noise.of_image(index), relays_warnings=is_first)
         if begun.taken is not None and size is None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, begun.taken, context)
         images.append(begun.in_shape(generated))

@@ -24,6 +24,7 @@ from nodes.huggingface.model_kinds import (
     LoraModel,
     TextToImageModel,
 )
+from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
@@ -93,6 +94,10 @@ class TextToImage(DiffusionNode):
     clip_skip: int = shared.CLIP_SKIP
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
+    variation_seed: int = shared.VARIATION_SEED
+    variation_strength: float = shared.VARIATION_STRENGTH
+    seed_width: int = shared.SEED_WIDTH
+    seed_height: int = shared.SEED_HEIGHT
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
@@ -106,7 +111,7 @@ class TextToImage(DiffusionNode):
             made = generate(
                 lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
-                seed=self.seed,
+                noise=Noise.of(self),
                 aligned_images=conditioning.aligned_images(context, pipeline),
                 size=wanted_size(pipeline, self.width, self.height, context.warn),
                 count=self.num_images,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from nodes.huggingface.calls import seed_at
 from nodes.huggingface.pipelines import Aligned, generate, map_aligned, resized
 from nodes.huggingface.tiles import TileBlender, overlapping_tiles
 from nodetool_core.models.diffusers.sizes import Size, native_size, side_multiple
@@ -13,6 +12,7 @@ from nodetool_core.models.diffusers.sizes import Size, native_size, side_multipl
 if TYPE_CHECKING:
     from PIL import Image
 
+    from nodes.huggingface.noise import Noise
     from nodetool_core import Context
     from nodetool_core.context import Lease
 
@@ -27,7 +27,7 @@ def generate_in_tiles(
     image: Image.Image,
     size: tuple[int, int],
     aligned_images: Mapping[str, Aligned],
-    seed: int,
+    noise: Noise,
     context: Context,
     overlap: float = OVERLAP,
     progress_slice: tuple[int, int] = (0, 1),
@@ -38,7 +38,7 @@ def generate_in_tiles(
     Args:
         image: Where it starts from, enlarged or reduced to the size.
         aligned_images: Images of the same area by property, which are cut along.
-        seed: Seed of the first tile; the second has the next, and so on.
+        noise: That of the first tile; the second has that of the next seed, and so on.
         overlap: Of neighbouring tiles, as a fraction of a tile's side.
         progress_slice: Which slice this is of how many, from 0.
 
@@ -61,7 +61,7 @@ def generate_in_tiles(
         output = generate(
             lease,
             wanted,
-            seed=seed_at(seed, index),
+            noise=noise.of_tile(index),
             image=part,
             aligned_images={
                 name: map_aligned(other, lambda one, box=box: one.crop(box))  # type: ignore[misc]

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from nodes._geometry import check_size
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.aura_sr import Network, aura_sr
-from nodes.huggingface.calls import seeded_generator
 from nodes.huggingface.diffusion import DiffusionNode, source_image
 from nodes.huggingface.image_to_image._upscaling import with_transparency
 from nodes.huggingface.model_kinds import UpscalerModel
+from nodes.huggingface.noise import seeded_generator
 from nodetool_core import Context, Field, ImageRef
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from nodes.huggingface.diffusion import (
 )
 from nodes.huggingface.few_steps import with_few_steps
 from nodes.huggingface.model_kinds import EmbeddingModel, LoraModel, ReduxModel
+from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import (
     Generated,
     generate,
@@ -126,7 +127,7 @@ class EditByInstruction(DiffusionNode):
             made = generate(
                 lease,
                 wanted,
-                seed=self.seed,
+                noise=Noise.of(self),
                 image=source,
                 size=self._size(context, pipeline, source),
                 reference_images=references,
@@ -204,7 +205,7 @@ class ImageVariation(DiffusionNode):
             made = generate(
                 lease,
                 wanted,
-                seed=self.seed,
+                noise=Noise.of(self),
                 size=wanted_size(pipeline, self.width, self.height, context.warn),
                 count=self.num_images,
                 context=context,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes.huggingface import diffusion as shared
-from nodes.huggingface.calls import seed_at
 from nodes.huggingface.conditioning import (
     Conditioning,
     conditioned_pipeline,
@@ -26,6 +25,7 @@ from nodes.huggingface.model_kinds import (
     IPAdapterModel,
     LoraModel,
 )
+from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import (
     STRENGTH_MASK,
     Aligned,
@@ -108,6 +108,10 @@ class ImageToImage(DiffusionNode):
     clip_skip: int = shared.CLIP_SKIP
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
+    variation_seed: int = shared.VARIATION_SEED
+    variation_strength: float = shared.VARIATION_STRENGTH
+    seed_width: int = shared.SEED_WIDTH
+    seed_height: int = shared.SEED_HEIGHT
     num_images: int = shared.COUNT
     keep_size: Literal["no", "later", "resize", "tiles"] = shared.KEEP_SIZE
     strength_mask: ImageRef | None = Field(
@@ -155,7 +159,7 @@ class ImageToImage(DiffusionNode):
                             image=source,
                             size=source.size,
                             aligned_images=aligned,
-                            seed=seed_at(self.seed, index),
+                            noise=Noise.of(self).of_image(index),
                             progress_slice=(index, self.num_images),
                             context=context,
                         ),
@@ -170,7 +174,7 @@ class ImageToImage(DiffusionNode):
         made = generate(
             lease,
             wanted,
-            seed=self.seed,
+            noise=Noise.of(self),
             image=source,
             aligned_images=aligned,
             count=self.num_images,

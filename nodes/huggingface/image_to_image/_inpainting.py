@@ -27,6 +27,7 @@ from nodes.huggingface.model_kinds import (
     IPAdapterModel,
     LoraModel,
 )
+from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligned
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
@@ -131,6 +132,10 @@ class Inpainting(DiffusionNode):
     clip_skip: int = shared.CLIP_SKIP
     max_sequence_length: int = shared.MAX_SEQUENCE_LENGTH
     negative_prompt_2: str = shared.NEGATIVE_PROMPT_2
+    variation_seed: int = shared.VARIATION_SEED
+    variation_strength: float = shared.VARIATION_STRENGTH
+    seed_width: int = shared.SEED_WIDTH
+    seed_height: int = shared.SEED_HEIGHT
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
@@ -157,7 +162,7 @@ class Inpainting(DiffusionNode):
             made = generate(
                 lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
-                seed=self.seed,
+                noise=Noise.of(self),
                 image=source.crop(box),
                 aligned_images={
                     name: map_aligned(image, lambda one: one.crop(box))

@@ -28,6 +28,7 @@ from nodes.huggingface.model_kinds import (
     LoraModel,
     UpscalerModel,
 )
+from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.realesrgan import check_installed
@@ -198,7 +199,7 @@ class DiffusionUpscale(DiffusionNode):
             prompt = self.prompt or (" " if takes_prompt else "")
             wanted = self.property_values(*names) | {"prompt": prompt}
             source = source_image(context, self.image, "image")
-            output = generate(lease, wanted, seed=self.seed, image=source, context=context)
+            output = generate(lease, wanted, noise=Noise.of(self), image=source, context=context)
         return image_outputs(output, context, source)
 
 
@@ -285,7 +286,7 @@ class TiledRefinement(DiffusionNode):
                 size=(round(source.width * self.scale), round(source.height * self.scale)),
                 aligned_images=aligned,
                 overlap=self.tile_overlap,
-                seed=self.seed,
+                noise=Noise.of(self),
                 context=context,
             )
         return context.image_from_pil(with_profile(image, source))

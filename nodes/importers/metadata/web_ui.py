@@ -115,7 +115,23 @@ def _properties(fields: Fields, is_flow: bool) -> dict[str, object]:
         "seed": fields.whole("Seed", IMAGE),
         "shift": fields.number("Shift", IMAGE),
         **scheduler(fields, "Sampler", "Schedule type", is_flow),
+        **_variation(fields),
     }
+
+
+def _variation(fields: Fields) -> dict[str, object]:
+    """Return the seed that is mixed in, and the size that the noise was drawn for."""
+    properties: dict[str, object] = {}
+    fields.usual("Variation seed strength", 0, 0.0)
+    share = fields.number("Variation seed strength", IMAGE)
+    if not share:
+        fields.skip("Variation seed")
+    elif (seed := fields.whole("Variation seed", IMAGE)) is not None:
+        properties |= {"variation_seed": max(0, seed), "variation_strength": min(1.0, abs(share))}
+    size = size_of(fields.text("Seed resize from", IMAGE))
+    if size and all(size):
+        properties |= {"seed_width": size[0], "seed_height": size[1]}
+    return properties
 
 
 def scheduler(fields: Fields, sampler: str, schedule: str, is_flow: bool) -> dict[str, str]:
@@ -383,12 +399,6 @@ def _number(text: str | None, default: float) -> float:
 
 def _known_losses(fields: Fields) -> None:
     """Note what has no counterpart, in words that say what the image lacks."""
-    fields.usual("Variation seed strength", 0, 0.0)
-    if fields.has("Variation seed"):
-        seed, share = fields.take("Variation seed"), fields.take("Variation seed strength")
-        message = f"noise of seed {seed} is mixed in there by {share}: it has no counterpart."
-        fields.lost("Variation seed", message)
-        fields.skip("Variation seed strength")
     detailers = fields.names("ADetailer ")
     for name in detailers:
         if name != "ADetailer version":

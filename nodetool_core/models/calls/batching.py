@@ -172,7 +172,8 @@ def key_of(pipeline: Pipeline, arguments: Mapping[str, object]) -> Hashable:
     import torch
 
     image, prompt = arguments.get("image"), arguments.get("prompt")
-    single = isinstance(prompt, str) and isinstance(arguments.get("generator"), torch.Generator)
+    # A generator of two seeds mixes what is drawn in its own call alone.
+    single = isinstance(prompt, str) and type(arguments.get("generator")) is torch.Generator
     if (
         not single
         or (image is not None and not hasattr(image, "size"))

@@ -160,6 +160,12 @@ def _configured(pipeline: Pipeline, name: str) -> int:
     return number if isinstance(number, int) else 0
 
 
+def latents_of(pipeline: Pipeline, size: tuple[int, int]) -> tuple[int, int]:
+    """Return a size in pixels as one of latents, each side at least 1."""
+    scale = _vae_scale_factor(pipeline)
+    return max(1, size[0] // scale), max(1, size[1] // scale)
+
+
 def _vae_scale_factor(pipeline: Pipeline) -> int:
     """Return how many pixels one latent covers along a side."""
     movq = getattr(pipeline, "movq", None)

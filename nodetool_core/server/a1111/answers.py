@@ -61,8 +61,8 @@ class Answers:
             wanted = "{}x{}".format(*parsed.body.size or (0, 0))
             notes.append(f"width and height are {size[0]}x{size[1]}, and not {wanted}")
         is_given = call.seed is not None
-        seed = ((call.seed or 0) + made.number) % _SEEDS if is_given else _drawn(made.result)
-        text = _infotext(making, size, seed)
+        seed = _seed(call, made.number) if is_given else _drawn(made.result)
+        text = _infotext(making, size, seed, made.number)
         content = self.encoded(image, parsed.options, text)
         return Made(content, size, seed, text), notes
 
@@ -125,7 +125,9 @@ def _used(call: Call, *names: str) -> Json:
 
 def _info(making: Making, images: Sequence[Made], began: float) -> JsonObject:
     call, body = making.call, making.call.parsed.body
+    variation = call.variation
     seeds: list[Json] = [one.seed for one in images]
+    subseeds: list[Json] = [variation.seed_of(number) for number in range(len(images))]
     size = images[0].size if images else body.size or (0, 0)
     return {
         "prompt": body.prompt,
@@ -134,9 +136,9 @@ def _info(making: Making, images: Sequence[Made], began: float) -> JsonObject:
         "all_negative_prompts": [body.negative_prompt] * len(images),
         "seed": seeds[0] if seeds else call.seed if call.seed is not None else -1,
         "all_seeds": seeds,
-        "subseed": -1,
-        "all_subseeds": [-1] * len(images),
-        "subseed_strength": 0,
+        "subseed": variation.seed,
+        "all_subseeds": subseeds,
+        "subseed_strength": variation.strength,
         "width": size[0],
         "height": size[1],
         "sampler_name": _sampler(call),
@@ -149,8 +151,8 @@ def _info(making: Making, images: Sequence[Made], began: float) -> JsonObject:
         "sd_model_hash": None,
         "sd_vae_name": None,
         "sd_vae_hash": None,
-        "seed_resize_from_w": -1,
-        "seed_resize_from_h": -1,
+        "seed_resize_from_w": body.seed_resize_from_w,
+        "seed_resize_from_h": body.seed_resize_from_h,
         "denoising_strength": _strength(making),
         "extra_generation_params": _given(making.second.parameters if making.second else {}),
         "index_of_first_image": 0,
@@ -181,7 +183,13 @@ def _given(parameters: JsonObject) -> JsonObject:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def _infotext(making: Making, size: tuple[int, int], seed: int) -> str:
+def _seed(call: Call, number: int) -> int:
+    """Return the seed of image `number`; variations are of one."""
+    first = call.seed or 0
+    return first if call.variation.strength else (first + number) % _SEEDS
+
+
+def _infotext(making: Making, size: tuple[int, int], seed: int, number: int) -> str:
     call, body = making.call, making.call.parsed.body
     parameters: JsonObject = {
         "Steps": _used(call, "steps", "num_inference_steps"),
@@ -192,6 +200,7 @@ def _infotext(making: Making, size: tuple[int, int], seed: int) -> str:
         "Size": "{}x{}".format(*size),
         "Model": call.served.name,
         "Denoising strength": _strength(making),
+        **call.variation.parameters(number),
         "Clip skip": call.parsed.layer if call.parsed.layer > 1 else None,
         "Mask blur": body.mask_blur if isinstance(body, EditBody) and body.mask else None,
         **(making.second.parameters if making.second else {}),

@@ -24,10 +24,6 @@ LARGEST_SIDE: Final = 8192
 _MOST_SEEDS: Final = 2**64
 
 NEUTRAL: Final[Mapping[str, tuple[Json, ...]]] = {
-    "subseed": (-1,),
-    "subseed_strength": (0,),
-    "seed_resize_from_h": (-1, 0),
-    "seed_resize_from_w": (-1, 0),
     "restore_faces": (False,),
     "tiling": (False,),
     "styles": ([],),
@@ -75,6 +71,16 @@ class GenerationBody(BaseModel):
     seed: int = Field(
         default=-1, ge=-1, lt=_MOST_SEEDS, description="Counts up from image to image; -1 draws it."
     )
+    subseed: int = Field(
+        default=-1, ge=-1, lt=_MOST_SEEDS, description="Mixed into the seed; -1 draws it."
+    )
+    subseed_strength: float = Field(
+        default=0, ge=0, le=1, description="How far the noise is that of the subseed."
+    )
+    seed_resize_from_h: int = Field(
+        default=-1, ge=-1, le=LARGEST_SIDE, description="Pixels, of an image with the same seed."
+    )
+    seed_resize_from_w: int = Field(default=-1, ge=-1, le=LARGEST_SIDE, description="Pixels.")
     sampler_name: str | None = Field(default=None, description="A name that /samplers lists.")
     sampler_index: str | None = Field(default=None, description="The same, by its old name.")
     scheduler: str | None = Field(default=None, description="A name that /schedulers lists.")

@@ -15,6 +15,7 @@ from nodetool_core.server.a1111.masking import Kept, prepared
 from nodetool_core.server.a1111.options import Options, changed
 from nodetool_core.server.a1111.prompts import PromptReader
 from nodetool_core.server.a1111.samplers import scheduler_of
+from nodetool_core.server.a1111.variations import Variation
 from nodetool_core.server.http.http_errors import wrong
 from nodetool_core.server.http.images import EncodedImage, decoded, decoded_bytes
 from nodetool_core.server.http.json_body import checked, without_nulls
@@ -84,6 +85,7 @@ class Call:
     mask: EncodedImage | None
     notes: tuple[str, ...]
     """What is not done as requested."""
+    variation: Variation = field(default_factory=Variation)
     syntax: Mapping[str, object] = field(default_factory=dict)
     """Values by which weights in prompts are read, by models that can."""
 
@@ -142,14 +144,17 @@ def call_of(
     seed, drawn = _seed(served, body)
     notes += drawn
     values = sanitizer.values(served, given | size | ({} if seed is None else {_SEED: seed}))
-    values |= reading.values
+    variation = Variation.of(body)
+    varied, without = variation.values(served)
+    notes += without
+    values |= {**reading.values, **varied}
     notes += _place_others(served, images, values)
     mask = None
     if isinstance(body, EditBody):
         mask = sanitizer.encoded(image_ref(body.mask, "mask"), "mask") if body.mask else None
         notes += _unlike_theirs(body)
     first = images[0] if images else None
-    return Call(served, parsed, values, seed, first, mask, tuple(notes), reading.syntax)
+    return Call(served, parsed, values, seed, first, mask, tuple(notes), variation, reading.syntax)
 
 
 def _check_scripts(body: GenerationBody) -> None:

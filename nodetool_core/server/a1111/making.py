@@ -16,7 +16,6 @@ from nodetool_core.server.a1111.extras import Upscalers
 from nodetool_core.server.a1111.prompts import PromptReader
 from nodetool_core.server.a1111.second_pass import SecondPass, image_of, second_pass
 from nodetool_core.server.http.http_errors import HttpError
-from nodetool_core.server.seeds import counted_up
 
 if TYPE_CHECKING:
     from nodetool_core.engine.result import RunResult
@@ -118,7 +117,7 @@ class Making:
 
         async def run(served: ServedWorkflow, values: Mapping[str, object]) -> RunResult:
             running = turn.of(served).stream(
-                counted_up(served.graph, values, number),
+                self.call.variation.counted(served, values, number),
                 _EVENTS,
                 outputs=[served.image_outputs[0]],
                 previews=previews(),

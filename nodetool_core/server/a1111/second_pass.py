@@ -170,6 +170,7 @@ def _of_the_image(first: Call, body: TextBody, served: ServedWorkflow) -> Parsed
         "cfg_scale": body.cfg_scale if body.hr_cfg is None else body.hr_cfg,
         "steps": _steps(body, served),
         "seed": body.seed if first.seed is None else first.seed,
+        "subseed": first.variation.seed,
         "denoising_strength": _strength(body),
         **{"width": None, "height": None, "infotext": None},
     }

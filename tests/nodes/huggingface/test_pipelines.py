@@ -13,6 +13,7 @@ from PIL import Image
 from nodes.huggingface.arguments import call_arguments
 from nodes.huggingface.calls import flatten_layers
 from nodes.huggingface.image_to_image import ImageToImage
+from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import generate
 from nodes.nodetool.input import ImageInput
 from nodes.nodetool.output import Output
@@ -56,7 +57,10 @@ def lease(result: Any, recorder: Recorder) -> Lease:
 
 def paint(result: Any, recorder: Recorder, **wanted: Any) -> Image.Image:
     return generate(
-        lease(result, recorder), {"prompt": "a lake", **wanted}, seed=1, context=recorder.context
+        lease(result, recorder),
+        {"prompt": "a lake", **wanted},
+        noise=Noise(1),
+        context=recorder.context,
     ).image
 
 
@@ -122,18 +126,28 @@ def test_a_seed_beyond_64_bits_is_refused(recorder: Recorder) -> None:
         generate(
             lease(SimpleNamespace(images=[GREY]), recorder),
             {"prompt": ""},
-            seed=2**64,
+            noise=Noise(2**64),
             context=recorder.context,
         )
     assert (
         generate(
             lease(SimpleNamespace(images=[GREY]), recorder),
             {"prompt": ""},
-            seed=2**64 - 1,
+            noise=Noise(2**64 - 1),
             context=recorder.context,
         ).image
         is GREY
     )
+
+
+def test_noise_that_is_not_mixed_is_told(recorder: Recorder) -> None:
+    generate(
+        lease(SimpleNamespace(images=[GREY]), recorder),
+        {"prompt": ""},
+        noise=Noise(1, variation_strength=0.5),
+        context=recorder.context,
+    )
+    assert recorder.warnings == ["variation_strength is not used: Painter draws no such noise."]
 
 
 def test_only_named_parameters_are_passed(recorder: Recorder) -> None:

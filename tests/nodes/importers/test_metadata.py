@@ -255,7 +255,18 @@ def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     found = fates(result)
     lost = {name for name, fate in found.items() if fate == "lost"}
     assert image["clip_skip"] == 1
-    assert lost == {"Variation seed", "ADetailer model", "Token merging ratio"}
+    assert lost == {"ADetailer model", "Token merging ratio"}
+
+
+def test_variations_and_noise_of_another_size(tmp_path: Path) -> None:
+    more = ", Variation seed: {}, Variation seed strength: {}, Seed resize from: 512x384"
+    varied = of_text(tmp_path, A1111 + more.format(2**32, 0.25))
+    names = ("variation_seed", "variation_strength", "seed_width", "seed_height")
+    assert [values(varied, "image")[name] for name in names] == [2**32, 0.25, 512, 384]
+    alike = of_text(tmp_path, A1111 + more.format(9, 0))
+    assert not {"variation_seed", "variation_strength"} & values(alike, "image").keys()
+    for one in (varied, alike):
+        assert one.grade is Grade.WHOLE and "lost" not in fates(one).values()
 
 
 def test_a_flow_model_in_parts(tmp_path: Path) -> None:

@@ -69,8 +69,10 @@ FIELDS: Mapping[str, Sample] = {
     "hr_scheduler": ("karras", 5),
     "hr_cfg": (9, -1),
     "hr_checkpoint_name": ("another", None),
-    "subseed": (5, None),
-    "subseed_strength": (0.5, None),
+    "subseed": (5, "many"),
+    "subseed_strength": (0.5, 7.0),
+    "seed_resize_from_w": (64, 10_000),
+    "seed_resize_from_h": (64, -2),
     "clip_skip": (2, 50),
     "eta": (0.5, None),
     "refiner_checkpoint": ("a refiner", None),
@@ -84,6 +86,10 @@ BESIDE: Mapping[str, dict[str, Any]] = {
     "resize_mode": {"width": 24, "height": 24, "init_images": [_WIDE]},
     "height": {"width": 24},
     "hr_scheduler": {"hr_sampler_name": "Euler"},
+    "subseed": {"subseed_strength": 0.5},
+    "subseed_strength": {"subseed": 5},
+    "seed_resize_from_w": {"seed_resize_from_h": 64},
+    "seed_resize_from_h": {"seed_resize_from_w": 64},
     **dict.fromkeys(
         (
             "mask_blur",
@@ -109,7 +115,7 @@ MODEL: Mapping[str, Any] = {"steps": 2, "width": 128, "height": 128}
 
 def verdict(ask: Ask, use: str, field: str, value: Any) -> str:
     checkpoint, body = BODIES[use]
-    if field.startswith(("hr_", "enable_hr", "clip_skip")):
+    if field.startswith(("hr_", "enable_hr", "clip_skip", "subseed", "seed_resize")):
         second = {"enable_hr": True, "hr_scale": 2} if field.startswith("hr_") else {}
         checkpoint, body = TINY, body | MODEL | {"denoising_strength": 0.5} | second
     body = body | BESIDE.get(field, {})

@@ -195,9 +195,11 @@ def test_every_sampler_and_schedule_is_a_scheduler_of_ours() -> None:
 
 def test_what_is_not_done_as_asked_is_named(ask: Ask) -> None:
     given = {"tiling": True, "subseed": -1, "restore_faces": False, "url": "http://x.example"}
-    answer = ask("plain", prompt="x", steps=7, **given)
+    varied = {"subseed_strength": 0.5, "seed_resize_from_w": 64, "seed_resize_from_h": 64}
+    answer = ask("plain", prompt="x", steps=7, **given, **varied)
     notes = answer.json()["warnings"]
-    assert {note.split()[0] for note in notes} == {"steps", "tiling", "url"}
+    expected = {"steps", "tiling", "url", "subseed_strength", "seed_resize_from_w"}
+    assert {note.split()[0] for note in notes} == expected
     large = ask("sketch", prompt="x", steps=100).json()["warnings"]
     assert large == ["num_inference_steps was brought from 100 to 14, the most that sketch takes"]
 

@@ -99,6 +99,7 @@ NEUTRAL = [
     {"prompt": "a (lake:1.0)"},
     {"clip_skip": 1},
     {"override_settings": {"CLIP_stop_at_last_layers": 1}},
+    {"subseed": 5, "seed_resize_from_w": 0},
     {"enable_hr": False, "hr_scale": 4, "hr_upscaler": "Latent", "denoising_strength": 0.7},
 ]
 CHANGED = [
@@ -107,6 +108,8 @@ CHANGED = [
     {"prompt": "a (lake:1.5)"},
     {"prompt": "a lake", "negative_prompt": "(rain:1.4)"},
     {"prompt": "a Misty lake"},
+    {"subseed": 5, "subseed_strength": 0.3},
+    {"seed_resize_from_w": 32, "seed_resize_from_h": 32},
     {"clip_skip": 2},
     {"override_settings": {"CLIP_stop_at_last_layers": 2}},
 ]
@@ -143,6 +146,20 @@ def test_what_an_image_is_made_with_is_in_its_text(draw: Draw, server: LiveServe
     with server.client() as client:
         given = {"infotext": info["infotexts"][0]}
         assert pixels(client.post(f"{PREFIX}/txt2img", json=given)) == pixels(answer)
+
+
+def test_images_of_a_request_are_variations_of_one_seed(draw: Draw) -> None:
+    answer = draw(batch_size=2, subseed=5, subseed_strength=0.3)
+    info, images = info_of(answer), images_of(answer)
+    assert (info["all_seeds"], info["all_subseeds"]) == ([info["seed"]] * 2, [5, 6])
+    second = draw(infotext=info["infotexts"][1])
+    assert images[1].tobytes() == pixels(second) != images[0].tobytes()
+
+
+def test_a_variation_that_was_drawn_makes_the_image_again(draw: Draw) -> None:
+    answer = draw(subseed_strength=0.3, enable_hr=True, hr_scale=1.5, denoising_strength=0.5)
+    again = draw(infotext=info_of(answer)["infotexts"][0])
+    assert info_of(answer)["subseed"] >= 0 and pixels(answer) == pixels(again)
 
 
 def test_networks_that_there_are_not_are_noted(draw: Draw) -> None:
