@@ -68,7 +68,7 @@ from nodetool_core.server.http.images import looks_like_image
 from nodetool_core.server.http.openapi import BYTES
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of
 from nodetool_core.server.http.thumbnails import Side
-from nodetool_core.server.qolaba.apps import read_apps
+from nodetool_core.server.qolaba.routes import apps_of
 from nodetool_core.server.runtime.devices import device_memory
 from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.v1.schemas import JobAnswer
@@ -153,8 +153,7 @@ class EditorRoutes:
         self._catalogue: tuple[bytes, str] | None = None
         self._streams = Counter[str]()
         self._dialects = spoken_dialects(state)
-        models = state.settings.models
-        apps = read_apps(state.settings.qolaba_apps, models[0] if models else "")
+        apps = apps_of(state)
         self._apps = {app.serves: name for name, app in reversed([*apps.items()]) if app.serves}
         """Ids of the Qolaba dialect by what they stand for."""
 
@@ -197,7 +196,7 @@ class EditorRoutes:
             address=address,
             needs_token=bool(state.settings.tokens),
             dialects=[
-                Dialect(name=one.name, title=one.title, guide=one.guide(address))
+                Dialect(name=one.name, title=one.title, guide=one.samples.guide(address))
                 for one in self._dialects
             ],
             apps=self._apps,

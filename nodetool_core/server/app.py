@@ -118,7 +118,7 @@ def create_app(
         for routes in dialect.routers:
             app.include_router(routes)
     app.include_router(result_files.router(state))
-    app.include_router(operations.router(state))
+    app.include_router(operations.router(state, dialects.all))
     _show_failures(app, dialects)
     describe_shared(app)
     return RequestGuard(

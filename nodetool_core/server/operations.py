@@ -6,7 +6,7 @@ They show where things are, whether it is alive and ready, and its metrics.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -17,10 +17,13 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from nodetool_core import __version__
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.requests import base_url
 
 if TYPE_CHECKING:
     from nodetool_core.server.catalog import Catalog
+    from nodetool_core.server.http.dialect import Dialect
     from nodetool_core.server.runtime.app_state import AppState
+    from nodetool_core.server.served_workflow import ServedWorkflow
 
 
 _NOT_READY: Final[dict[int | str, JsonObject]] = {
@@ -59,7 +62,7 @@ there.
 """
 
 
-def router(state: AppState) -> APIRouter:
+def router(state: AppState, dialects: Sequence[Dialect] = ()) -> APIRouter:
     """`/`, `/livez`, `/readyz` and `/metrics`."""
     routes = APIRouter(tags=["Operations"])
 
@@ -69,7 +72,8 @@ def router(state: AppState) -> APIRouter:
         Return what this is, and where to go on: as a page for browsers, as JSON for everybody else.
         """
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(state.catalog))
+            url = base_url(request, state.settings.public_url)
+            return HTMLResponse(_page(state.catalog, dialects, url))
         return JSONResponse({"name": "nodetool", "version": __version__} | _PLACES)
 
     for path, place in _ELSEWHERE.items():
@@ -115,23 +119,39 @@ def _leading_to(place: str) -> Callable[[], Awaitable[Response]]:
     return elsewhere
 
 
-def _page(catalog: Catalog) -> str:
+def _page(catalog: Catalog, dialects: Sequence[Dialect], url: str) -> str:
     """
-    Return the page for browsers.
+    Return the page for browsers: what is served, and how it is called in each dialect.
 
     It has no style and no script: the server lets no page of its own load any.
     """
-    served = [(served.name, served.document.name or served.name) for served in catalog] + [
-        (model, model) for model in catalog.models
-    ]
-    rows = [
-        f'<li><a href="/v1/workflows/{quote(name)}">{escape(title)}</a></li>'
-        for name, title in served
+    served = [(one.document.name or one.name, one) for one in catalog]
+    for model, tasks in catalog.models.items():
+        served += [(f"{model}, {task}", one) for task, one in tasks.items()]
+    rows = [_entry(title, one, dialects, url) for title, one in served]
+    guides = [
+        f"<h3>{escape(one.title)}</h3><pre>{escape(one.samples.guide(url))}</pre>"
+        for one in dialects
     ]
     places = [f'<li><a href="{place}">{place}</a></li>' for place in _PLACES.values()]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>nodetool</title>'
         f"<h1>nodetool {__version__}</h1><p>Workflows of image AI behind HTTP.</p>"
-        f"<h2>Served</h2><ul>{''.join(rows) or '<li>nothing</li>'}</ul>"
+        f"<h2>Served</h2>{''.join(rows) or '<p>nothing</p>'}"
+        f"<h2>How programs call this server</h2>{''.join(guides)}"
         f"<h2>Addresses</h2><ul>{''.join(places)}</ul></html>"
+    )
+
+
+def _entry(title: str, served: ServedWorkflow, dialects: Sequence[Dialect], url: str) -> str:
+    """Return what the page says of a workflow: a line, which opens to how it is called."""
+    samples = [
+        f"<h3>{escape(one.title)}</h3><pre>{escape(text)}</pre>"
+        for one in dialects
+        if (text := one.samples.sample(url, served))
+    ]
+    return (
+        f"<details><summary>{escape(title)}</summary>"
+        f'<p><a href="/v1/workflows/{quote(served.name)}">What it takes and returns</a></p>'
+        f"{''.join(samples)}</details>"
     )

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -67,7 +72,77 @@ def test_each_shows_how_it_is_called(serve: Callable[..., LiveServer]) -> None:
     for make in DIALECTS.values():
         dialect = make(live.state)
         assert dialect.title
-        assert live.url in dialect.guide(live.url) and "{url}" not in dialect.guide(live.url)
+        guide = dialect.samples.guide(live.url)
+        assert live.url in guide and not re.search(r"{(url|name|path|prompt|image)}", guide)
+
+
+SAMPLES = {
+    ("draw", "nodetool"): b"outputs",
+    ("paint", "nodetool"): b"",
+    ("draw", "a1111"): b"images",
+    ("paint", "a1111"): b"images",
+}
+"""What the samples for a shell print, by workflow and dialect."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("samples")
+    (folder / "lake.png").write_bytes(png())
+    apps = folder / "apps.json"
+    apps.write_text('{"ap-fGhKl3mfkdlpqrshuwwabc": {"serves": "paint"}}')
+    workflows = {"paint": nodes.paint(), "draw": nodes.draw()}
+    with LiveServer(folder, workflows, nodes=nodes.NODES, qolaba_apps=apps) as live:
+        yield live
+
+
+def sample(live: LiveServer, workflow: str, dialect: str) -> str:
+    served = live.state.catalog.workflow(workflow)
+    return DIALECTS[dialect](live.state).samples.sample(live.url, served)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("workflow", "dialect"), SAMPLES)
+def test_samples_for_a_shell_run(
+    served: LiveServer, tmp_path: Path, workflow: str, dialect: str
+) -> None:
+    (tmp_path / "lake.png").write_bytes(png())
+    command = sample(served, workflow, dialect).replace("curl ", "curl -sS ")
+    command = command.replace("nodetool call", f"{Path(sys.executable).with_name('nodetool')} call")
+    found = subprocess.run(
+        ["bash", "-c", command], capture_output=True, cwd=tmp_path, timeout=60, check=True
+    )
+    assert SAMPLES[workflow, dialect] in found.stdout, found
+
+
+@pytest.mark.parametrize("workflow", ["draw", "paint"])
+def test_samples_in_python_run(
+    served: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workflow: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lake.png").write_bytes(png())
+    exec(sample(served, workflow, "huggingface"), {})
+    assert (tmp_path / "night.png").stat().st_size > 0
+    for dialect in ("openai", "replicate"):
+        compile(sample(served, workflow, dialect), dialect, "exec")
+
+
+def test_a_sample_names_the_workflow_as_its_dialect_does(served: LiveServer) -> None:
+    assert "The tool is paint." in sample(served, "paint", "mcp")
+    assert 'client.run("nodetool/paint", input={"image": image})' in sample(
+        served, "paint", "replicate"
+    )
+    assert "ap-fGhKl3mfkdlpqrshuwwabc" in sample(served, "paint", "qolaba")
+    assert sample(served, "draw", "qolaba") == sample(served, "draw", "comfyui") == ""
+
+
+def test_the_start_page_shows_how_each_workflow_is_called(served: LiveServer) -> None:
+    with served.client() as client:
+        page = unescape(client.get("/", headers={"Accept": "text/html"}).text)
+    for dialect in DIALECTS:
+        assert DIALECTS[dialect](served.state).samples.guide(served.url) in page
+        for workflow in ("paint", "draw"):
+            assert sample(served, workflow, dialect) in page
+    assert served.url in page
 
 
 def test_a_path_belongs_to_the_longest_prefix() -> None:

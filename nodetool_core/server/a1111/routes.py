@@ -40,6 +40,7 @@ from nodetool_core.server.a1111.options import ClientOptions, changed, shown
 from nodetool_core.server.http.dialect import Dialect, password_or_bearer
 from nodetool_core.server.http.json_body import read_object
 from nodetool_core.server.http.requests import ClientGone, client_of, read_body_of, until_gone
+from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.runtime.networks import list_networks
 
 if TYPE_CHECKING:
@@ -48,10 +49,17 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/sdapi/v1"
 
-_HOW_TO_CALL: Final = """\
+_SAMPLES: Final = Samples(
+    of_text="""\
 curl -u 'any:the token' -H 'Content-Type: application/json' {url}/sdapi/v1/txt2img \\
-  -d '{"prompt": "a winter night", "steps": 20}'
-"""
+  -d '{"prompt": "a winter night", "override_settings": {"sd_model_checkpoint": "{name}"}}'
+""",
+    of_image="""\
+echo '{"prompt": "a winter night", "override_settings": {"sd_model_checkpoint": "{name}"},
+  "init_images": ["'$(base64 -w 0 lake.png)'"]}' | curl -u 'any:the token' \\
+  -H 'Content-Type: application/json' -d @- {url}/sdapi/v1/img2img
+""",
+)
 
 
 def dialect(state: AppState) -> Dialect:
@@ -63,7 +71,7 @@ def dialect(state: AppState) -> Dialect:
         (f"{PREFIX}/",),
         show_failure,
         password_or_bearer,
-        how_to_call=_HOW_TO_CALL,
+        samples=_SAMPLES,
     )
 
 

@@ -32,6 +32,7 @@ from nodetool_core.server.comfyui.uploads import Upload
 from nodetool_core.server.comfyui.view import shown
 from nodetool_core.server.http.dialect import Dialect, password_or_bearer
 from nodetool_core.server.http.requests import client_of, read_body_of
+from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.security.client_workflows import require_allowed
 
 if TYPE_CHECKING:
@@ -46,13 +47,17 @@ _WHOLE: Final = (
 )
 _BELOW: Final = ("/history/", "/upload/", "/object_info/", "/api/")
 
-_HOW_TO_CALL: Final = """\
+_SAMPLES: Final = Samples(
+    of_text="""\
 from comfy_api_simplified import ComfyApiWrapper, ComfyWorkflowWrapper
 
 client = ComfyApiWrapper("{url}", user="any", password="the token")
 graph = ComfyWorkflowWrapper("workflow_api.json")
 client.queue_and_wait_images(graph, "Save Image")
-"""
+""",
+    name_of=lambda served: None,
+)
+"""Clients send their own graphs, and name no workflow."""
 
 Text = Annotated[str, Query(max_length=500)]
 
@@ -81,7 +86,7 @@ def dialect(state: AppState) -> Dialect:
         show_failure,
         password_or_bearer,
         sockets=tuple(f"{prefix}/ws" for prefix in PREFIXES),
-        how_to_call=_HOW_TO_CALL,
+        samples=_SAMPLES,
     )
 
 

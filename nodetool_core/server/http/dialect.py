@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 
 from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.samples import NO_SAMPLES, Samples
 
 _BEARER: Final = re.compile(r"bearer:?\s+(.+)", re.IGNORECASE)
 _BASIC: Final = re.compile(r"basic\s+(\S+)", re.IGNORECASE)
@@ -68,12 +69,8 @@ class Dialect:
     """Paths at which WebSockets are opened."""
     open_paths: tuple[str, ...] = ()
     """What paths begin with that need no token: their addresses are secrets themselves."""
-    how_to_call: str = ""
-    """Text on how a client is pointed at it; `{url}` stands for the address of the server."""
-
-    def guide(self, url: str) -> str:
-        """Return how a client is pointed at it, for a server at that address."""
-        return self.how_to_call.replace("{url}", url)
+    samples: Samples = NO_SAMPLES
+    """How a client is pointed at it."""
 
 
 class Dialects:

@@ -22,6 +22,7 @@ from nodetool_core.server.http.dialect import Dialect
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import accepted_format, encode_image_data, media_type_of
 from nodetool_core.server.http.requests import read_body_of, until_gone
+from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.huggingface.body import ParsedRequest, header_flag, read_body
 from nodetool_core.server.huggingface.call import Call, call_of
 from nodetool_core.server.runtime.response_cache import Answer
@@ -55,12 +56,20 @@ The sign of a product, an ellipsis, a dash, an apostrophe.
 """
 
 
-_HOW_TO_CALL: Final = """\
+_SAMPLES: Final = Samples(
+    of_text="""\
 from huggingface_hub import InferenceClient
 
-client = InferenceClient(base_url="{url}/models/NAME", api_key="the token")
+client = InferenceClient(base_url="{url}/models/{path}", api_key="the token")
+client.text_to_image("a winter night").save("night.png")
+""",
+    of_image="""\
+from huggingface_hub import InferenceClient
+
+client = InferenceClient(base_url="{url}/models/{path}", api_key="the token")
 client.image_to_image("lake.png", prompt="a winter night").save("night.png")
-"""
+""",
+)
 
 
 def dialect(state: AppState) -> Dialect:
@@ -70,7 +79,7 @@ def dialect(state: AppState) -> Dialect:
         "Hugging Face image-to-image and text-to-image",
         [router(state)],
         tuple(f"{prefix}/" for prefix in PREFIXES),
-        how_to_call=_HOW_TO_CALL,
+        samples=_SAMPLES,
     )
 
 

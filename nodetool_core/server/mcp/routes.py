@@ -17,11 +17,13 @@ from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.dialect import Dialect
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.samples import Samples
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
     from nodetool_core.server.runtime.app_state import AppState
+    from nodetool_core.server.served_workflow import ServedWorkflow
 
 PATH: Final = "/mcp"
 MOST_SESSIONS: Final = 1000
@@ -31,9 +33,11 @@ _INVALID_REQUEST: Final = -32600
 _INTERNAL_ERROR: Final = -32603
 """Codes of JSON-RPC. The SDK has them as well; it is an extra."""
 
-_HOW_TO_CALL: Final = """\
+_CONFIGURATION: Final = """\
 {"mcpServers": {"nodetool": {"type": "http", "url": "{url}/mcp",
   "headers": {"Authorization": "Bearer the token"}}}}
+
+The tool is {name}.
 """
 
 _MESSAGE: Final[JsonObject] = {
@@ -63,6 +67,11 @@ def dialect(state: AppState) -> Dialect:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
     from nodetool_core.server.mcp.calls import over_http, server_of
+    from nodetool_core.server.mcp.tools import tools_of
+
+    def tool_of(served: ServedWorkflow) -> str | None:
+        tools = tools_of(state.catalog)
+        return next((name for name, one in tools.items() if one is served), None)
 
     manager = StreamableHTTPSessionManager(
         server_of(state, over_http(state)),
@@ -76,7 +85,7 @@ def dialect(state: AppState) -> Dialect:
         (PATH,),
         show_failure,
         running=manager.run,
-        how_to_call=_HOW_TO_CALL,
+        samples=Samples(_CONFIGURATION, name_of=tool_of, needs_task=False),
     )
 
 

@@ -23,6 +23,7 @@ from nodetool_core.server.http.dialect import Dialect, bearer_token
 from nodetool_core.server.http.event_stream import EventStream, sse
 from nodetool_core.server.http.http_errors import as_http
 from nodetool_core.server.http.requests import ClientGone, base_url, read_body_of, until_gone
+from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.openai import openapi
 from nodetool_core.server.openai.answers import Answers, Stream
 from nodetool_core.server.openai.body import ImagesRequest, read_json_request, read_request
@@ -45,12 +46,21 @@ _log = logging.getLogger(__name__)
 PREFIX: Final = "/v1"
 _MODELS: Final = f"{PREFIX}/models"
 
-_HOW_TO_CALL: Final = """\
+_SAMPLES: Final = Samples(
+    of_text="""\
 from openai import OpenAI
 
 client = OpenAI(base_url="{url}/v1", api_key="the token")
-client.images.generate(prompt="a winter night", size="512x512")
-"""
+client.images.generate(model="{name}", prompt="a winter night", size="512x512")
+""",
+    of_image="""\
+from openai import OpenAI
+
+client = OpenAI(base_url="{url}/v1", api_key="the token")
+with open("lake.png", "rb") as image:
+    client.images.edit(model="{name}", image=image, prompt="a winter night")
+""",
+)
 
 
 def dialect(state: AppState) -> Dialect:
@@ -62,7 +72,7 @@ def dialect(state: AppState) -> Dialect:
         (f"{PREFIX}/images/", _MODELS, f"{_MODELS}/"),
         show_failure,
         token_of,
-        how_to_call=_HOW_TO_CALL,
+        samples=_SAMPLES,
     )
 
 

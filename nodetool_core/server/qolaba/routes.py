@@ -33,7 +33,8 @@ from nodetool_core.server.http.requests import (
     read_body_of,
     until_gone,
 )
-from nodetool_core.server.qolaba.apps import read_apps
+from nodetool_core.server.http.samples import Samples
+from nodetool_core.server.qolaba.apps import App, read_apps
 from nodetool_core.server.qolaba.body import (
     ImageRequest,
     fitted,
@@ -55,9 +56,9 @@ _log = logging.getLogger(__name__)
 IMAGE_PATHS: Final = ("/getImagetoImage", "/getImageToImage")
 TASK_PATH: Final = "/getImage"
 
-_HOW_TO_CALL: Final = """\
-curl -H 'Content-Type: application/json' {url}/getImagetoImage \\
-  -d '{"app_id": "ap-fGhKl3mfkdlpqrshuwwabc", "image": "https://example.com/lake.png"}'
+_SAMPLE: Final = """\
+curl -H 'Authorization: Bearer the token' -H 'Content-Type: application/json' \\
+  {url}/getImagetoImage -d '{"app_id": "{name}", "image": "https://example.com/lake.png"}'
 """
 _UNKNOWN_SHOWN: Final = 10
 _GIVEN, _WARNINGS = "input", "warnings"
@@ -68,13 +69,15 @@ _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobSt
 
 def dialect(state: AppState) -> Dialect:
     """Return this dialect of a server."""
+    served_by = {app.serves: name for name, app in reversed([*apps_of(state).items()])}
+    samples = Samples(_SAMPLE, name_of=lambda served: served_by.get(served.name))
     return Dialect(
         "qolaba",
         "Qolaba image-to-image",
         [router(state)],
         (*IMAGE_PATHS, TASK_PATH),
         show_failure,
-        how_to_call=_HOW_TO_CALL,
+        samples=samples,
     )
 
 
@@ -130,13 +133,18 @@ def show_failure(error: HttpError) -> Response:
     )
 
 
+def apps_of(state: AppState) -> Mapping[str, App]:
+    """Return the apps of a server."""
+    models = state.settings.models
+    return read_apps(state.settings.qolaba_apps, models[0] if models else "")
+
+
 class QolabaRoutes:
     """Answers requests of this dialect."""
 
     def __init__(self, state: AppState) -> None:
         self._state = state
-        models = state.settings.models
-        self._apps = read_apps(state.settings.qolaba_apps, models[0] if models else "")
+        self._apps = apps_of(state)
 
     async def image_to_image(self, request: Request) -> Response:
         """Make images from an image."""

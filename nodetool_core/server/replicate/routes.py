@@ -22,6 +22,7 @@ from nodetool_core.server.http.dialect import Dialect, bearer_token
 from nodetool_core.server.http.event_stream import EventStream
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of
+from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.replicate import openapi as a
 from nodetool_core.server.replicate.answers import PREFIX, STREAMS, Answers, iso
 from nodetool_core.server.replicate.body import PredictionBody, wait_seconds
@@ -42,12 +43,24 @@ from nodetool_core.server.replicate.webhooks import Webhooks
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
-_HOW_TO_CALL: Final = """\
+_SAMPLES: Final = Samples(
+    of_text="""\
 import replicate
 
 client = replicate.Client(base_url="{url}/replicate", api_token="the token")
-client.run("nodetool/NAME", input={"prompt": "a winter night"})
-"""
+client.run("{name}", input={"{prompt}": "a winter night"})
+""",
+    of_image="""\
+import replicate
+
+client = replicate.Client(base_url="{url}/replicate", api_token="the token")
+with open("lake.png", "rb") as image:
+    client.run("{name}", input={"{image}": image})
+""",
+    name_of=lambda served: Model(served.name, {}).id,
+    any_name="nodetool/NAME",
+    needs_task=False,
+)
 
 _LOOK_SECONDS: Final = 0.5
 """How often a client that waits is looked after: whether the server is about to end."""
@@ -80,7 +93,7 @@ def dialect(state: AppState) -> Dialect:
         bearer_token,
         running=own.webhooks.running,
         open_paths=(STREAMS,),
-        how_to_call=_HOW_TO_CALL,
+        samples=_SAMPLES,
     )
 
 

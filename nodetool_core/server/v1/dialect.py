@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nodetool_core.server.http.dialect import Dialect
+from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.v1 import jobs, workflows
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
 
-_HOW_TO_CALL: Final = """\
-curl -H 'Content-Type: application/json' {url}/v1/workflows/NAME/runs \\
-  -d '{"inputs": {"prompt": "a winter night"}}'
-"""
+_SAMPLES: Final = Samples(
+    of_text="""\
+curl -H 'Authorization: Bearer the token' -H 'Content-Type: application/json' \\
+  {url}/v1/workflows/{path}/runs -d '{"inputs": {"{prompt}": "a winter night"}}'
+""",
+    of_image="""\
+NODETOOL_TOKEN='the token' nodetool call {url} '{name}' --set {image}=lake.png
+""",
+    needs_task=False,
+)
 
 
 def dialect(state: AppState) -> Dialect:
@@ -23,5 +30,5 @@ def dialect(state: AppState) -> Dialect:
         "nodetool",
         [workflows.router(state), jobs.router(state)],
         (f"{workflows.PREFIX}/",),
-        how_to_call=_HOW_TO_CALL,
+        samples=_SAMPLES,
     )

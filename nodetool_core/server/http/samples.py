@@ -1,0 +1,62 @@
+"""How a client is pointed at a dialect, and calls one workflow in it, as texts to be pasted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from nodetool_core.server.served_workflow import ServedWorkflow
+
+ANY_NAME: Final = "NAME"
+"""What stands for the name of a workflow."""
+_PLACE: Final = re.compile(r"{(\w+)}")
+
+
+def _own_name(served: ServedWorkflow) -> str | None:
+    return served.name
+
+
+@dataclass(frozen=True)
+class Samples:
+    """
+    Texts in which `{url}` stands for the address of the server, and `{name}` for a workflow.
+
+    `{path}` is its name in an address, `{prompt}` and `{image}` are those of its inputs.
+    """
+
+    of_text: str
+    of_image: str = ""
+    """For workflows that start from an image; empty where it is the same."""
+    name_of: Callable[[ServedWorkflow], str | None] = _own_name
+    """Returns how the dialect calls a workflow; None where clients can't name it."""
+    any_name: str = ANY_NAME
+    """How it calls any workflow."""
+    needs_task: bool = True
+    """Whether it serves no workflows but those that make one image, of a text or an image."""
+
+    def guide(self, url: str) -> str:
+        """Return how clients are pointed at it, for a server at that address."""
+        names = {"name": self.any_name, "path": self.any_name}
+        return _filled(self.of_text, names | {"url": url, "prompt": "prompt"})
+
+    def sample(self, url: str, served: ServedWorkflow) -> str:
+        """Return how a workflow is called; empty where it can't be."""
+        name = self.name_of(served)
+        if name is None or (self.needs_task and served.task is None):
+            return ""
+        given = {"prompt": served.prompt_input or "prompt", "image": served.image_input or "image"}
+        text = self.of_image if served.image_input else ""
+        names = {"url": url, "name": name, "path": quote(name)}
+        return _filled(text or self.of_text, names | given)
+
+
+NO_SAMPLES: Final = Samples("")
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    """Return a text with values; it has braces of its own."""
+    return _PLACE.sub(lambda found: values.get(found[1], found[0]), text)
