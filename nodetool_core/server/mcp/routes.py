@@ -7,17 +7,27 @@ cancelled by closing its answer. Who shakes hands has a session, by which a late
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.dialect import Dialect
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.requests import client_of
 from nodetool_core.server.http.samples import Samples
+from nodetool_core.server.mcp.sessions import (
+    IDLE_SECONDS,
+    MOST_OF_A_CLIENT,
+    MOST_SESSIONS,
+    ClientSessions,
+)
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -26,9 +36,7 @@ if TYPE_CHECKING:
     from nodetool_core.server.served_workflow import ServedWorkflow
 
 PATH: Final = "/mcp"
-MOST_SESSIONS: Final = 1000
-"""Sessions at once; the next gets 503."""
-
+_SESSION: Final = "mcp-session-id"
 _INVALID_REQUEST: Final = -32600
 _INTERNAL_ERROR: Final = -32603
 """Codes of JSON-RPC. The SDK has them as well; it is an extra."""
@@ -77,6 +85,7 @@ def dialect(state: AppState) -> Dialect:
         server_of(state, over_http(state)),
         max_request_body_size=state.settings.max_body_bytes,
         max_sessions=MOST_SESSIONS,
+        session_idle_timeout=IDLE_SECONDS,
     )
     return Dialect(
         "mcp",
@@ -101,17 +110,49 @@ def show_failure(error: HttpError) -> Response:
 class McpAnswer(Response):
     """An answer that the SDK writes."""
 
-    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
+    def __init__(self, manager: StreamableHTTPSessionManager, sessions: ClientSessions) -> None:
         super().__init__()
         self._manager = manager
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the SDK read the request and send the answer."""
-        await self._manager.handle_request(scope, receive, send)
+        named = Headers(scope=scope).get(_SESSION)
+        client, opened = client_of(HTTPConnection(scope)), list[str]()
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given, status = Headers(raw=message["headers"]).get(_SESSION), message["status"]
+                if named is None and given is not None and status == 200:
+                    opened.append(given)
+                    self._sessions.note(given, client)
+                elif named is not None and (scope["method"] == "DELETE" or status == 404):
+                    self._sessions.forget(named)
+            await send(message)
+
+        with self._sessions.in_use(named) if named else nullcontext():
+            await self._manager.handle_request(scope, receive, watch)
+        if opened and (surplus := self._sessions.to_end(client)) is not None:
+            await self._end(surplus, scope)
+
+    async def _end(self, session: str, scope: Scope) -> None:
+        """End a session, as its client would."""
+
+        async def nothing() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def unheard(message: Message) -> None:
+            return None
+
+        self._sessions.forget(session)
+        headers = [(_SESSION.encode(), session.encode())]
+        ending = {**scope, "method": "DELETE", "headers": headers}
+        await self._manager.handle_request(ending, nothing, unheard)
 
 
 def router(manager: StreamableHTTPSessionManager) -> APIRouter:
     """Return the routes of this dialect."""
+    sessions = ClientSessions(MOST_OF_A_CLIENT)
     routes = APIRouter(tags=["Model Context Protocol"])
     content: JsonObject = {"application/json": {"schema": _MESSAGE}}
     streamed: JsonObject = content | {"text/event-stream": {}}
@@ -126,7 +167,7 @@ def router(manager: StreamableHTTPSessionManager) -> APIRouter:
 
     async def message() -> Response:
         """Take a message of the Model Context Protocol."""
-        return McpAnswer(manager)
+        return McpAnswer(manager, sessions)
 
     # No GET: nothing is sent but answers. A stream that waits for nothing would only hold up the
     # end of the server.

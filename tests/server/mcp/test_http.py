@@ -7,6 +7,7 @@ import base64
 import json
 import subprocess
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 
+from nodetool_core.server.mcp import routes
+from nodetool_core.server.mcp.sessions import IDLE_SECONDS, ClientSessions
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 from tests.server.openai.conftest import NODES, TINY, sketch
@@ -26,6 +29,7 @@ from tests.server.test_clients import HERE, INSTALLED, needs_javascript
 from tests.server.v1.test_workflows import data_uri
 
 Use = Callable[[Any], Awaitable[Any]]
+STREAMED = {"Accept": "application/json, text/event-stream"}
 
 needs_npm_sdk = pytest.mark.skipif(
     not (INSTALLED / "node_modules" / "@modelcontextprotocol" / "sdk").is_dir(),
@@ -209,6 +213,52 @@ def test_origin_and_token(serve: Callable[..., LiveServer]) -> None:
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         given = {"Origin": "https://evil.example", "Authorization": "Bearer right-token"}
         assert client.post("/mcp", json=body, headers=given).status_code == 403
+
+
+def shake_hands(client: httpx2.Client) -> httpx2.Response:
+    about = {"clientInfo": {"name": "x", "version": "1"}, "capabilities": {}}
+    params = about | {"protocolVersion": "2025-11-25"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    return client.post("/mcp", json=body, headers=STREAMED)
+
+
+def is_open(client: httpx2.Client, session: str) -> bool:
+    body = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    answer = client.post("/mcp", json=body, headers=STREAMED | {"Mcp-Session-Id": session})
+    return answer.status_code == 200
+
+
+def test_a_client_gives_up_its_own_sessions_and_nobody_elses(
+    serve: Callable[..., LiveServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "MOST_OF_A_CLIENT", 3)
+    tokens = ("token-of-one", "token-of-another")
+    live = serve({"draw": nodes.draw()}, token=",".join(tokens))
+    first, second = (live.client(Authorization=f"Bearer {token}") for token in tokens)
+    with first, second:
+        others = shake_hands(second).headers["mcp-session-id"]
+        own = [shake_hands(first).headers["mcp-session-id"] for _ in range(3)]
+        assert is_open(first, own[0]), "it is used last now"
+        own.append(shake_hands(first).headers["mcp-session-id"])
+        assert [is_open(first, session) for session in own] == [True, False, True, True]
+        first.delete("/mcp", headers=STREAMED | {"Mcp-Session-Id": own[0]})
+        own.append(shake_hands(first).headers["mcp-session-id"])
+        assert [is_open(first, session) for session in own[1:]] == [False, True, True, True]
+        assert is_open(second, others)
+
+
+def test_sessions_are_kept_while_they_are_used_and_forgotten_with_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sessions = ClientSessions(2)
+    for name in "abc":
+        sessions.note(name, "somebody")
+    with sessions.in_use("a"), sessions.in_use("a"):
+        assert sessions.to_end("somebody") == "b"
+    assert sessions.to_end("somebody") == "b" and sessions.to_end("another") is None
+    now = time.monotonic() + IDLE_SECONDS + 1
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert sessions.to_end("somebody") is None and len(sessions) == 0
 
 
 def test_calls_wait_in_the_queue_of_all(serve: Callable[..., LiveServer]) -> None:
