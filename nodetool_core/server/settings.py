@@ -236,7 +236,8 @@ class Settings(BaseSettings):
         default=(),
         description=(
             "Folders of models as ComfyUI or A1111 have them, or `extra_model_paths.yaml`: names of"
-            " files in them are found, and clients may name LoRAs and embeddings in them."
+            " files in them are found, and clients may name LoRAs and embeddings in them; with"
+            " `client_workflows`, all that is in them."
         ),
     )
     idle_seconds: float = Field(

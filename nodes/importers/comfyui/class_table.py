@@ -333,7 +333,7 @@ LOADERS: Final[Mapping[str, ComfyClass]] = {
     "UNETLoader": ComfyClass(
         "advanced/loaders",
         {
-            "unet_name": _CHECKPOINT,
+            "unet_name": FileOf("diffusion_models"),
             "weight_dtype": _one_of(("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")),
         },
         ("MODEL",),

@@ -109,7 +109,7 @@ def _ref(reading: Reading, name: str, kind: str) -> tuple[dict[str, object], str
     """
     path = reading.file_name(name)
     address = reading.node.models.get(PurePosixPath(path).name, "")
-    page = _page(address) or _known(path)
+    page = _page(address) or (_known(path) if reading.knows_hub else {})
     if not page:
         return {"type": kind, "repo_id": path}, ""
     options = "".join(f" --{key} {page[key]}" for key in ("path", "revision") if key in page)

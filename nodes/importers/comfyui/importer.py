@@ -40,10 +40,18 @@ def import_file(path: Path, registry: Registry) -> Imported:
 
 
 def import_nodes(
-    nodes: list[ComfyNode], registry: Registry, *, name: str = "", where: str = "workflow"
+    nodes: list[ComfyNode],
+    registry: Registry,
+    *,
+    name: str = "",
+    where: str = "workflow",
+    knows_hub: bool = True,
 ) -> Imported:
     """
     Return the workflow that nodes amount to, each of them after those that it depends on.
+
+    Args:
+        knows_hub: Whether well known names of files stand for their places on the Hub.
 
     Raises WorkflowError.
     """
@@ -53,7 +61,7 @@ def import_nodes(
     groups: list[Reading] = []
     for node in nodes:
         inputs = {key: _resolved(value, outputs) for key, value in node.inputs.items()}
-        reading = Reading(node, inputs, draft)
+        reading = Reading(node, inputs, draft, knows_hub=knows_hub)
         if node.class_type == GROUP:
             groups.append(reading)
         outputs[node.id] = () if node.class_type == GROUP else _followed(reading)

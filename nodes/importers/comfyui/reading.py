@@ -34,9 +34,18 @@ class InactiveError(Unsupported):
 class Reading:
     """The inputs of one node; remembers which were read, so that none is forgotten."""
 
-    def __init__(self, node: ComfyNode, inputs: Mapping[str, object], draft: Draft) -> None:
+    def __init__(
+        self,
+        node: ComfyNode,
+        inputs: Mapping[str, object],
+        draft: Draft,
+        *,
+        knows_hub: bool = True,
+    ) -> None:
         self.node = node
         self.draft = draft
+        self.knows_hub = knows_hub
+        """Whether well known names of files stand for their places on the Hub."""
         self.source = SourceNode(node.label)
         self.unneeded: set[str] = set()
         """Inputs that ComfyUI would not ask for a value."""

@@ -43,7 +43,8 @@ class ComfyGraphs:
         try:
             nodes = file.read(graph)
             labels = {node.label: node.id for node in nodes}
-            imported = import_nodes(nodes, registry)
+            # Names of files are those that the server lists, and nothing is fetched from the Hub.
+            imported = import_nodes(nodes, registry, knows_hub=False)
         except WorkflowError as error:
             return ReadGraph(None, _by_node(error.problems, labels), {}, {})
         records = [node.id for node in imported.document.graph.nodes]

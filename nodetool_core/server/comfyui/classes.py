@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.importing.graphs import Files, GraphReader
 from nodetool_core.json_types import Json, JsonObject
-from nodetool_core.server.runtime.networks import networks_in
+from nodetool_core.server.runtime.networks import list_all
 
 if TYPE_CHECKING:
     from nodetool_core.server.runtime.app_state import AppState
@@ -129,15 +129,23 @@ class Classes:
                 if ref.repo_id and ref.path is None:
                     found[_FOLDER_OF.get(ref.type, "checkpoints")].append(ref.repo_id)
         known = {name for names in found.values() for name in names}
-        networks = networks_in(self._state.models.resolver.folders)
-        found["loras"] += (file.name for file in networks.loras.values())
-        found["embeddings"] += (file.name for file in networks.embeddings.values())
-        known |= {name for folder in ("loras", "embeddings") for name in found[folder]}
+        found["diffusion_models"] += catalog.models
+        for folder, names in self._files().items():
+            known |= set(names)
+            if folder in found:
+                found[folder] += names
         for name in catalog.listed:
             if name not in known:
                 for folder in _SHARED:
                     found[folder].append(name)
         return {folder: list(dict.fromkeys(names)) for folder, names in found.items()}
+
+    def _files(self) -> dict[str, list[str]]:
+        """Return the files in the folders of models that clients may name, by category."""
+        state = self._state
+        if not state.settings.client_workflows:
+            return {}
+        return list_all(state.models.resolver.folders, state.catalog.listed)
 
 
 def _inputs(described: Json) -> dict[str, InputInfo]:

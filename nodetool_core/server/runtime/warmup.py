@@ -47,7 +47,8 @@ def open_models(
     """
     Return the weights manager of a server or a worker.
 
-    With a list, it lends no other models, but the LoRAs and embeddings in the folders of models.
+    With a list, it lends no other models, but the LoRAs and embeddings in the folders of models;
+    and where clients may send workflows, all that is in them.
 
     Raises ModelError for what is no amount of memory.
 
@@ -57,11 +58,13 @@ def open_models(
     from nodetool_core.models.manager import ModelManager
     from nodetool_core.models.residency.devices import parse_bytes
     from nodetool_core.models.sources.model_folders import ModelFolders
-    from nodetool_core.server.runtime.networks import list_networks
+    from nodetool_core.server.runtime.networks import list_all, list_networks
 
     folders = ModelFolders([Path(one) for one in settings.models_dir])
     if listed is not None:
         list_networks(folders, listed)
+        if settings.client_workflows:
+            list_all(folders, listed)
     return ModelManager(
         registry.weights(),
         device=settings.device or None,

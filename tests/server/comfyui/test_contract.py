@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from nodetool_core.models.sources.hub import Hub
+from tests.models.components.test_networks import files_of
+from tests.models.hub_server import HubServer
+from tests.models.original_layout import write_single_file
+from tests.nodes.huggingface import tiny_pipelines
 from tests.server import nodes
 from tests.server.comfyui.conftest import (
     TINY,
@@ -21,6 +27,8 @@ from tests.server.comfyui.conftest import (
     waiting,
 )
 from tests.server.live import LiveServer, opened, png
+
+FAMILY = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
 def test_text_to_image(server: LiveServer, client: httpx2.Client) -> None:
@@ -111,6 +119,37 @@ def test_object_info_says_what_there_is(client: httpx2.Client) -> None:
     client.post("/upload/image", files={"image": ("known.png", png())})
     loaders = client.get("/object_info/LoadImage").json()["LoadImage"]
     assert "known.png" in loaders["input"]["required"]["image"][0]
+
+
+def test_files_in_the_folders_of_models_are_named_by_loaders(
+    tmp_path: Path,
+) -> None:
+    tiny = tmp_path / "tiny"
+    tiny_pipelines.save(tiny_pipelines.BUILDERS["stable_diffusion"], tiny)
+    checkpoints, vae = tmp_path / "models" / "checkpoints" / "sd", tmp_path / "models" / "vae"
+    checkpoints.mkdir(parents=True)
+    vae.mkdir()
+    write_single_file(tiny, checkpoints / "v1-5-pruned-emaonly.safetensors")
+    (vae / "ae.safetensors").write_bytes(b"none")
+    name, given = "sd/v1-5-pruned-emaonly.safetensors", {"models_dir": (str(tmp_path),)}
+    with HubServer() as hub:
+        hub.repositories[FAMILY] = files_of(str(tiny))
+        online = Hub(tmp_path / "cache", hub.endpoint)
+        for allowed in (True, False):
+            more = given | {"hub": online, "client_workflows": allowed, "preload": False}
+            with (
+                LiveServer(tmp_path / str(allowed), {}, device="cpu", **more) as live,
+                live.client() as client,
+            ):
+                info = client.get("/object_info/CheckpointLoaderSimple").json()
+                listed = info["CheckpointLoaderSimple"]["input"]["required"]["ckpt_name"][0]
+                assert (name in listed) is (name in live.state.catalog.listed) is allowed
+                if allowed:
+                    assert "ae.safetensors" in client.get("/models/vae").json()
+                    graph = lake()
+                    graph["1"]["inputs"]["ckpt_name"] = name
+                    entry = ended(live, client, accepted(client, graph))
+                    assert entry["status"]["status_str"] == "success", entry
 
 
 def test_system_stats(client: httpx2.Client) -> None:
