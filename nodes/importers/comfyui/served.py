@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from nodes.importers.comfyui import file
-from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.classes import UNKNOWN
 from nodes.importers.comfyui.importer import import_nodes
-from nodes.importers.comfyui.rules import RULES
+from nodes.importers.comfyui.rules import OUTPUTS, RULES
+from nodes.importers.comfyui.signatures import signatures
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing.graphs import WHOLE, Files, JsonObject, ReadGraph
 
@@ -34,8 +34,9 @@ class ComfyGraphs:
 
     def classes(self, files: Files) -> Mapping[str, JsonObject]:
         """Return the classes that have a rule, as ComfyUI's server describes them."""
+        known = signatures(OUTPUTS)
         names = sorted(RULES.keys() - _IN_FILES)
-        return {name: CLASSES.get(name, UNKNOWN).described(name, files) for name in names}
+        return {name: known.get(name, UNKNOWN).described(name, files) for name in names}
 
     def read(self, graph: JsonObject, registry: Registry) -> ReadGraph:
         """Return the workflow of a graph."""
