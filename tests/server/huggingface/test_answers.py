@@ -62,6 +62,28 @@ def test_23_the_image_has_the_format_that_is_accepted(
     assert response.headers["content-type"] == f"image/{expected.lower()}"
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        (PAINT, b"no image", 400),
+        (PAINT, b"{", 400),
+        (PAINT, b'{"parameters": {}}', 422),
+        (PAINT, bytes(3 * 2**20), 413),
+        ("/models/nothing", b"x", 404),
+        ("/nowhere", b"x", 404),
+        ("/livez", b"x", 405),
+    ],
+)
+def test_24_every_error_is_an_object_with_a_text_and_the_id_of_the_request(
+    client: httpx2.Client, path: str, content: bytes, status: int
+) -> None:
+    response = client.post(path, content=content)
+    body = response.json()
+    assert response.status_code == status and isinstance(body, dict)
+    assert isinstance(body["error"], str) and body["error"]
+    assert response.headers["x-request-id"]
+
+
 def test_27_the_same_again_is_a_hit_and_can_be_refused(client: httpx2.Client) -> None:
     body = asked({"prompt": "twice"})
     first, second = client.post(PAINT, json=body), client.post(PAINT, json=body)
