@@ -70,12 +70,20 @@ def shift_by_size(reading: Reading) -> tuple[object, ...]:
 
 
 def differential(reading: Reading) -> tuple[object, ...]:
-    reading.usual("strength", 1, 1.0)
-    reading.note(
-        "changes pixels as much as the mask is white; here, what is white is changed and the rest"
-        " is kept.",
-        level="warning",
-    )
+    """Let the tones of a mask say in how many steps a part is changed."""
+    if (strength := known(reading.take("strength", 1.0))) != 1:
+        reading.note(f"strength {strength} counts as 1: the mask is not softened.", level="warning")
+    return (replace(reading.take_as("model", Weights), is_differential=True),)
+
+
+def discrete(reading: Reading) -> tuple[object, ...]:
+    """Say what a model predicts: noise, as most do, or what the LCM sampler asks for."""
+    reading.usual("zsnr", False)
+    kind = str(known(reading.take("sampling", "eps")))
+    if kind == "lcm":
+        reading.note("is what the sampler lcm does by itself.")
+    elif kind != "eps":
+        reading.lost(f"sampling {kind!r} has no counterpart: the model's own file says what it is.")
     return (reading.take("model"),)
 
 
@@ -209,7 +217,7 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "InstructPixToPixConditioning": pix_to_pix,
     "ModelAttentionBackend": SameAnyway(_FASTER),
     "ModelSamplingAuraFlow": shift,
-    "ModelSamplingDiscrete": Patch(),
+    "ModelSamplingDiscrete": discrete,
     "ModelSamplingFlux": shift_by_size,
     "ModelSamplingSD3": shift,
     "PatchModelAddDownscale": Patch(),

@@ -35,6 +35,9 @@ NO_PIPELINE: Final = "no_pipeline"
 WEIGHTS: Final = frozenset({".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin"})
 """How files of weights end."""
 
+_SCORES: Final = (6.0, 2.5)
+"""The scores that SDXL's refiner is asked for: for the prompt, and for what is not wanted."""
+
 _ALL_LAYERS: Final = 64
 """More than a model takes an image apart into."""
 
@@ -250,7 +253,12 @@ def last_layer(reading: Reading) -> tuple[object, ...]:
 def encode_text_of_refiner(reading: Reading) -> tuple[object, ...]:
     """Read the text for SDXL's refiner; the size and the score are its pipeline's."""
     reading.skip("width", "height")
-    reading.usual("ascore", 6, 6.0, 2.5)
+    reading.usual("ascore", *_SCORES)
+    if (score := known(reading.take("ascore", _SCORES[0]))) not in _SCORES:
+        message = (
+            f"ascore {score} is {_SCORES[0]:g} for the prompt and {_SCORES[1]:g} for the other"
+        )
+        reading.note(f"{message} one here, as the pipeline has it.", level="warning")
     return (Prompt(prompt_text(reading, "text"), encoders=encoders(reading)),)
 
 
@@ -343,8 +351,17 @@ def encode_for_inpainting(reading: Reading) -> tuple[object, ...]:
 def condition_for_inpainting(reading: Reading) -> tuple[object, ...]:
     """Prepare latents for models that are made for inpainting; the prompts pass through."""
     reading.skip("vae")
-    reading.usual("noise_mask", True)
-    latents = ImageLatents(reading.take_as("pixels", Pixels), reading.take_as("mask", Pixels))
+    has_noise_mask = reading.take("noise_mask", True) is not False
+    if not has_noise_mask:
+        message = (
+            "noise_mask False lets the model paint the whole image anew; here, what is outside"
+        )
+        reading.note(f"{message} of the mask keeps every bit.", level="warning")
+    latents = ImageLatents(
+        reading.take_as("pixels", Pixels),
+        reading.take_as("mask", Pixels),
+        mask_is="fill" if has_noise_mask else "fill alone",
+    )
     return reading.take_as("positive", Prompt), reading.take_as("negative", Prompt), latents
 
 

@@ -13,14 +13,15 @@ without it; an input that no rule reads is named with its value.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nodes.importers.comfyui import file
 from nodes.importers.comfyui.graph import GROUP, ComfyNode, Inactive, Link
 from nodes.importers.comfyui.reading import InactiveError, Reading
-from nodes.importers.comfyui.rules import OUTPUTS, RULES, comment
+from nodes.importers.comfyui.rules import OUTPUTS, RULES, Rule, comment
 from nodes.importers.comfyui.values import Missing
 from nodetool_core.importing.draft import Draft, Imported, SourceNode, Unsupported
 
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from nodetool_core import Registry
 
 _BY_NAME = "Export the workflow in ComfyUI with `Export (API)`, which names every value."
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The classes of nodes of a tool."""
+
+    rules: Mapping[str, Rule]
+    outputs: Collection[str]
+    """Those that give results."""
+
+
+COMFYUI: Final = Dialect(RULES, OUTPUTS)
 
 
 def import_file(path: Path, registry: Registry) -> Imported:
@@ -45,12 +58,16 @@ def import_nodes(
     *,
     name: str = "",
     where: str = "workflow",
+    dialect: Dialect = COMFYUI,
     knows_hub: bool = True,
 ) -> Imported:
     """
     Return the workflow that nodes amount to, each of them after those that it depends on.
 
     Args:
+        name: Of the workflow.
+        where: Where problems of the whole are, as messages say it.
+        dialect: What their classes are.
         knows_hub: Whether well known names of files stand for their places on the Hub.
 
     Raises WorkflowError.
@@ -64,7 +81,7 @@ def import_nodes(
         reading = Reading(node, inputs, draft, knows_hub=knows_hub)
         if node.class_type == GROUP:
             groups.append(reading)
-        outputs[node.id] = () if node.class_type == GROUP else _followed(reading)
+        outputs[node.id] = () if node.class_type == GROUP else _followed(reading, dialect.rules)
         needs[node.id] = {
             value.node
             for key, value in node.inputs.items()
@@ -74,14 +91,16 @@ def import_nodes(
         color = group.node.look.get("color")
         if not draft.frame(group.node.id, group.node.title, str(color or "")):
             comment(group)
-    _set_aside(nodes, needs, draft)
+    _set_aside(nodes, needs, draft, dialect)
     imported = draft.imported(name, where)
     kept = {node.id for node in imported.document.graph.nodes}
     _keep_stranded(nodes, needs, outputs, imported.sources, kept)
     return imported
 
 
-def _set_aside(nodes: list[ComfyNode], needs: dict[str, set[str]], draft: Draft) -> None:
+def _set_aside(
+    nodes: list[ComfyNode], needs: dict[str, set[str]], draft: Draft, dialect: Dialect
+) -> None:
     """
     Turn into notes what was said of nodes that no output needs: ComfyUI does not run them either.
 
@@ -91,7 +110,8 @@ def _set_aside(nodes: list[ComfyNode], needs: dict[str, set[str]], draft: Draft)
     waiting = [
         node.id
         for node in nodes
-        if node.class_type in OUTPUTS or (node.class_type not in RULES and node.id not in linked)
+        if node.class_type in dialect.outputs
+        or (node.class_type not in dialect.rules and node.id not in linked)
     ]
     used: set[str] = set()
     while waiting:
@@ -136,7 +156,7 @@ def _keep_stranded(
             }
 
 
-def _followed(reading: Reading) -> tuple[object, ...] | Missing:
+def _followed(reading: Reading, rules: Mapping[str, Rule]) -> tuple[object, ...] | Missing:
     """Return what a node's outputs stand for."""
     node, draft, source = reading.node, reading.draft, reading.source
     if node.mode == "field":
@@ -146,7 +166,7 @@ def _followed(reading: Reading) -> tuple[object, ...] | Missing:
         source.left_out = node.values()
         draft.note(f"{node.mode}_node", node.label, f"is {node.mode}, and left out.")
         return ()
-    rule = RULES.get(node.class_type)
+    rule = rules.get(node.class_type)
     try:
         if rule is None:
             return _left_out(reading, "has no counterpart and is left out.")

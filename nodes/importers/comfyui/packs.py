@@ -220,7 +220,9 @@ def load_all(reading: Reading) -> tuple[object, ...]:
         weights = replace(weights, loras=(*weights.loras, ref))
     else:
         reading.skip("lora_model_strength", "lora_clip_strength")
-    reading.usual("token_normalization", "none")
+    if (usual := str(known(reading.take("token_normalization", "none")))) != "none":
+        message = f"token_normalization {usual!r} is none here: it evens out weights in the texts."
+        reading.note(message, level="warning")
     reading.usual("weight_interpretation", "comfy")
     prompts = [
         Prompt(prompt_text(reading, name), encoders=encoders) for name in ("positive", "negative")

@@ -113,14 +113,15 @@ def calculate(reading: Reading) -> tuple[object, ...]:
     """Work an expression out: as a float, cut to a whole number, and as a yes or no."""
     text = _BITS.sub(_multiple, reading.take_as("expression", str))
     names = {name.removeprefix("values."): name for name in reading.growing("values.")}
-    return _calculated(reading, text, {key: reading.take(name) for key, name in names.items()})
+    return calculation(reading, text, {key: reading.take(name) for key, name in names.items()})
 
 
 def convert_number(reading: Reading) -> tuple[object, ...]:
-    return _calculated(reading, "value", {"value": reading.take("value")})[:2]
+    return calculation(reading, "value", {"value": reading.take("value")})[:2]
 
 
-def _calculated(reading: Reading, text: str, names: Mapping[str, object]) -> tuple[object, ...]:
+def calculation(reading: Reading, text: str, names: Mapping[str, object]) -> tuple[object, ...]:
+    """Return what an expression gives: as it is, cut to a whole number, and as a yes or no."""
     result = _result(text, {name: known(value) for name, value in names.items()})
     exact = Handle(reading.add(EXPRESSION, {"expression": text, **names}, optional=True), "number")
     cut = {"expression": f"trunc({text})", **names}

@@ -23,8 +23,10 @@ REQUIRED: Any = object()
 _DRIVE: Final = re.compile("[A-Za-z]:")
 """A name that begins with a drive of Windows."""
 
-_SAYS_NOTHING = frozenset({"control_after_generate", "upload"})
-"""Inputs of a form that mean nothing to a run."""
+_SAYS_NOTHING = frozenset(
+    {"control_after_generate", "upload", "choose file to upload", "Random seed after every gen"}
+)
+"""Inputs of a form that mean nothing to a run, by their names of today and of the first editors."""
 
 
 class InactiveError(Unsupported):

@@ -73,6 +73,10 @@ NOISE_SCHEDULES: Final[Mapping[str, frozenset[str]]] = {
 """Values of `noise_schedule`, and the schedulers that take them; for flows, all do."""
 
 
+_FIRST_NAMES: Final = "sample_"
+"""Begins the names of samplers in the first files."""
+
+
 class Chosen(NamedTuple):
     """What a sampler and a schedule are to us."""
 
@@ -102,6 +106,7 @@ def scheduler_for(
         is_flow: Whether the model is a flow-matching one, which most schedulers do not fit.
     """
     names = _FLOW_SAMPLERS if is_flow else SAMPLERS
+    sampler = sampler.removeprefix(_FIRST_NAMES)
     name = names.get(sampler, "")
     is_known = name in known or name == _KEPT
     name = name if is_known else _KEPT

@@ -18,7 +18,7 @@ from nodes.importers.comfyui.diffusion import use_part
 from nodes.importers.comfyui.leading import leading_properties
 from nodes.importers.comfyui.prompts import prompt_properties
 from nodes.importers.comfyui.reading import Reading, known
-from nodes.importers.comfyui.samplers import scheduler_for
+from nodes.importers.comfyui.samplers import Chosen, scheduler_for
 from nodes.importers.comfyui.values import (
     EmptyLatents,
     Guider,
@@ -48,13 +48,15 @@ class Sampling:
     sampler: str
     steps: Steps
     latents: object
+    chosen: Chosen | None = None
+    """What the sampler and the schedule are to us, where the file says it in words of its own."""
 
 
 def sample(reading: Reading) -> tuple[object, ...]:
     steps = Steps(
         reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)
     )
-    return _sampled(
+    return sampled(
         reading,
         Sampling(
             _guider(reading),
@@ -81,6 +83,8 @@ def sample_advanced(reading: Reading) -> tuple[object, ...]:
     leaves = _enabled(reading, "return_with_leftover_noise", "disable") and end < total
     if end == total:
         reading.skip("end_at_step")
+    if start >= end and isinstance(latents, ImageLatents):
+        return _unchanged(reading, latents, f"starts at step {start} and ends at step {end}")
     if start >= end:
         raise Unsupported(f"it starts at step {start} and ends at step {end}, so it does nothing")
     if goes_on and not left:
@@ -97,8 +101,15 @@ def sample_advanced(reading: Reading) -> tuple[object, ...]:
     sampling = Sampling(
         _guider(reading), reading.take("noise_seed"), _sampler(reading), steps, latents
     )
-    (made,) = _sampled(reading, sampling)
+    (made,) = sampled(reading, sampling)
     return (replace(made, left=1 - end / total) if leaves else made,)
+
+
+def _unchanged(reading: Reading, latents: ImageLatents, why: str) -> tuple[object, ...]:
+    """Give latents on from a sampler that has no step to run."""
+    reading.skip(*(name for name, _ in reading.unread()))
+    reading.note(f"{why}: it has nothing to do, and gives its latents on.", level="warning")
+    return (latents,)
 
 
 def _enabled(reading: Reading, name: str, default: str) -> bool:
@@ -115,7 +126,7 @@ def sample_custom(reading: Reading) -> tuple[object, ...]:
     sampling = Sampling(
         _guider(reading), reading.take("noise_seed"), sampler, steps, reading.take("latent_image")
     )
-    return _sampled(reading, sampling) * 2
+    return sampled(reading, sampling) * 2
 
 
 def sample_from_parts(reading: Reading) -> tuple[object, ...]:
@@ -127,7 +138,7 @@ def sample_from_parts(reading: Reading) -> tuple[object, ...]:
         steps,
         reading.take("latent_image"),
     )
-    return _sampled(reading, sampling) * 2
+    return sampled(reading, sampling) * 2
 
 
 def guide_by_one(reading: Reading) -> tuple[object, ...]:
@@ -267,7 +278,7 @@ def _sampler(reading: Reading) -> str:
     return str(known(reading.take("sampler_name", "euler")))
 
 
-def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
+def sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     """Return the node that does what a sampler does."""
     guider, latents, steps = sampling.guider, sampling.latents, sampling.steps
     positive, weights = guider.positive, guider.weights
@@ -297,7 +308,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
             )
     elif isinstance(latents, ImageLatents):
         properties["num_inference_steps"] = _all_steps(steps, reading)
-        node_type, more = _from_image(latents, steps.denoise)
+        node_type, more = _from_image(reading, latents, steps.denoise, weights.is_differential)
         if positive.references:
             reading.lost("the images of its prompt have no counterpart beside a mask.")
     else:
@@ -308,7 +319,7 @@ def _sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     prompts = (positive, guider.negative)
     properties |= prompt_properties(reading, node_type, weights, prompts, latents)
     is_flow = weights.is_flow or (isinstance(latents, EmptyLatents) and latents.is_flow)
-    properties |= _scheduler(reading, node_type, sampling.sampler, str(steps.schedule), is_flow)
+    properties |= _scheduler(reading, node_type, sampling, is_flow)
     use_part(reading, weights.model, "text_encoders", positive.encoders)
     made = reading.add(node_type, properties)
     has_layers = "layers" in properties
@@ -352,17 +363,28 @@ def _is_size_of_image(reading: Reading, latents: EmptyLatents) -> bool:
     )
 
 
-def _from_image(latents: ImageLatents, denoise: object) -> tuple[str, dict[str, object]]:
-    properties = {"image": latents.image.handle, "strength": denoise}
+def _from_image(
+    reading: Reading, latents: ImageLatents, denoise: object, is_differential: bool
+) -> tuple[str, dict[str, object]]:
+    properties: dict[str, object] = {"image": latents.image.handle, "strength": denoise}
     if latents.mask is None:
         return IMAGE_TO_IMAGE, properties
+    if is_differential and latents.mask_is == "noise" and latents.grow == 0:
+        return IMAGE_TO_IMAGE, properties | {"strength_mask": latents.mask.handle}
+    if is_differential and latents.mask_is != "fill alone":
+        reading.note(
+            "the greys of the mask say in how many steps a part is changed; here, what is lighter"
+            " than half is repainted in all of them. A mask without greys means the same.",
+            level="warning",
+        )
     return INPAINTING, properties | {"mask_image": latents.mask.handle, "mask_grow": latents.grow}
 
 
 def _all_steps(steps: Steps, reading: Reading) -> object:
     """ComfyUI runs all steps whatever the strength is; here, `strength` of them are run."""
     count, denoise = known(steps.count), known(steps.denoise)
-    if not isinstance(count, int) or not isinstance(denoise, (int, float)) or not 0 < denoise < 1:
+    is_known = isinstance(count, int) and isinstance(denoise, (int, float))
+    if steps.is_total or not is_known or not 0 < denoise < 1:
         return steps.count
     total = int(count / denoise)
     while int(total * denoise) < count:
@@ -374,10 +396,13 @@ def _all_steps(steps: Steps, reading: Reading) -> object:
 
 
 def _scheduler(
-    reading: Reading, node_type: str, sampler: str, schedule: str, is_flow: bool
+    reading: Reading, node_type: str, sampling: Sampling, is_flow: bool
 ) -> dict[str, str]:
     known_names = reading.draft.choices(node_type, "scheduler")
-    chosen = scheduler_for(sampler, schedule, known_names or (), is_flow=is_flow)
+    schedule = str(sampling.steps.schedule)
+    chosen = sampling.chosen or scheduler_for(
+        sampling.sampler, schedule, known_names or (), is_flow=is_flow
+    )
     if chosen.difference:
         reading.note(f"{chosen.difference}.", level="warning")
     return {} if known_names is None else chosen.properties()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from nodetool_core.importing.draft import Handle
 
@@ -74,6 +74,8 @@ class Weights:
     """Images that lead it as prompts do."""
     shift: object = None
     """By how much its noise schedule is shifted."""
+    is_differential: bool = False
+    """Whether the tones of a mask say in how many steps a part is changed."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ class Steps:
     """The share of the noise that is added and taken away again."""
     shift: object = None
     """By how much the schedule is shifted, where the model that it was made of says so."""
+    is_total: bool = False
+    """Whether `count` is of all steps, of which `denoise` is the share that is run."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,8 @@ class ImageLatents:
     """Whether they are the layers of one image, below which the image itself lies."""
     left: float = 0.0
     """The share of the noise that the sampler left in them for another one."""
+    mask_is: Literal["noise", "fill", "fill alone"] = "noise"
+    """What the mask is for: the sampler, a model made for inpainting as well, or that alone."""
 
 
 @dataclass(frozen=True)
