@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nodes.importers.metadata import fooocus, invokeai, novelai, web_ui
+from nodes.importers.metadata import fooocus, invokeai, novelai, swarm, web_ui
 from nodes.importers.metadata.fields import Fields
 from nodes.importers.metadata.hidden import hidden_texts
 from nodes.importers.metadata.recipe import Recipe, Writer
@@ -75,8 +75,9 @@ def _stated(path: Path) -> tuple[Mapping[str, object], Reader]:
         if found := dialect.fields_of(others):
             return found, dialect.recipe_of
     if content := _object(text):
-        if found := fooocus.fields_of(content):
-            return found, fooocus.recipe_of
+        for of_object in (fooocus, swarm):
+            if found := of_object.fields_of(content):
+                return found, of_object.recipe_of
     elif text:
         found = web_ui.fields_of(text)
         if is_image or "Steps" in found:

@@ -1,5 +1,5 @@
 """
-Images of InvokeAI 4 to 6, whose text `invokeai_metadata` is what was set.
+Images of InvokeAI 3 to 6, whose text `invokeai_metadata` is what was set, and of those before.
 
 Its schedulers are those of diffusers, by short names.
 """
@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from nodes.importers.metadata import invokeai_first
 from nodes.importers.metadata.fields import Fields
 from nodes.importers.metadata.prompts import lora, weights_file
 from nodes.importers.metadata.recipe import IMAGE, MODEL, Control, Recipe
@@ -60,8 +61,10 @@ _WITHOUT_EFFECT: Final[Mapping[str, tuple[object, ...]]] = {
 
 def fields_of(texts: Mapping[str, str]) -> dict[str, object]:
     """Return the fields of an image; none where it is of another tool."""
+    if "invokeai_metadata" not in texts:
+        return invokeai_first.fields_of(texts)
     try:
-        found = json.loads(texts.get("invokeai_metadata", "null"))
+        found = json.loads(texts["invokeai_metadata"])
     except (ValueError, RecursionError):
         return {}
     return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}

@@ -585,3 +585,61 @@ def test_a_strength_that_is_no_number(tmp_path: Path) -> None:
     result = of_text(tmp_path, text)
     assert values(result, "image")["strength"] == 0.75
     assert fates(result)["Denoising strength"] == "lost"
+
+
+DREAM = '"a fox [blurry, text]" -s 50 -S 2980747362 -W 512 -H 768 -C 5 -A k_euler_a'
+STATED = {
+    "model_weights": "deliberate",
+    "app_version": "2.3.0",
+    "image": {
+        **{"prompt": [{"prompt": "a fox [blurry, text]", "weight": 1.0}], "steps": 50},
+        **{"cfg_scale": 5, "threshold": 0, "perlin": 0, "height": 768, "width": 512},
+        **{"seed": 2980747362, "seamless": False, "type": "txt2img", "sampler": "k_euler_a"},
+        "variations": [],
+    },
+}
+
+
+@pytest.mark.parametrize("texts", [{"Dream": DREAM}, {"sd-metadata": json.dumps(STATED)}])
+def test_the_first_versions_of_invokeai(tmp_path: Path, texts: dict[str, str]) -> None:
+    result = import_file(png(tmp_path, texts), REGISTRY)
+    image = values(result, "image")
+    assert (image["prompt"], image["negative_prompt"]) == ("a fox", "blurry, text")
+    assert (image["seed"], image["guidance_scale"], image["height"]) == (2980747362, 5.0, 768)
+    assert image["scheduler"] == "EulerAncestralDiscreteScheduler"
+    assert result.grade is not Grade.LOSSES
+
+
+def test_what_the_first_versions_did_afterwards_is_named(tmp_path: Path) -> None:
+    result = import_file(png(tmp_path, {"Dream": f"{DREAM} -G 0.9 -U 4 0.95"}), REGISTRY)
+    lost = [name for name, fate in fates(result).items() if fate == "lost"]
+    assert lost == ["facetool_strength", "upscale"]
+
+
+SWARM = {
+    **{"prompt": "a (fox:1.2)", "negativeprompt": "blurry", "model": "XL/juggernautXL", "seed": 3},
+    **{"steps": 20, "cfgscale": 6.5, "aspectratio": "1:1", "width": 1024, "height": 832},
+    **{"sampler": "dpmpp_2m", "scheduler": "karras", "loras": ["Lora/ink"], "loraweights": ["0.5"]},
+    **{"automaticvae": True, "swarm_version": "0.9.5.2"},
+}
+
+
+def test_swarm(tmp_path: Path) -> None:
+    result = of_text(tmp_path, json.dumps({"sui_image_params": SWARM, "sui_extra_data": {}}))
+    image = values(result, "image")
+    wanted = {"seed": 3, "guidance_scale": 6.5, "height": 832, "prompt_syntax": "weighted"}
+    assert image | wanted == image and image["scheduler"].endswith(" karras")
+    assert image["loras"] == [{"type": "hf.lora", "repo_id": "ink.safetensors", "scale": 0.5}]
+    assert values(result, "model")["value"]["repo_id"] == "juggernautXL.safetensors"
+    assert result.grade is Grade.WHOLE
+
+
+def test_swarm_begins_with_an_image_and_refines(tmp_path: Path) -> None:
+    more = {"initimage": "a", "initimagecreativity": 0.4, "refinerupscale": 1.5}
+    more |= {"refinercontrolpercentage": 0.3, "refinerupscalemethod": "model-4x.pth", "teacache": 1}
+    result = of_text(tmp_path, json.dumps({"sui_image_params": SWARM | more}))
+    assert (
+        values(result, "image")["strength"] == 0.4 and values(result, "refined")["strength"] == 0.3
+    )
+    assert values(result, "upscaled")["model"]["repo_id"] == "4x.pth"
+    assert [name for name, fate in fates(result).items() if fate == "lost"] == ["teacache"]
