@@ -30,6 +30,7 @@ pack = Pack(
     workflow="nodetool.workflows.workflow_node.WorkflowNode",
     loop="nodetool.control.ForEach",
     importers={
+        "InvokeAI": "nodes.importers.invokeai.importer:import_file",
         "ComfyUI": "nodes.importers.comfyui.importer:import_file",
         "NodeTool": "nodetool_core.importing.nodetool:import_file",
         "images": "nodes.importers.metadata.importer:import_file",
