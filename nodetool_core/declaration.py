@@ -131,21 +131,7 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
 
     Raises DeclarationError with everything that is wrong with it.
     """
-    problems: list[Problem] = []
-    hints = _class_hints(cls, local_names)
-    properties: dict[str, Property] = {}
-    for name, annotation in hints.items():
-        if origin_of(annotation) is ClassVar or annotation is ClassVar or name.startswith("_"):
-            continue
-        prop = _property(cls, name, annotation)
-        problems.extend(_check_property(cls, prop))
-        properties[name] = prop
-    bare = [
-        name
-        for name, value in vars(cls).items()
-        if isinstance(value, FieldInfo) and name not in hints
-    ]
-    problems.extend(_declaration(cls, name, "has no type annotation.") for name in bare)
+    properties, problems = _properties(cls, local_names)
     process = inspect.unwrap(cls.process)  # type: ignore[attr-defined]
     returned = _hints(cls, process, local_names).get("return", MISSING)
     if returned is MISSING:
@@ -155,20 +141,7 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
         raise DeclarationError(problems)
     returned, streams, carries = _stream_item(returned)
     outputs, unpack = _outputs(returned, local_names)
-    problems.extend(
-        _declaration(cls, name, "is a reserved name, so it can't be an output.")
-        for name in outputs.keys() & RESERVED
-    )
-    problems.extend(
-        _declaration(
-            cls,
-            name,
-            "is a property and an output, and `node."
-            + name
-            + "` can only be one of them: rename the output.",
-        )
-        for name in outputs.keys() & properties.keys()
-    )
+    problems += _misnamed_outputs(cls, outputs, properties)
     if _is_async(process) and getattr(cls, "lane", None) == "device":
         problems.append(
             _declaration(
@@ -201,6 +174,41 @@ def declare(cls: type, local_names: Mapping[str, object]) -> NodeSpec:
         is_async=_is_async(process),
         takes_context=len(inspect.signature(process).parameters) > 1,
     )
+
+
+def _properties(
+    cls: type, local_names: Mapping[str, object]
+) -> tuple[dict[str, Property], list[Problem]]:
+    """Return the properties that a class declares, and what is wrong with them."""
+    hints = _class_hints(cls, local_names)
+    properties: dict[str, Property] = {}
+    problems: list[Problem] = []
+    for name, annotation in hints.items():
+        if origin_of(annotation) is ClassVar or annotation is ClassVar or name.startswith("_"):
+            continue
+        properties[name] = prop = _property(cls, name, annotation)
+        problems.extend(_check_property(cls, prop))
+    bare = [
+        name
+        for name, value in vars(cls).items()
+        if isinstance(value, FieldInfo) and name not in hints
+    ]
+    problems.extend(_declaration(cls, name, "has no type annotation.") for name in bare)
+    return properties, problems
+
+
+def _misnamed_outputs(
+    cls: type, outputs: Mapping[str, object], properties: Mapping[str, object]
+) -> Iterator[Problem]:
+    """Yield a problem for each output whose name means something else of a node."""
+    for name in outputs.keys() & RESERVED:
+        yield _declaration(cls, name, "is a reserved name, so it can't be an output.")
+    for name in outputs.keys() & properties.keys():
+        message = (
+            f"is a property and an output, and `node.{name}` can only be one of them: rename the"
+            " output."
+        )
+        yield _declaration(cls, name, message)
 
 
 def _is_async(process: object) -> bool:

@@ -17,6 +17,7 @@ from nodetool_core.cli.messages import (
     say,
     show_problems,
 )
+from nodetool_core.cli.run_options import NoCache, Out, Quiet, ReportJson
 from nodetool_core.errors import NodetoolError, Problem
 
 if TYPE_CHECKING:
@@ -37,54 +38,53 @@ class ImageFormat(StrEnum):
     WEBP = "webp"
 
 
+ServerUrl = Annotated[
+    str, typer.Argument(metavar="URL", help="Address of the server.", show_default=False)
+]
+WorkflowName = Annotated[
+    str,
+    typer.Argument(
+        metavar="WORKFLOW", help="Name of a workflow, or id of a model.", show_default=False
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Value of an input; an image is a file here, which is sent. Repeatable.",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option("--output", metavar="NAME", help="Only this output. Repeatable."),
+]
+Token = Annotated[
+    str,
+    typer.Option(
+        envvar="NODETOOL_TOKEN",
+        metavar="TOKEN",
+        help="The server's token. In the environment it is seen by nobody else.",
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    ImageFormat | None,
+    typer.Option("--format", help="Format of the images. Default: that of --out, or png."),
+]
+
+
 def call(
-    url: Annotated[
-        str, typer.Argument(metavar="URL", help="Address of the server.", show_default=False)
-    ],
-    workflow: Annotated[
-        str,
-        typer.Argument(
-            metavar="WORKFLOW", help="Name of a workflow, or id of a model.", show_default=False
-        ),
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Value of an input; an image is a file here, which is sent. Repeatable.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder for the images, or the file for one."
-        ),
-    ] = Path("out"),
-    outputs: Annotated[
-        list[str] | None,
-        typer.Option("--output", metavar="NAME", help="Only this output. Repeatable."),
-    ] = None,
-    token: Annotated[
-        str,
-        typer.Option(
-            envvar="NODETOOL_TOKEN",
-            metavar="TOKEN",
-            help="The server's token. In the environment it is seen by nobody else.",
-            show_default=False,
-        ),
-    ] = "",
-    image_format: Annotated[
-        ImageFormat | None,
-        typer.Option("--format", help="Format of the images. Default: that of --out, or png."),
-    ] = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute everything; use no cached results.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document about the run.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    url: ServerUrl,
+    workflow: WorkflowName,
+    settings: Settings = None,
+    out: Out = Path("out"),
+    outputs: Outputs = None,
+    token: Token = "",
+    image_format: Format = None,
+    no_cache: NoCache = False,
+    as_json: ReportJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """
     Run a workflow on a server.

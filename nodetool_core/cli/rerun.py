@@ -9,37 +9,41 @@ import typer
 
 from nodetool_core.cli import command_engine
 from nodetool_core.cli.messages import ExitCode, say
+from nodetool_core.cli.run_options import Quiet
+
+MadeImage = Annotated[
+    Path,
+    typer.Argument(metavar="IMAGE", help="An image that nodetool has made.", show_default=False),
+]
+Files = Annotated[
+    Path | None,
+    typer.Option(
+        "--files",
+        metavar="DIR",
+        help="Find images that have moved below it, by content.",
+        exists=True,
+        file_okay=False,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Another value for an input, or any property as node.property. Repeatable.",
+    ),
+]
+Out = Annotated[
+    Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the image, or its file.")
+]
 
 
 def rerun(
-    image: Annotated[
-        Path,
-        typer.Argument(
-            metavar="IMAGE", help="An image that nodetool has made.", show_default=False
-        ),
-    ],
-    files: Annotated[
-        Path | None,
-        typer.Option(
-            "--files",
-            metavar="DIR",
-            help="Find images that have moved below it, by content.",
-            exists=True,
-            file_okay=False,
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Another value for an input, or any property as node.property. Repeatable.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Folder for the image, or its file.")
-    ] = Path("out"),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    image: MadeImage,
+    files: Files = None,
+    settings: Settings = None,
+    out: Out = Path("out"),
+    quiet: Quiet = False,
 ) -> None:
     """
     Make an image again, bit for bit on the same machine.

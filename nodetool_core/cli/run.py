@@ -17,6 +17,7 @@ from nodetool_core.cli.messages import (
     show_problems,
 )
 from nodetool_core.cli.model_options import ModelsDir
+from nodetool_core.cli.run_options import NoCache, Out, Quiet, ReportJson
 from nodetool_core.errors import NodetoolError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -39,92 +40,94 @@ class OnError(StrEnum):
     CONTINUE = "continue"
 
 
+WorkflowFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A workflow file, example:NAME, or - for standard input.",
+        show_default=False,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Value of an input, or of any property as node.property. Repeatable.",
+    ),
+]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        metavar="NAME",
+        help="Only this output, or the result of this node. Repeatable.",
+    ),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--inputs",
+        metavar="FILE",
+        help="A table of inputs, CSV or JSON lines: a run for each row.",
+        dir_okay=False,
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        metavar="BROKER",
+        help="Send the runs of a batch to workers: redis://HOST, or their configuration file.",
+    ),
+]
+AfterFailure = Annotated[
+    OnError, typer.Option(help="After a failure: stop, or finish what still can.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", min=0.0, help="Give up a node that takes longer than this."),
+]
+Attempts = Annotated[
+    int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")
+]
+NoInfotext = Annotated[
+    bool,
+    typer.Option("--no-infotext", help="Leave out of images the text that web UIs read (PNG)."),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Where models run: cpu, mps, or cuda:0,cuda:1."),
+]
+DeviceMemory = Annotated[
+    str, typer.Option(metavar="SIZE", help="Memory of each device for models, such as 8GB.")
+]
+HostMemory = Annotated[
+    str, typer.Option(metavar="SIZE", help="Main memory for weights that wait for a device.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a node that failed.")]
+
+
 def run(
     context: typer.Context,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE",
-            help="A workflow file, example:NAME, or - for standard input.",
-            show_default=False,
-        ),
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Value of an input, or of any property as node.property. Repeatable.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder for the images, or the file for one."
-        ),
-    ] = Path("out"),
-    outputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            metavar="NAME",
-            help="Only this output, or the result of this node. Repeatable.",
-        ),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            "--inputs",
-            metavar="FILE",
-            help="A table of inputs, CSV or JSON lines: a run for each row.",
-            dir_okay=False,
-        ),
-    ] = None,
-    workers: Annotated[
-        str | None,
-        typer.Option(
-            "--workers",
-            metavar="BROKER",
-            help="Send the runs of a batch to workers: redis://HOST, or their configuration file.",
-        ),
-    ] = None,
-    on_error: Annotated[
-        OnError, typer.Option(help="After a failure: stop, or finish what still can.")
-    ] = OnError.STOP,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", min=0.0, help="Give up a node that takes longer than this."
-        ),
-    ] = None,
-    attempts: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Try a node that fails this often in all.")
-    ] = 1,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Compute everything; use no cached results.")
-    ] = False,
-    no_infotext: Annotated[
-        bool,
-        typer.Option("--no-infotext", help="Leave out of images the text that web UIs read (PNG)."),
-    ] = False,
-    device: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Where models run: cpu, mps, or cuda:0,cuda:1."),
-    ] = None,
-    device_memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Memory of each device for models, such as 8GB.")
-    ] = "auto",
-    host_memory: Annotated[
-        str, typer.Option(metavar="SIZE", help="Main memory for weights that wait for a device.")
-    ] = "auto",
+    file: WorkflowFile,
+    settings: Settings = None,
+    out: Out = Path("out"),
+    outputs: Outputs = None,
+    table: Table = None,
+    workers: Workers = None,
+    on_error: AfterFailure = OnError.STOP,
+    timeout: Timeout = None,
+    attempts: Attempts = 1,
+    no_cache: NoCache = False,
+    no_infotext: NoInfotext = False,
+    device: Device = None,
+    device_memory: DeviceMemory = "auto",
+    host_memory: HostMemory = "auto",
     models_dir: ModelsDir = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document about the run.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of a node that failed.")
-    ] = False,
+    as_json: ReportJson = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
 ) -> None:
     """
     Run a workflow.

@@ -11,62 +11,71 @@ from nodetool_core.cli.messages import WrongUseError
 from nodetool_core.cli.model_options import ModelsDir
 from nodetool_core.errors import Problem, missing_package
 
+Graphs = Annotated[
+    Path | None,
+    typer.Option("--graphs", metavar="DIR", help="Folder of the workflows. Default: graphs."),
+]
+Host = Annotated[
+    str | None, typer.Option("--host", help="Address to listen on. Default: 127.0.0.1.")
+]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=0, max=65535, help="Port to listen on. Default: 8188."),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token", help="Bearer token that clients must send; better in NODETOOL_SERVE_TOKEN."
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="ID",
+        help="A model that clients may name. Repeatable. Default: the one that ships.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Folder for jobs, uploads and results."),
+]
+InsecureWithoutToken = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-without-token",
+        help="Let everybody who reaches the address use this machine.",
+    ),
+]
+Editor = Annotated[
+    bool,
+    typer.Option("--editor", help="Print an address that opens the editor with all rights, once."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="TOML",
+        help="Configuration file; --show-settings lists what it takes.",
+    ),
+]
+ShowSettings = Annotated[
+    bool, typer.Option("--show-settings", help="Print the table of settings and exit.")
+]
+
 
 def serve(
-    graphs: Annotated[
-        Path | None,
-        typer.Option("--graphs", metavar="DIR", help="Folder of the workflows. Default: graphs."),
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", help="Address to listen on. Default: 127.0.0.1.")
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option("--port", min=0, max=65535, help="Port to listen on. Default: 8188."),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            "--token", help="Bearer token that clients must send; better in NODETOOL_SERVE_TOKEN."
-        ),
-    ] = None,
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="ID",
-            help="A model that clients may name. Repeatable. Default: the one that ships.",
-        ),
-    ] = None,
+    graphs: Graphs = None,
+    host: Host = None,
+    port: Port = None,
+    token: Token = None,
+    models: Models = None,
     models_dir: ModelsDir = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", metavar="DIR", help="Folder for jobs, uploads and results."),
-    ] = None,
-    insecure_without_token: Annotated[
-        bool,
-        typer.Option(
-            "--insecure-without-token",
-            help="Let everybody who reaches the address use this machine.",
-        ),
-    ] = False,
-    editor: Annotated[
-        bool,
-        typer.Option(
-            "--editor", help="Print an address that opens the editor with all rights, once."
-        ),
-    ] = False,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="TOML",
-            help="Configuration file; --show-settings lists what it takes.",
-        ),
-    ] = None,
-    show_settings: Annotated[
-        bool, typer.Option("--show-settings", help="Print the table of settings and exit.")
-    ] = False,
+    data: Data = None,
+    insecure_without_token: InsecureWithoutToken = False,
+    editor: Editor = False,
+    config: Config = None,
+    show_settings: ShowSettings = False,
 ) -> None:
     """
     Serve workflows over HTTP: to browsers, and to clients of the APIs that they know.
@@ -104,23 +113,22 @@ def serve(
             insecure_without_token=insecure_without_token or None,
         )
         check_address(settings)
-        # Without a folder of the default name, models alone are served; a folder that was named has
-        # to be there.
-        if (
-            not settings.graphs.is_dir()
-            and settings.graphs != Settings.model_fields["graphs"].default
-        ):
-            hint = "Give the folder of your workflow files with --graphs."
-            raise WrongUseError(
-                Problem(
-                    "missing_file",
-                    str(settings.graphs),
-                    "There is no such folder of workflows.",
-                    hint,
-                )
-            )
+        _check_graphs(settings.graphs, Settings.model_fields["graphs"].default)
         from nodetool_core.editor.launch import pages
         from nodetool_core.server import launch
     except ModuleNotFoundError as error:
         raise WrongUseError(missing_package("nodetool serve", error, "serve")) from error
     launch.serve(settings, pages(with_key=editor))
+
+
+def _check_graphs(folder: Path, default: Path) -> None:
+    """
+    Raise WrongUseError where a folder of workflows was named that is not there.
+
+    Without one of the default name, models alone are served.
+    """
+    if not folder.is_dir() and folder != default:
+        hint = "Give the folder of your workflow files with --graphs."
+        raise WrongUseError(
+            Problem("missing_file", str(folder), "There is no such folder of workflows.", hint)
+        )

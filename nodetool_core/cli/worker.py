@@ -27,79 +27,88 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="The jobs: postgresql://user@host/name, or a SQLite file.",
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Their files: a folder, or a URL such as s3://bucket/prefix.",
+    ),
+]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        metavar="URL",
+        help="Redis that announces jobs; without it the database is polled.",
+    ),
+]
+Graphs = Annotated[
+    Path | None,
+    typer.Option("--graphs", metavar="DIR", help="Folder of workflows, whose models may be used."),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="ID",
+        help="A model that jobs may use. Repeatable. Default: what ships.",
+    ),
+]
+Concurrency = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Jobs at once. They share models and caches.")
+]
+Drain = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, metavar="SECONDS", help="How long jobs may continue after a signal to end."
+    ),
+]
+Lease = Annotated[
+    float,
+    typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it counts as dead."),
+]
+LostAttempts = Annotated[
+    int,
+    typer.Option(
+        "--lost-attempts",
+        "--losses",
+        min=1,
+        metavar="N",
+        help="Workers in a row that may die with a job before it fails.",
+    ),
+]
+Format = Annotated[LogFormat | None, typer.Option("--log-format", help="What log lines are.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="TOML",
+        help="The servers' configuration file; see serve --show-settings.",
+    ),
+]
+
+
 def worker(
-    database: Annotated[
-        str | None,
-        typer.Option(
-            "--database",
-            metavar="URL",
-            help="The jobs: postgresql://user@host/name, or a SQLite file.",
-        ),
-    ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            "--storage",
-            metavar="URL",
-            help="Their files: a folder, or a URL such as s3://bucket/prefix.",
-        ),
-    ] = None,
-    broker: Annotated[
-        str | None,
-        typer.Option(
-            "--broker",
-            metavar="URL",
-            help="Redis that announces jobs; without it the database is polled.",
-        ),
-    ] = None,
-    graphs: Annotated[
-        Path | None,
-        typer.Option(
-            "--graphs", metavar="DIR", help="Folder of workflows, whose models may be used."
-        ),
-    ] = None,
-    models: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model",
-            metavar="ID",
-            help="A model that jobs may use. Repeatable. Default: what ships.",
-        ),
-    ] = None,
-    concurrency: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Jobs at once. They share models and caches.")
-    ] = 1,
-    drain: Annotated[
-        float | None,
-        typer.Option(
-            min=0.0, metavar="SECONDS", help="How long jobs may continue after a signal to end."
-        ),
-    ] = None,
-    lease: Annotated[
-        float,
-        typer.Option(min=1.0, metavar="SECONDS", help="Silence after which it counts as dead."),
-    ] = 30.0,
-    lost_attempts: Annotated[
-        int,
-        typer.Option(
-            "--lost-attempts",
-            "--losses",
-            min=1,
-            metavar="N",
-            help="Workers in a row that may die with a job before it fails.",
-        ),
-    ] = 10,
-    log_format: Annotated[
-        LogFormat | None, typer.Option("--log-format", help="What log lines are.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="TOML",
-            help="The servers' configuration file; see serve --show-settings.",
-        ),
-    ] = None,
+    database: Database = None,
+    storage: Storage = None,
+    broker: Broker = None,
+    graphs: Graphs = None,
+    models: Models = None,
+    concurrency: Concurrency = 1,
+    drain: Drain = None,
+    lease: Lease = 30.0,
+    lost_attempts: LostAttempts = 10,
+    log_format: Format = None,
+    config: Config = None,
 ) -> None:
     """
     Run jobs that servers accept.
