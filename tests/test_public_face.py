@@ -59,6 +59,7 @@ ROOMS = [
     "building",
     "editing",
     "mapped",
+    "running",
     "api",
     "jobs",
     "replay",
