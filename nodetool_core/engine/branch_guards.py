@@ -20,11 +20,13 @@ that decides. Equal gates are made once: O(1) for each edge behind a branch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
 from typing import Protocol
 
-from nodetool_core.engine.steps import Feed, GateStep, Step
+from nodetool_core.engine.loop_order import as_declared
+from nodetool_core.engine.steps import Feed, GateStep, NodeStep, Step
+from nodetool_core.graph import Edge
 
 Source = tuple[Step, int]
 """What an edge comes from: a step, and which of its outputs."""
@@ -70,6 +72,51 @@ class Guards:
         """Let a list that is gathered over a loop come when the loop does."""
         if opener.index in self._of_step:
             self._of_step[gather.index] = self._of_step[opener.index]
+
+    def lazy(
+        self, step: NodeStep, edges: Sequence[Edge], sources: Sequence[Source]
+    ) -> frozenset[str]:
+        """
+        Find out whether a step may be left out.
+
+        Returns the properties that it demands only once others have come.
+        """
+        node_class, given = (
+            step.node.node_class,
+            {edge.property: source for edge, source in zip(edges, sources, strict=True)},
+        )
+        found = {edge.property: self.of(*given[edge.property]) for edge in as_declared(step.node)}
+        guards = [guard for guard in found.values() if guard is not None]
+        step.may_drop = node_class.branches or (
+            len(guards) == len(found) > 0 if node_class.merges else bool(guards)
+        )
+        demanded = frozenset(
+            name for name in given if name in node_class.lazy and not given[name][0].streams
+        )
+        step.lazy_rounds = int(bool(demanded))
+        if node_class.merges:
+            if guards and step.may_drop and not node_class.branches:
+                self.set(step, self.either(guards))
+            return demanded
+        first = {
+            name: guard
+            for name, guard in found.items()
+            if name not in demanded and not given[name][0].streams
+        }
+        known = list(
+            {
+                (guard[0].index, guard[1]): guard for guard in first.values() if guard is not None
+            }.values()
+        )
+        if known:
+            own = self.both(known)
+            if not (node_class.branches or any(found[name] for name in demanded)):
+                self.set(step, own)
+            if len(known) > 1 or None in first.values():
+                step.guard, step.implicitly_lazy = self._watch(step, own, ""), frozenset(first)
+                step.in_degree += 1
+                step.lazy_rounds += 1
+        return demanded | step.implicitly_lazy
 
     def both(self, guards: Iterable[Source]) -> Source:
         """Return a guard that comes when all of these do."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from nodetool_core.engine.branch_guards import Guards, Source
 from nodetool_core.engine.compiled_node import CompiledNode
 from nodetool_core.engine.gaps import FAIL, policy_of
-from nodetool_core.engine.loop_order import as_declared, loop_order
+from nodetool_core.engine.loop_order import loop_order
 from nodetool_core.engine.plan import Plan, Region
 from nodetool_core.engine.plan_finish import finish
 from nodetool_core.engine.rounds import check_carried, end_rounds, order_keys, without_end
@@ -34,9 +34,9 @@ from nodetool_core.engine.steps import (
     given_loops,
     path_between,
 )
-from nodetool_core.engine.targets import find_targets
+from nodetool_core.engine.targets import find_targets, needed_nodes
 from nodetool_core.errors import WorkflowError
-from nodetool_core.graph import Edge, Graph, GraphNode, in_order
+from nodetool_core.graph import Graph, GraphNode, in_order
 from nodetool_core.node_base import Node
 
 
@@ -117,7 +117,8 @@ class _Compiler:
         """The classes of this graph."""
 
     def compile(self) -> Plan:
-        needed, known = self._needed(), self.known
+        known = self.known
+        needed = needed_nodes(self.graph, self.targets, with_ends=self.with_ends)
         for position, node in enumerate(self.graph.nodes):
             if not needed[position]:
                 continue
@@ -162,25 +163,6 @@ class _Compiler:
             order_keys(plan)
         finish(plan, self.unlimited, is_regular=self.is_regular, has_lazy=bool(self.lazy))
         return plan
-
-    def _needed(self) -> bytearray:
-        """
-        Return which nodes the targets need.
-
-        Sources stand before what they feed, so one pass from the end finds them all.
-        """
-        nodes = self.graph.nodes
-        needed = bytearray(len(nodes))
-        for target in self.targets:
-            needed[target] = 1
-        if self.with_ends:
-            for position, node in enumerate(nodes):
-                needed[position] |= node.node_class.carries
-        for position in range(len(nodes) - 1, -1, -1):
-            if needed[position]:
-                for edge in nodes[position].inputs:
-                    needed[edge.source] = 1
-        return needed
 
     # -- one node ----------------------------------------------------------------------------------
 
@@ -237,7 +219,8 @@ class _Compiler:
         if mutable := mutable_of(node):
             step.mutable = mutable
         step.wiring = "".join([edge.port.wiring for edge in in_order(edges)])
-        lazy = self._lazy(step, edges, sources) if may_drop or node_class.lazy else _NO_NAMES
+        is_guarded = may_drop or node_class.lazy
+        lazy = self.guards.lazy(step, edges, sources) if is_guarded else _NO_NAMES
         for edge, (origin, output) in zip(edges, sources, strict=True):
             if origin.streams or origin.region != step.region or edge.property in lazy:
                 feed = self._rarer_feed(step, edge.property, origin, output, edge.property in lazy)
@@ -300,51 +283,6 @@ class _Compiler:
         if loops == others or not loops:
             return others
         return tuple(sorted({*loops, *others}, key=self.rank.__getitem__))
-
-    def _lazy(self, step: NodeStep, edges: list[Edge], sources: list[Source]) -> frozenset[str]:
-        """
-        Find out whether a step may be left out.
-
-        Returns the properties that it demands only once others have come.
-        """
-        node_class, given = (
-            step.node.node_class,
-            {edge.property: source for edge, source in zip(edges, sources, strict=True)},
-        )
-        found = {
-            edge.property: self.guards.of(*given[edge.property]) for edge in as_declared(step.node)
-        }
-        guards = [guard for guard in found.values() if guard is not None]
-        step.may_drop = node_class.branches or (
-            len(guards) == len(found) > 0 if node_class.merges else bool(guards)
-        )
-        demanded = frozenset(
-            name for name in given if name in node_class.lazy and not given[name][0].streams
-        )
-        step.lazy_rounds = int(bool(demanded))
-        if node_class.merges:
-            if guards and step.may_drop and not node_class.branches:
-                self.guards.set(step, self.guards.either(guards))
-            return demanded
-        first = {
-            name: guard
-            for name, guard in found.items()
-            if name not in demanded and not given[name][0].streams
-        }
-        known = list(
-            {
-                (guard[0].index, guard[1]): guard for guard in first.values() if guard is not None
-            }.values()
-        )
-        if known:
-            own = self.guards.both(known)
-            if not (node_class.branches or any(found[name] for name in demanded)):
-                self.guards.set(step, own)
-            if len(known) > 1 or None in first.values():
-                step.guard, step.implicitly_lazy = self._watch(step, own, ""), frozenset(first)
-                step.in_degree += 1
-                step.lazy_rounds += 1
-        return demanded | step.implicitly_lazy
 
     def _watch(self, step: Step, source: Source, name: str) -> Feed:
         """Let a step know whether an output comes; a feed with a name is read once demanded."""

@@ -1,4 +1,4 @@
-"""What a run is for: the nodes whose results are wanted."""
+"""What a run is for: the nodes whose results are wanted, and those that they need."""
 
 from __future__ import annotations
 
@@ -53,3 +53,26 @@ def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
             ]
         )
     return list(dict.fromkeys(by_name[name] for name in outputs))
+
+
+def needed_nodes(graph: Graph, targets: Sequence[int], *, with_ends: bool) -> bytearray:
+    """
+    Return which nodes the targets need, by position.
+
+    Sources stand before what they feed, so one pass from the end finds them all.
+
+    Args:
+        with_ends: Whether nodes that end rounds are needed in any case.
+    """
+    nodes = graph.nodes
+    needed = bytearray(len(nodes))
+    for target in targets:
+        needed[target] = 1
+    if with_ends:
+        for position, node in enumerate(nodes):
+            needed[position] |= node.node_class.carries
+    for position in range(len(nodes) - 1, -1, -1):
+        if needed[position]:
+            for edge in nodes[position].inputs:
+                needed[edge.source] = 1
+    return needed
