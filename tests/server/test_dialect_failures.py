@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from tests.server.runtime.test_warmup import StallingHub
 from tests.server.v1.test_workflows import data_uri
 
 MODEL = "somebody/tiny"
+
+Answers = list[httpx2.Response]
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,20 @@ def refused(name: str, response: httpx2.Response, status: int, code: str) -> htt
     return response
 
 
+@contextmanager
+def asked(live: LiveServer, name: str, model: str) -> Iterator[tuple[httpx2.Client, Answers]]:
+    """Ask for an image; its node is at work in the block, and the answer is there after it."""
+    answers: Answers = []
+    with live.client() as client:
+        asking = threading.Thread(
+            target=lambda: answers.append(SPOKEN[name].ask(client, model, png()))
+        )
+        asking.start()
+        assert nodes.DOORS[model].came.acquire(timeout=20)
+        yield client, answers
+        asking.join(20)
+
+
 @every_dialect
 def test_bad_token(serve: Callable[..., LiveServer], name: str) -> None:
     with serve(token="right-token").client(Authorization="Bearer wrong") as client:
@@ -232,16 +249,9 @@ def test_too_large(client: httpx2.Client, name: str) -> None:
 def test_busy(serve: Callable[..., LiveServer], name: str) -> None:
     model = f"busy-{name}"
     door, live = nodes.DOORS[model], serve({model: nodes.wait(model)}, concurrency=1, queue=0)
-    with live.client() as client:
-        body = {"inputs": {"image": data_uri(png())}}
-        first = threading.Thread(
-            target=lambda: client.post(f"/v1/workflows/{model}/runs", json=body)
-        )
-        first.start()
-        assert door.came.acquire(timeout=20)
+    with asked(live, "nodetool", model) as (client, _):
         refused(name, SPOKEN[name].ask(client, model, png(9)), 429, "queue_full")
         door.open.set()
-        first.join(20)
 
 
 @every_job
@@ -260,17 +270,9 @@ def test_a_full_queue_of_jobs(serve: Callable[..., LiveServer], name: str) -> No
 @every_job
 def test_a_job_that_is_cancelled(serve: Callable[..., LiveServer], name: str) -> None:
     model = f"ended-{name}"
-    door, live = nodes.DOORS[model], serve({model: nodes.wait(model)})
-    answers: list[httpx2.Response] = []
-    with live.client() as client:
-        asking = threading.Thread(
-            target=lambda: answers.append(SPOKEN[name].ask(client, model, png()))
-        )
-        asking.start()
-        assert door.came.acquire(timeout=20)
+    with asked(serve({model: nodes.wait(model)}), name, model) as (client, answers):
         (job,) = client.get("/v1/jobs").json()["jobs"]
         client.post(f"/v1/jobs/{job['id']}/cancel")
-        asking.join(20)
     assert answers[0].json()["status"] == {"qolaba": "FAILED", "replicate": "canceled"}[name]
     assert "cancel" in str(answers[0].json()["error"] or answers[0].json()["status"])
 
@@ -313,17 +315,10 @@ def test_cold(serve: Callable[..., LiveServer], tmp_path: Path, name: str) -> No
 def test_cancelled(serve: Callable[..., LiveServer], name: str) -> None:
     # The prompt, which is the model's name, is the workflow's only text, and so names its door.
     model = f"cancelled-{name}"
-    door, live = nodes.DOORS[model], serve({model: nodes.wait(model)})
-    answers: list[httpx2.Response] = []
-    with live.client() as client:
-        asking = threading.Thread(
-            target=lambda: answers.append(SPOKEN[name].ask(client, model, png()))
-        )
-        asking.start()
-        assert door.came.acquire(timeout=20)
+    live = serve({model: nodes.wait(model)})
+    with asked(live, name, model) as (_, answers):
         for run in list(live.state.engine._runs):
             run.cancel()
-        asking.join(20)
     refused(name, answers[0], 503, "cancelled")
 
 
