@@ -1,5 +1,5 @@
 """
 What the nodes of hosted services share.
 
-Patience, addresses that may be fetched, answers and what they mean. No nodes.
+Deadlines, addresses that may be fetched, answers and what they mean. No nodes.
 """

@@ -208,7 +208,7 @@ class ModelRoutes:
 
 
 class _Either:
-    """Says to stop where one of two does."""
+    """Stops where one of two does."""
 
     def __init__(self, *events: threading.Event) -> None:
         self._events = events

@@ -37,7 +37,7 @@ class Submits(Protocol):
         """
         Call a function, which must not raise, on one of the threads.
 
-        Gives what makes way for others where it hangs, if anything can.
+        Returns what makes way for others where it hangs, if anything can.
         """
         ...
 

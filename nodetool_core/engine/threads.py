@@ -68,8 +68,8 @@ class Threads:
 
         Raises RuntimeError once they are closed.
 
-        Gives a function that lets another thread take the permit of the one that the call does not
-        let go of; that one ends when the call returns.
+        Returns a function that lets another thread take the permit of the one that the call keeps;
+        that one ends when the call returns.
         """
         call = Call(self, function, arguments)
         with self._lock:

@@ -77,7 +77,7 @@ def create_app(
 
     Args:
         routers: Routes that come before those of the server's own.
-        sessions: Says whose requests are the owner's.
+        sessions: Decides whose requests are the owner's.
     """
 
     settings = state.settings

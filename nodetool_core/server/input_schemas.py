@@ -40,7 +40,7 @@ def inputs_schema(
 
     Args:
         image: The schema of an image.
-        shows: Says whether an input is in it.
+        shows: Returns whether an input is in it.
         more: What the schemas of inputs have besides, by the input's name.
     """
     shown = {name: given for name, given in served.inputs.items() if shows(given)}

@@ -56,7 +56,7 @@ def server_of(
 
     Args:
         routers: Routes that come before those of the server's own.
-        sessions: Says whose requests are the owner's.
+        sessions: Decides whose requests are the owner's.
     """
     settings = state.settings
     app = create_app(state, routers, sessions)

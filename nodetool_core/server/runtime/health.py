@@ -27,7 +27,7 @@ class Health:
     Knows whether the database answers.
 
     Args:
-        check: Asks the database. Raises NodetoolError where it does not answer. Blocks.
+        check: Queries the database. Raises NodetoolError where it does not answer. Blocks.
     """
 
     def __init__(self, check: Callable[[], None]) -> None:

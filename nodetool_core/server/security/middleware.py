@@ -100,7 +100,7 @@ class RequestGuard:
         rate: Requests per second and client; 0 for no limit.
         dialects: Say where a request has its token, and how its failures are written.
         open_prefixes: Paths below these need no token: their addresses are secrets themselves.
-        sessions: Says who asks by a session, and needs no token.
+        sessions: Decides whose request has a session, and needs no token.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ IMAGE_HINT: Final = (
 
 
 Fetch = Callable[[str], bytes]
-"""Gives the bytes behind a URL. Blocks."""
+"""Returns the bytes behind a URL. Blocks."""
 
 Put = Callable[[bytes], JsonObject]
 """Keeps an image, and returns the reference to it. Blocks."""
@@ -77,7 +77,7 @@ class InputSanitizer:
 
     Args:
         listed: Ids of the models that clients may name.
-        fetch: Gives the bytes of images by URL.
+        fetch: Returns the bytes of images by URL.
         store: Holds the uploads, by asset id.
     """
 
