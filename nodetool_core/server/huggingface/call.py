@@ -79,8 +79,11 @@ def call_of(
         assert served.image_input is not None
         given.pop(served.image_input, None)
     else:
-        assert served.prompt_input is not None
-        given[served.prompt_input] = parsed.text
+        name = served.prompt_input
+        assert name is not None
+        if given.get(name, parsed.text) != parsed.text:
+            warnings = [*warnings, f"{name} is not used: `inputs` has the text"]
+        given[name] = parsed.text
     sizes, starts_as, left = sized(
         served, parsed.size, image is not None, limits.max_pixels, "target_size"
     )

@@ -272,6 +272,8 @@ class QolabaRoutes:
             f"{name[:80]!a} is no field of this API, and is not used."
             for name in islice(parsed.model_extra or (), _UNKNOWN_SHOWN)
         ]
+        if parsed.inference_type is not None:
+            warnings.append("inference_type is not used: the server's own device makes the image.")
         size = (
             None if parsed.width is None or parsed.height is None else (parsed.width, parsed.height)
         )

@@ -87,14 +87,14 @@ class Tuned(Node):
         return context.image_from_pil(Image.blend(image, solid, self.strength))
 
 
-def tuned(*, edits: bool) -> Workflow:
+def tuned(*, edits: bool, seed: int = -1) -> Workflow:
     values: dict[str, Any] = {
         "prompt": StringInput(name="prompt").output,
         "negative_prompt": StringInput(name="negative_prompt").output,
         "scheduler": StringInput(name="scheduler").output,
         "steps": IntegerInput(name="num_inference_steps", value=10, min=1, max=50).output,
         "guidance": FloatInput(name="guidance_scale", value=5.0, min=0.0, max=30.0).output,
-        "seed": IntegerInput(name="seed", value=-1).output,
+        "seed": IntegerInput(name="seed", value=seed).output,
     }
     if edits:
         values["image"] = ImageInput(name="image").output
