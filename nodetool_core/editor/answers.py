@@ -26,6 +26,7 @@ class Dialect(Answer):
     name: str
     title: str
     guide: str = Field(description="How a workflow is called, NAME being its own.")
+    image_guide: str = Field(description="The same for one that starts from an image.")
 
 
 class Device(Answer):

@@ -196,7 +196,12 @@ class EditorRoutes:
             address=address,
             needs_token=bool(state.settings.tokens),
             dialects=[
-                Dialect(name=one.name, title=one.title, guide=one.samples.guide(address))
+                Dialect(
+                    name=one.name,
+                    title=one.title,
+                    guide=one.samples.guide(address),
+                    image_guide=one.samples.guide(address, takes_image=True),
+                )
                 for one in self._dialects
             ],
             apps=self._apps,

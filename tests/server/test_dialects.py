@@ -72,8 +72,9 @@ def test_each_shows_how_it_is_called(serve: Callable[..., LiveServer]) -> None:
     for make in DIALECTS.values():
         dialect = make(live.state)
         assert dialect.title
-        guide = dialect.samples.guide(live.url)
-        assert live.url in guide and not re.search(r"{(url|name|path|prompt|image)}", guide)
+        for takes_image in (False, True):
+            guide = dialect.samples.guide(live.url, takes_image=takes_image)
+            assert live.url in guide and not re.search(r"{(url|name|path|prompt|image)}", guide)
 
 
 SAMPLES = {

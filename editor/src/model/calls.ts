@@ -46,7 +46,8 @@ export function samplesFor(info: WorkflowInfo, status: Status): Sample[] {
     huggingface: info.task ? [["curl", hubCurl(asked, takesImage, prompt)], ["Python", hubPython(asked, takesImage, prompt)], ["JavaScript", hubScript(asked, takesImage, prompt)]] : [],
     qolaba: info.task && app ? [["curl", qolabaCurl(asked, app, takesImage, prompt)]] : [],
   };
-  return status.dialects.flatMap(({ name, title, guide }) => {
+  return status.dialects.flatMap(({ name, title, guide: general, image_guide }) => {
+    const guide = takesImage ? image_guide : general;
     const own: [string, string][] = OWN.includes(name) ? (texts[name] ?? []) : info.task && guide ? [["", guide.replaceAll("NAME", asked.name).trim()]] : [];
     return own.map(([language, text]) => ({ dialect: name, title, language, text }));
   });

@@ -45,8 +45,8 @@ export interface Status {
   address: string;
   /** Whether programs have to send a token. */
   needs_token: boolean;
-  /** Protocols that programs can speak; `guide` says how one is called, NAME being the workflow's. */
-  dialects: { name: string; title: string; guide: string }[];
+  /** Protocols that programs can speak; `guide` and `image_guide` say how a workflow of a text and of an image is called, NAME being its own. */
+  dialects: { name: string; title: string; guide: string; image_guide: string }[];
   /** Ids of the Qolaba dialect, by the workflow or model that each stands for. */
   apps: Record<string, string>;
   devices: Device[];

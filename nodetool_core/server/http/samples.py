@@ -38,10 +38,11 @@ class Samples:
     needs_task: bool = True
     """Whether it serves no workflows but those that make one image, of a text or an image."""
 
-    def guide(self, url: str) -> str:
+    def guide(self, url: str, *, takes_image: bool = False) -> str:
         """Return how clients are pointed at it, for a server at that address."""
+        given = {"url": url, "prompt": "prompt", "image": "image"}
         names = {"name": self.any_name, "path": self.any_name}
-        return _filled(self.of_text, names | {"url": url, "prompt": "prompt"})
+        return _filled(self._text(takes_image=takes_image), names | given)
 
     def sample(self, url: str, served: ServedWorkflow) -> str:
         """Return how a workflow is called; empty where it can't be."""
@@ -49,9 +50,11 @@ class Samples:
         if name is None or (self.needs_task and served.task is None):
             return ""
         given = {"prompt": served.prompt_input or "prompt", "image": served.image_input or "image"}
-        text = self.of_image if served.image_input else ""
         names = {"url": url, "name": name, "path": quote(name)}
-        return _filled(text or self.of_text, names | given)
+        return _filled(self._text(takes_image=bool(served.image_input)), names | given)
+
+    def _text(self, *, takes_image: bool) -> str:
+        return (self.of_image if takes_image else "") or self.of_text
 
 
 NO_SAMPLES: Final = Samples("")
