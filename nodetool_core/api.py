@@ -16,6 +16,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.graph import Graph
 from nodetool_core.node_base import Node, Role
+from nodetool_core.pack_versions import with_versions
 from nodetool_core.properties import ANYTHING
 from nodetool_core.registry import Registry, distinct_types, shared_type
 from nodetool_core.running import RunnableWorkflow
@@ -185,7 +186,7 @@ class Workflow(RunnableWorkflow):
         file could name only one of them; and for values that the file would not give back as they
         are, such as a tuple where any value is allowed.
         """
-        return self.portable_document().save(path)
+        return with_versions(self.portable_document(), self.registry).save(path)
 
     def portable_document(self) -> WorkflowDocument:
         """

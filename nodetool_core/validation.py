@@ -23,6 +23,7 @@ from nodetool_core.graph import (
 )
 from nodetool_core.migrating import renamed
 from nodetool_core.node_base import Node, Role
+from nodetool_core.pack_versions import version_hint
 from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.secrets import key_problem
 from nodetool_core.types import exact_type, is_assignable, is_open, type_name
@@ -150,7 +151,8 @@ class _Reader:
 
     def _suggestion(self, node_type: str) -> str:
         if node_type not in self.suggestions and len(self.suggestions) < _SUGGESTIONS:
-            self.suggestions[node_type] = self.registry.suggest(node_type)
+            hint = version_hint(self.document.packs)
+            self.suggestions[node_type] = hint or self.registry.suggest(node_type)
         return self.suggestions.get(node_type, "")
 
     def _read_node(
@@ -192,7 +194,7 @@ class _Reader:
                 )
                 self.problems.extend(found)
             else:
-                hint = self._known(name, spec.properties)
+                hint = version_hint(self.document.packs) or self._known(name, spec.properties)
                 self._problem(
                     "unknown_property",
                     f"nodes[{index}].data.{name}",

@@ -77,6 +77,10 @@ class WorkflowDocument(_Record):
     )
     name: str = ""
     description: str = ""
+    packs: dict[str, str] = Field(
+        default_factory=dict,
+        description="What its nodes were installed as: distributions with their versions.",
+    )
     graph: GraphRecord = Field(default_factory=GraphRecord)
 
     @classmethod

@@ -47,6 +47,7 @@ ROOMS = [
     "graph",
     "workflow_class",
     "migrating",
+    "pack_versions",
     "validation",
     "bypass",
     "relocating",

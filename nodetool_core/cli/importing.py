@@ -75,19 +75,20 @@ def import_(file: File, out: Out = None, report: Report = False, as_json: AsJson
         for note in imported.notes:
             show_problem(note)
     if out is not None:
-        _write(imported, out)
+        _write(imported, out, registry)
     elif not (report or as_json):
         typer.echo(json.dumps(imported.document.to_json(), indent=2, ensure_ascii=False))
     say(_summary(imported))
     end_by_grade([imported.grade])
 
 
-def _write(imported: Imported, out: Path) -> None:
+def _write(imported: Imported, out: Path, registry: Registry) -> None:
     from nodetool_core.assets.files import write_problem
     from nodetool_core.errors import NodetoolError
+    from nodetool_core.pack_versions import with_versions
 
     try:
-        imported.document.save(out)
+        with_versions(imported.document, registry).save(out)
     except OSError as error:
         raise NodetoolError(write_problem(out, error)) from error
     typer.echo(out)
@@ -115,7 +116,8 @@ def _import_folder(folder: Path, out: Path | None, registry: Registry, as_json: 
         row |= {"grade": str(imported.grade), "nodes": len(imported.document.graph.nodes)}
         row |= {"lost": lost}
         if out is not None:
-            _write(imported, out / name.with_name(f"{name.name.removesuffix('.json')}.json"))
+            written = out / name.with_name(f"{name.name.removesuffix('.json')}.json")
+            _write(imported, written, registry)
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
     else:

@@ -48,6 +48,7 @@ def migrate(
 
 def _migrate(file: Path, registry: Registry, *, check: bool, leave_out: bool) -> ExitCode:
     from nodetool_core.migrating import migrated
+    from nodetool_core.pack_versions import with_versions
     from nodetool_core.workflow import WorkflowDocument
 
     path = file.expanduser()
@@ -68,6 +69,6 @@ def _migrate(file: Path, registry: Registry, *, check: bool, leave_out: bool) ->
         hint = "See the notes; --leave-out writes it without them."
         show_problem(Problem("left_out_property", str(file), message, hint))
         return ExitCode.FAILED
-    found.document.save(path)
+    with_versions(found.document, registry).save(path)
     say(f"{file}: {len(found.notes)} changes.")
     return ExitCode.OK

@@ -23,6 +23,7 @@ from nodetool_core.editor.documents import Documents
 from nodetool_core.editor.places import listing
 from nodetool_core.editor.routing import Row, bytes_of, json_of
 from nodetool_core.editor.schemas import DraftRequest, MoveRequest, RelocateRequest
+from nodetool_core.pack_versions import with_versions
 from nodetool_core.relocating import relocated_file, relocations
 from nodetool_core.server.http.openapi import images_content
 from nodetool_core.server.http.thumbnails import Side, image_beside
@@ -96,7 +97,8 @@ class WorkflowRoutes:
         412 where the file is another than `If-Match` names, or exists where none was named.
         """
         read = WorkflowDocument.from_json(document)
-        etag = self._documents.write(name, read.to_bytes(), if_match)
+        named = with_versions(read, self._state.engine.registry)
+        etag = self._documents.write(name, named.to_bytes(), if_match)
         self._documents.drop_draft(name)
         base, inside = self.place(name)
         found = check_document(self._state.engine, read, base=base, inside=inside)

@@ -143,7 +143,7 @@ def test_a_moved_workflow_finds_its_images(owner: httpx2.Client, editor: LiveEdi
     back = owner.post("/v1/workflows/deep/er/after/move", json={"to": "before"})
     assert back.status_code == 200
     text = (editor.graphs / "before.json").read_text("utf-8")
-    assert json.loads(text) == blur(2.0).to_json()
+    assert json.loads(text).items() >= blur(2.0).to_json().items()
 
 
 def test_paths_of_nodes_are_named_by_their_places(owner: httpx2.Client) -> None:

@@ -58,9 +58,8 @@ def test_a_card_from_an_image(folder: Path) -> None:
 
 def test_saving_keeps_what_is_not_known_here(folder: Path) -> None:
     saved = Workflow.load(folder / "winter_card.json").save(folder / "again.json")
-    assert json.loads(saved.read_text()) | {"schema_version": 1} == json.loads(
-        (FILES / "winter_card.json").read_text()
-    ) | {"schema_version": 1}
+    given = json.loads((FILES / "winter_card.json").read_text())
+    assert json.loads(saved.read_text()).items() >= given.items()
 
 
 def test_a_loop_over_texts(folder: Path) -> None:
