@@ -65,6 +65,39 @@ NAMES = """
     LUT: ApplyLut                       Teal and Orange: FilmLook
     Kelvin: WhiteBalance                Palette: DominantColors
     Loop: ForEach                       Seamless: Offset
+    Lanczos: Resize                     Nearest Neighbor: Resize
+    Divisible By: Resize                Megapixels: Resize
+    Transpose: Flip                     Straighten: Rotate
+    Corner Pin: Perspective             Affine Transform: Transform
+    Letterbox: Pad                      Inpaint Stitch: PasteBack
+    Crop to Mask: CropToMask            Tile Split: SplitTiles
+    Image Grid: CombineImageGrid        Blending Modes: Blend
+    Soft Light: Blend                   Opacity: Paste
+    Histogram Matching: MatchColor      MKL: MatchColor
+    Tetrahedral: ApplyLut               Curves: Curves
+    Levels: Levels                      Hue: HSLAdjust
+    Adaptive Threshold: AdaptiveThreshold
+    Posterize: Posterize                Dither: Quantize
+    Mosaic: Pixelate                    Despill: ChromaKey
+    Luminosity Mask: ToneRange          Fill Holes: RefineMask
+    Morphology: RefineMask              Polygon Mask: MakeMask
+    Mask Overlay: ShowMask              Clipseg: MaskFromText
+    BiRefNet: RemoveBackground          RMBG: RemoveBackground
+    Segment Anything: SelectObject      Normals: EstimateNormals
+    Arrow: DrawShape                    Checkerboard: Checkerboard
+    Emoji: RenderText                   Wrap Text: RenderText
+    Right to Left: RenderText           Logo: Watermark
+    Arithmetic: Calculate               Clamp: Clamp
+    Remap: MapRange                     Linspace: Range
+    Random Choice: Choose               Regex Replace: RegexReplace
+    JSON Path: ExtractJSON              Deduplicate: Unique
+    Merge Dictionaries: MergeDictionaries
+    Load Image From URL: LoadImageURL   Filename Prefix: SaveImageFile
+    Sidecar: SaveImageFile              Animated WEBP: SaveAnimation
+    PDF: SavePDF                        SSIM: Similarity
+    LPIPS: Similarity                   Heatmap: Difference
+    Blurry: MeasureImage                Dominant Colors: DominantColors
+    Histogram: Histogram                Stop If: Assert
 """
 """What is looked for, and the class of the node that it names."""
 CASES = [

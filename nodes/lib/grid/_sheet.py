@@ -23,7 +23,8 @@ _MOST_TILES: Final = 65536
 class CombineImageGrid(Node):
     """
     Puts images side by side in rows. A column is as wide as its widest image and a row as high as
-    its highest; smaller ones are centred. Labels are below their images.
+    its highest; smaller ones are centred. Labels are below their images. Tones count as stored, not
+    as linear light.
     image, grid, combine, contact sheet, tiles, before and after
 
     Use cases:

@@ -92,7 +92,7 @@ class SplitTiles(Node):
 class MergeTiles(Node):
     """
     Puts tiles together that `SplitTiles` cut. Where neighbours overlap, one fades into the other.
-    Tiles that were enlarged give an enlarged image.
+    Tiles that were enlarged give an enlarged image. Tones count as stored, not as linear light.
     image, grid, tiles, merge, overlap, feather
 
     Use cases:

@@ -29,6 +29,7 @@ class Blend(Node):
     synonyms = (
         "ImageBlend",
         "Blend Mode",
+        "Blending Modes",
         "Layer Blend",
         "Image Blending Mode",
         "Multiply",
@@ -94,7 +95,7 @@ class Composite(Node):
     """
     Takes each pixel from one of two images, as a mask says: the first where the mask is white, the
     second where it is black, a mixture where it is grey. What differs from the first image in size
-    is cropped to its shape and resized.
+    is cropped to its shape and resized. Tones count as stored, not as linear light.
     image, composite, mask, combine, cutout
 
     Use cases:

@@ -41,7 +41,7 @@ _BLOCK_PIXELS: Final = 1 << 15
 class BeforeAfter(Node):
     """
     Shows an image before and after on one sheet. An image of another size is brought to the size of
-    the one after.
+    the one after. Tones count as stored, not as linear light.
     image, compare, before and after, sheet, side by side
 
     Use cases:
@@ -106,7 +106,7 @@ class Differences(NamedTuple):
 class Difference(Node):
     """
     Shows and measures where two images of one size differ. Alpha counts as well. `Similarity` gives
-    SSIM and PSNR.
+    SSIM and PSNR. Tones count as stored, not as linear light.
     image, compare, difference, change, measure, heat map
 
     Use cases:
@@ -173,7 +173,7 @@ def heat_colours() -> NDArray[np.uint8]:
 class MatchHistogram(Node):
     """
     Gives an image the tones of another one, channel by channel: after it, both have about the same
-    histogram.
+    histogram. Tones count as stored, not as linear light.
     image, compare, histogram, match, colour transfer, tones
 
     Use cases:
@@ -213,7 +213,7 @@ class MatchHistogram(Node):
 class TransferColor(Node):
     """
     Gives an image the colours of another one and leaves it its own brightness, so that all its
-    detail stays sharp.
+    detail stays sharp. Tones count as stored, not as linear light.
     image, compare, colour transfer, colorize, luma, chroma
 
     Use cases:
@@ -256,6 +256,7 @@ class TransferLight(Node):
     """
     Gives an image the light and the colours of a changed version of it, which may be much smaller,
     and leaves it all its detail. It works by bilateral guided upsampling, without masks or halos.
+    Both are compared in Oklab.
     image, compare, relight, light, colour transfer, keep detail, upsampling
 
     Use cases:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class Brightness(Node):
     """
-    Makes an image brighter or darker.
+    Makes an image brighter or darker. Tones count as stored, not as linear light.
     image, enhance, brightness, lighten, darken
 
     Use cases:
@@ -49,7 +49,7 @@ class Brightness(Node):
 
 class Color(Node):
     """
-    Makes the colours of an image stronger or weaker.
+    Makes the colours of an image stronger or weaker. Tones count as stored, not as linear light.
     image, enhance, color, colour, saturation
 
     Use cases:
@@ -80,7 +80,8 @@ class Color(Node):
 
 class Contrast(Node):
     """
-    Makes the tones of an image differ more or less from their mean.
+    Makes the tones of an image differ more or less from their mean. Tones count as stored, not as
+    linear light.
     image, enhance, contrast, tones
 
     Use cases:
@@ -112,7 +113,8 @@ class Contrast(Node):
 
 class Sharpness(Node):
     """
-    Makes an image sharper or softer, by one number. `UnsharpMask` has width and strength.
+    Makes an image sharper or softer, by one number. `UnsharpMask` has width and strength. Tones
+    count as stored, not as linear light.
     image, enhance, sharpness, sharpen, soften
 
     Use cases:
@@ -139,7 +141,8 @@ class Sharpness(Node):
 
 class AutoContrast(Node):
     """
-    Stretches the tones of each channel over the whole range from black to white.
+    Stretches the tones of each channel over the whole range from black to white. Tones count as
+    stored, not as linear light.
     image, enhance, contrast, levels, automatic
 
     Use cases:
@@ -180,7 +183,7 @@ class AutoContrast(Node):
 class AdaptiveContrast(Node):
     """
     Strengthens the contrast of each part of an image by its own tones (CLAHE). Colours keep their
-    hue.
+    hue. Tones count as stored, not as linear light.
     image, enhance, contrast, adaptive, clahe, local
 
     Use cases:
@@ -220,7 +223,8 @@ class AdaptiveContrast(Node):
 
 class Equalize(Node):
     """
-    Spreads the tones of each channel evenly, so that all are about as frequent.
+    Spreads the tones of each channel evenly, so that all are about as frequent. Tones count as
+    stored, not as linear light.
     image, enhance, equalize, histogram
 
     Use cases:
@@ -238,7 +242,8 @@ class Equalize(Node):
 
 class Detail(Node):
     """
-    Brings out fine detail a little: a kernel of 3 x 3 pixels, weaker than that of `Sharpen`.
+    Brings out fine detail a little: a kernel of 3 x 3 pixels, weaker than that of `Sharpen`. Tones
+    count as stored, not as linear light.
     image, enhance, detail, sharpen
 
     Use cases:
@@ -262,7 +267,8 @@ class Detail(Node):
 
 class EdgeEnhance(Node):
     """
-    Makes the edges of an image stand out: a kernel of 3 x 3 pixels, stronger than `Sharpen`.
+    Makes the edges of an image stand out: a kernel of 3 x 3 pixels, stronger than `Sharpen`. Tones
+    count as stored, not as linear light.
     image, enhance, edges, sharpen
 
     Use cases:
@@ -286,7 +292,8 @@ class EdgeEnhance(Node):
 
 class Sharpen(Node):
     """
-    Sharpens an image with a kernel of 3 x 3 pixels. `UnsharpMask` has width and strength.
+    Sharpens an image with a kernel of 3 x 3 pixels. `UnsharpMask` has width and strength. Tones
+    count as stored, not as linear light.
     image, enhance, sharpen, clarity
 
     Use cases:
@@ -311,6 +318,7 @@ class Sharpen(Node):
 class UnsharpMask(Node):
     """
     Sharpens an image by what a blur takes away from it: of five sharpeners the one to take first.
+    Tones count as stored, not as linear light.
     image, enhance, sharpen, unsharp mask
 
     Use cases:

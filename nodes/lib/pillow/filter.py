@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 class Blur(Node):
     """
-    Softens an image with a Gaussian blur.
+    Softens an image with a Gaussian blur. Tones count as stored, not as linear light.
     image, filter, blur, soften
 
     Use cases:
@@ -51,7 +51,8 @@ class Blur(Node):
 
 class Smooth(Node):
     """
-    Smooths an image a little, with a kernel of 3 x 3 pixels.
+    Smooths an image a little, with a kernel of 3 x 3 pixels. Tones count as stored, not as linear
+    light.
     image, filter, smooth, denoise
 
     Use cases:
@@ -75,7 +76,8 @@ class Smooth(Node):
 
 class Contour(Node):
     """
-    Draws the outlines of an image as dark lines on white.
+    Draws the outlines of an image as dark lines on white. Tones count as stored, not as linear
+    light.
     image, filter, contour, outline, lines
 
     Use cases:
@@ -99,7 +101,8 @@ class Contour(Node):
 
 class Emboss(Node):
     """
-    Makes an image look like a relief, lit from a corner.
+    Makes an image look like a relief, lit from a corner. Tones count as stored, not as linear
+    light.
     image, filter, emboss, relief
 
     Use cases:
@@ -123,7 +126,8 @@ class Emboss(Node):
 
 class FindEdges(Node):
     """
-    Shows the edges of an image as bright lines on black, in the colours of the change.
+    Shows the edges of an image as bright lines on black, in the colours of the change. Tones count
+    as stored, not as linear light.
     image, filter, edges, detect
 
     Use cases:
@@ -148,7 +152,8 @@ class FindEdges(Node):
 class Canny(Node):
     """
     Finds edges with Canny's method: thin white lines on black. A change of tone above the high
-    threshold is an edge; one between the thresholds is an edge where it continues one.
+    threshold is an edge; one between the thresholds is an edge where it continues one. Tones count
+    as stored, not as linear light.
     image, filter, edges, canny, controlnet
 
     Use cases:
@@ -309,7 +314,7 @@ class GetChannel(Node):
 class Invert(Node):
     """
     Turns the tones of an image around: white becomes black, each colour its opposite. The alpha is
-    kept.
+    kept. Tones count as stored, not as linear light.
     image, filter, invert, negative
 
     Use cases:
@@ -336,7 +341,8 @@ class Invert(Node):
 
 class Posterize(Node):
     """
-    Reduces the tones of each channel, so that areas of one flat colour appear.
+    Reduces the tones of each channel, so that areas of one flat colour appear. Tones count as
+    stored, not as linear light.
     image, filter, posterize, reduce, poster
 
     Use cases:
@@ -367,7 +373,8 @@ class Posterize(Node):
 
 class Solarize(Node):
     """
-    Inverts the tones from a threshold on, as an overexposed film does.
+    Inverts the tones from a threshold on, as an overexposed film does. Tones count as stored, not
+    as linear light.
     image, filter, solarize, effect
 
     Use cases:

@@ -20,7 +20,8 @@ _BAYER: Final = ((0, 8, 2, 10), (12, 4, 14, 6), (3, 11, 1, 9), (15, 7, 13, 5))
 
 class Quantize(Node):
     """
-    Reduces an image to a few colours: the best of its own, or those of a palette.
+    Reduces an image to a few colours: the best of its own, or those of a palette. Tones count as
+    stored, not as linear light.
     image, stylize, quantize, palette, dither, indexed
 
     Use cases:
@@ -121,7 +122,8 @@ def _patterned(colour: Image.Image, step: float) -> Image.Image:
 
 class Pixelate(Node):
     """
-    Makes squares of one colour, the mean of what they cover.
+    Makes squares of one colour, the mean of what they cover. Tones count as stored, not as linear
+    light.
     image, stylize, pixelate, mosaic, censor
 
     Use cases:
@@ -149,7 +151,8 @@ class Pixelate(Node):
 
 class FilmGrain(Node):
     """
-    Adds the grain of a film: strongest in the midtones, none in black and white.
+    Adds the grain of a film: strongest in the midtones, none in black and white. Tones count as
+    stored, not as linear light.
     image, stylize, grain, noise, film
 
     Use cases:
@@ -207,8 +210,8 @@ def _grain(size: tuple[int, int], grain: float, channels: int, seed: int) -> Ban
 
 class AdaptiveThreshold(Node):
     """
-    Makes an image black and white: each pixel by the mean of its surroundings, so that uneven
-    light does not matter.
+    Makes an image black and white: each pixel by the mean of its surroundings, so that uneven light
+    does not matter. Tones count as stored, not as linear light.
     image, stylize, threshold, adaptive, binarize, document, mask
 
     Use cases:

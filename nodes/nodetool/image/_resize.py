@@ -55,6 +55,14 @@ class Resize(Node):
         "Thumbnail",
         "Letterbox",
         "Fit Image",
+        "Bicubic",
+        "Bilinear",
+        "Lanczos",
+        "Nearest Neighbor",
+        "Area",
+        "Divisible By",
+        "Megapixels",
+        "Shorter Side",
     )
 
     image: ImageRef = Field(description="Image to resize.")
@@ -226,8 +234,8 @@ class Room(NamedTuple):
 class Pad(Node):
     """
     Puts room around an image without scaling it: so many pixels a side, or up to an aspect ratio, a
-    size or multiples. `PadForOutpainting` makes the room for a model that fills it in, and
-    `Expand` a border of one grey.
+    size or multiples. `PadForOutpainting` makes the room for a model that fills it in, and `Expand`
+    a border of one grey. Tones count as stored, not as linear light.
     image, pad, border, canvas, extend, aspect
 
     Use cases:

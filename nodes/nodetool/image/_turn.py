@@ -75,7 +75,8 @@ class Flip(Node):
 class Rotate(Node):
     """
     Turns an image by an angle. Quarter turns change no pixel. For other angles the canvas grows,
-    stays, or is cropped to what the image fills, which straightens a photo.
+    stays, or is cropped to what the image fills, which straightens a photo. Tones count as stored,
+    not as linear light.
     image, rotate, turn, angle, straighten
 
     Use cases:
@@ -157,7 +158,7 @@ def _turned_size(size: Size, degrees: float, canvas: str) -> Size:
 class Transform(Node):
     """
     Scales, shears, turns and moves an image on its canvas, in this order, around its middle. The
-    canvas keeps its size.
+    canvas keeps its size. Tones count as stored, not as linear light.
     image, transform, affine, scale, shear, skew, move, translate
 
     Use cases:
@@ -235,7 +236,8 @@ class Transform(Node):
 
 class Perspective(Node):
     """
-    Brings a quadrilateral of an image to a rectangle, or an image into a quadrilateral.
+    Brings a quadrilateral of an image to a rectangle, or an image into a quadrilateral. Tones count
+    as stored, not as linear light.
     image, perspective, corners, distort, straighten, warp
 
     Use cases:

@@ -110,7 +110,14 @@ class Unique(Node):
     """
 
     lane = Lane.INLINE
-    synonyms = ("Remove Duplicates", "Distinct", "Dedupe", "Count Values", "Histogram of List")
+    synonyms = (
+        "Remove Duplicates",
+        "Distinct",
+        "Dedupe",
+        "Deduplicate",
+        "Count Values",
+        "Histogram of List",
+    )
 
     values: Values = Field(default=[], description="The list.")
     by: str = Field(default="", description=_BY)

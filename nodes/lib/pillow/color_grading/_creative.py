@@ -44,7 +44,7 @@ _HUES: dict[str, float] = {
 
 class FilmLook(Node):
     """
-    Gives an image the look of a known kind of film.
+    Gives an image the look of a known kind of film. Tones count as stored, not as linear light.
     image, color grading, film, look, preset, cinematic
 
     Use cases:
@@ -83,7 +83,7 @@ class FilmLook(Node):
 class HSLAdjust(Node):
     """
     Changes hue, saturation and luminance of one range of colours, or of all. The range fades out
-    towards its neighbours.
+    towards its neighbours. Tones count as stored, not as linear light.
     image, color grading, hue, saturation, luminance, selective
 
     Use cases:
@@ -129,7 +129,7 @@ class HSLAdjust(Node):
 class SaturationVibrance(Node):
     """
     Changes the strength of all colours, and (vibrance) that of weak colours more than that of
-    strong ones.
+    strong ones. Tones count as stored, not as linear light.
     image, color grading, saturation, vibrance, color
 
     Use cases:
@@ -182,7 +182,8 @@ def _saturation(factor: float) -> tuple[float, ...]:
 
 class SplitToning(Node):
     """
-    Tints the shadows in one colour and the highlights in another.
+    Tints the shadows in one colour and the highlights in another. Tones count as stored, not as
+    linear light.
     image, color grading, split toning, tint, duotone
 
     Use cases:
@@ -230,7 +231,7 @@ class SplitToning(Node):
 
 class Vignette(Node):
     """
-    Makes an image darker or brighter towards its edges.
+    Makes an image darker or brighter towards its edges. Tones count as stored, not as linear light.
     image, color grading, vignette, edges, frame
 
     Use cases:

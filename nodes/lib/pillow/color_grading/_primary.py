@@ -17,7 +17,7 @@ IMAGE = "Image to grade."
 class CDL(Node):
     """
     Applies a colour decision list (ASC CDL): each channel times its slope, plus its offset, to its
-    power; then the saturation.
+    power; then the saturation. Tones count as stored, not as linear light.
     image, color grading, cdl, slope, offset, power
 
     Use cases:
@@ -78,7 +78,7 @@ class CDL(Node):
 class ColorBalance(Node):
     """
     Shifts the colours of an image between cool and warm, and between green and magenta. How bright
-    it looks is kept.
+    it looks is kept. Tones count as stored, not as linear light.
     image, color grading, white balance, temperature, tint
 
     Use cases:
@@ -111,8 +111,9 @@ class ColorBalance(Node):
 class Curves(Node):
     """
     Bends the tone curve of an image: the ends, the shadows, midtones and highlights, and the
-    midtones of each channel, so that what was brighter stays so; and through points, without a
-    wave between them (monotone cubic). `Levels` has the ends and a gamma alone.
+    midtones of each channel, so that what was brighter stays so; and through points, without a wave
+    between them (monotone cubic). `Levels` has the ends and a gamma alone. Tones count as stored,
+    not as linear light.
     image, color grading, curves, levels, tones
 
     Use cases:
@@ -254,7 +255,7 @@ class Exposure(Node):
 class LiftGammaGain(Node):
     """
     Grades shadows (lift), midtones (gamma) and highlights (gain), all channels together and each by
-    itself.
+    itself. Tones count as stored, not as linear light.
     image, color grading, lift, gamma, gain, color wheels
 
     Use cases:

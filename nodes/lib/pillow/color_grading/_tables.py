@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Levels(Node):
     """
     Stretches the tones between a black and a white point over the range between two others, with a
-    gamma for the midtones.
+    gamma for the midtones. Tones count as stored, not as linear light.
     image, color grading, levels, black point, white point, gamma
 
     Use cases:
@@ -73,8 +73,8 @@ class Levels(Node):
 
 class GradientMap(Node):
     """
-    Gives each tone of an image the colour at its place in a gradient. How bright a colour is is
-    its luma by Rec. 601, as ConvertToGrayscale has it.
+    Gives each tone of an image the colour at its place in a gradient. How bright a colour is is its
+    luma by Rec. 601, as ConvertToGrayscale has it. Tones count as stored, not as linear light.
     image, color grading, gradient, duotone, tritone, false color, colorize
 
     Use cases:
@@ -125,6 +125,7 @@ class GradientMap(Node):
 class ApplyLut(Node):
     """
     Applies a look-up table from a `.cube` file (Adobe Cube LUT 1.0): 1D or 3D, any size and domain.
+    Tones count as stored, not as linear light.
     image, color grading, lut, cube, look, 3d lut
 
     Use cases:
@@ -132,7 +133,15 @@ class ApplyLut(Node):
     - Bring log footage to Rec. 709
     """
 
-    synonyms = ("Color Lookup", "3D LUT", "Cube LUT", "Film Emulation", "Apply Look", "lut3d")
+    synonyms = (
+        "Color Lookup",
+        "3D LUT",
+        "Cube LUT",
+        "Film Emulation",
+        "Apply Look",
+        "lut3d",
+        "Tetrahedral",
+    )
 
     image: ImageRef = Field(description=IMAGE)
     path: str = Field(

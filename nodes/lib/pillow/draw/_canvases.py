@@ -65,7 +65,8 @@ class Background(Node):
 
 class GaussianNoise(Node):
     """
-    Makes an image of random colours that follow a normal distribution.
+    Makes an image of random colours that follow a normal distribution. Tones count as stored, not
+    as linear light.
     image, draw, noise, random, gaussian, texture
 
     Use cases:

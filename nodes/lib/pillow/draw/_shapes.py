@@ -29,7 +29,8 @@ class DrawShape(Node):
     """
     Draws a rectangle, an ellipse, a line, an arrow or a polygon onto an image. Edges are smooth;
     what reaches over the edge of the image is cut off. Places are counted from the left and top
-    edge, so that 0 and the width are the image's own edges.
+    edge, so that 0 and the width are the image's own edges. Tones count as stored, not as linear
+    light.
     image, draw, shape, rectangle, ellipse, circle, line, arrow, polygon, annotation
 
     Use cases:
@@ -159,7 +160,7 @@ class DrawShape(Node):
 class DrawBoxes(Node):
     """
     Draws boxes and their labels onto an image, as detectors find them. Boxes with the same label
-    have the same colour.
+    have the same colour. Tones count as stored, not as linear light.
     image, draw, boxes, bounding box, detection, label, annotation
 
     Use cases:

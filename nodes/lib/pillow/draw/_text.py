@@ -22,7 +22,8 @@ class RenderText(Node):
     """
     Writes a text onto an image: with an outline, a shadow or a plate behind it, broken into lines,
     and made smaller until it fits. Line breaks begin new lines; what reaches over the edge is cut
-    off. `Watermark` repeats a text or sizes it by the image.
+    off. `Watermark` repeats a text or sizes it by the image. Tones count as stored, not as linear
+    light.
     image, draw, text, label, caption, title, subtitle, font
 
     Use cases:
@@ -42,6 +43,9 @@ class RenderText(Node):
         "Meme",
         "Subtitle",
         "Drop Shadow",
+        "Emoji",
+        "Wrap Text",
+        "Right to Left",
     )
 
     image: ImageRef = Field(description="Image to write on.")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Watermark(Node):
     """
     Marks an image with a text or a logo: in a corner, or all over it. Its size, margin and gaps are
-    shares of the image's shorter side, so that it looks alike on every image of a batch.
+    shares of the image's shorter side, so that it looks alike on every image of a batch. Tones
+    count as stored, not as linear light.
     image, draw, watermark, logo, copyright, sign, tile
 
     Use cases:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Threshold(Node):
     """
     Makes a mask of what is bright in an image. `ToneRange` has two ends that may be soft, and
-    `AdaptiveThreshold` goes by the surroundings of each pixel.
+    `AdaptiveThreshold` goes by the surroundings of each pixel. Tones count as stored, not as linear
+    light.
     image, mask, threshold, select, luminance
 
     Use cases:

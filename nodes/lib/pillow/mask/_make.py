@@ -31,7 +31,8 @@ class Keyed(NamedTuple):
 class ChromaKey(Node):
     """
     Makes a mask of all that does not have a colour, by how far colours are apart without their
-    brightness (Cb and Cr), and takes the colour's reflection away from the rest.
+    brightness (Cb and Cr), and takes the colour's reflection away from the rest. Tones count as
+    stored, not as linear light.
     image, mask, chroma key, green screen, color, spill
 
     Use cases:
@@ -146,6 +147,7 @@ def _as_mask(share: Share) -> Image.Image:
 class ToneRange(Node):
     """
     Makes a mask of the tones between two others, with soft ends. `Threshold` has one hard end.
+    Tones count as stored, not as linear light.
     image, mask, luminance, range, luminosity, blend if
 
     Use cases:
@@ -187,6 +189,7 @@ class ToneRange(Node):
 class FloodSelect(Node):
     """
     Makes a mask of what has about the colour of one pixel: around it without a gap, or anywhere.
+    Tones count as stored, not as linear light.
     image, mask, flood, magic wand, select, fuzzy
 
     Use cases:

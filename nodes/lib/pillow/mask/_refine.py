@@ -126,7 +126,8 @@ _EDGE = 8
 
 class ShowMask(Node):
     """
-    Shows a mask over its image in a colour, as an editor does.
+    Shows a mask over its image in a colour, as an editor does. Tones count as stored, not as linear
+    light.
     image, mask, preview, show
 
     Use cases:

@@ -84,7 +84,7 @@ class Tones(NamedTuple):
 class Histogram(Node):
     """
     Draws how often each tone occurs in an image: of each channel, or of luma (Rec. ITU-R BT.709).
-    Transparent pixels don't count.
+    Transparent pixels don't count. Tones count as stored, not as linear light.
     image, measure, histogram, tones, levels, exposure
 
     Use cases:

@@ -46,7 +46,8 @@ class Measures(NamedTuple):
 class MeasureImage(Node):
     """
     Measures light, contrast, sharpness, clipping, noise and colours of an image. Transparent pixels
-    don't count. Luma is that of Rec. ITU-R BT.709, as everywhere in these nodes.
+    don't count. Luma is that of Rec. ITU-R BT.709, as everywhere in these nodes. Tones count as
+    stored; the exposure alone is of linear light.
     image, measure, statistics, sharpness, exposure, brightness, contrast, blur
 
     Use cases:
@@ -57,6 +58,7 @@ class MeasureImage(Node):
 
     synonyms = (
         "Blur Detection",
+        "Blurry",
         "Sharpness Score",
         "Image Statistics",
         "Mean Brightness",

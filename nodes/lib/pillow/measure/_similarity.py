@@ -37,7 +37,7 @@ class Similarity(Node):
     and constants), PSNR, MSE and MAE, each the mean over the channels. Both are sRGB with 8 bits;
     transparent pixels are put on white. Beyond the edges of images smaller than the window (11 x 11
     pixels), they are mirrored. `Difference` shows where they differ, and by how much. There is no
-    LPIPS: the network behind it comes with no package.
+    LPIPS: the network behind it comes with no package. Tones count as stored, not as linear light.
     image, compare, similarity, ssim, psnr, mse, quality, measure
 
     Use cases:
