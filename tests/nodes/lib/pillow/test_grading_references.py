@@ -6,6 +6,7 @@ Each is asked for grey and colours, without alpha and with an alpha that has to 
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,19 @@ import pytest
 from PIL import Image
 from skimage import color
 
-from nodes.lib.pillow.color_grading import Exposure, LiftGammaGain, SplitToning
+from nodes.lib.pillow.color_grading import (
+    CDL,
+    ChannelMixer,
+    ColorBalance,
+    Exposure,
+    GradientMap,
+    HSLAdjust,
+    Levels,
+    LiftGammaGain,
+    SaturationVibrance,
+    SplitToning,
+    Vignette,
+)
 from nodes.lib.pillow.mask import ChromaKey, ShowMask
 from nodes.lib.pillow.stylize import FilmGrain
 from nodetool_core import ColorRef, ImageData, Node
@@ -67,6 +80,57 @@ def grained(channels: int) -> Reference:
     return with_grain
 
 
+def decided(image: Tones) -> Tones:
+    """Return slope, offset and power, then saturation around the luma (ASC CDL 1.2)."""
+    toned = np.clip(image * [1.1, 1, 0.9] + [0, 0.05, 0], 0, 1) ** [1, 1.2, 1]
+    return saturated(0.7)(toned)
+
+
+def saturated(factor: float) -> Reference:
+    def strengthened(image: Tones) -> Tones:
+        luma = (image @ BT709)[..., None]
+        return luma + (image - luma) * factor
+
+    return strengthened
+
+
+def vibrant(image: Tones) -> Tones:
+    """Return colours that are less strengthened the stronger they are."""
+    luma, strength = (image @ BT709)[..., None], np.ptp(image, axis=2)[..., None]
+    return luma + (image - luma) * (1 + 0.5 * (1 - strength))
+
+
+def warmer(image: Tones) -> Tones:
+    """Return more red and less blue, at the luma of before, as colourful as RGB has it."""
+    luma, shifted = (image @ BT709)[..., None], image * [1.06, 1, 0.94]
+    away = shifted * luma / np.maximum(shifted @ BT709, 1e-6)[..., None] - luma
+    room = np.where(away > 0, 1 - luma, luma) / np.maximum(np.abs(away), 1e-6)
+    return luma + away * np.minimum(1, room.min(axis=2, keepdims=True))
+
+
+def turned(image: Tones) -> Tones:
+    """Return hues 90 degrees further, by the standard library."""
+    flat = [colorsys.rgb_to_hls(*colour) for colour in image.reshape(-1, 3).tolist()]
+    back = [colorsys.hls_to_rgb((hue + 0.25) % 1, light, sat) for hue, light, sat in flat]
+    return np.array(back).reshape(image.shape)
+
+
+def vignetted(image: Tones) -> Tones:
+    """Return a smooth fall of the light from the middle to the corners."""
+    y, x = (np.abs((np.arange(n) + 0.5) / n * 2 - 1) for n in image.shape[:2])
+    share = np.clip((np.hypot(x[None, :], y[:, None]) / 2**0.5 - 0.4) / 0.5, 0, 1)
+    return image * (1 - 0.6 * share**2 * (3 - 2 * share))[..., None]
+
+
+def mapped(image: Tones) -> Tones:
+    """Return the colour of a gradient at each luma of Rec. 601."""
+    luma = cv2.cvtColor((image * 255).round().astype(np.uint8), cv2.COLOR_RGB2GRAY) / 255
+    stops = np.array([[0, 0, 128], [96, 80, 112], [200, 200, 224]]) / 255
+    return np.stack([np.interp(luma, (0, 0.5, 1), stops[:, one]) for one in range(3)], axis=2)
+
+
+MIXED = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.0, 0.2, 0.8]])
+STOPS = [ColorRef(value=one) for one in ("#000080", "#605070", "#c8c8e0")]
 SPLIT = {"shadow_hue": 240.0, "highlight_hue": 30.0}
 STRENGTHS = {"shadow_saturation": 0.5, "highlight_saturation": 0.8}
 WHEELS = {
@@ -78,7 +142,23 @@ WHEELS = {
     "gain_g": 1.2,
     "gain_master": 0.9,
 }
+DECISIONS = {"slope_r": 1.1, "slope_b": 0.9, "offset_g": 0.05, "power_g": 1.2, "saturation": 0.7}
+LEVELS = {"black": 30, "white": 220, "gamma": 1.4, "output_black": 10}
+MIX = {name: list(row) for name, row in zip(("red", "green", "blue"), MIXED, strict=True)}
 CASES: list[tuple[type[Node], dict[str, Any], Reference]] = [
+    (CDL, DECISIONS, decided),
+    (ChannelMixer, MIX, lambda image: image @ MIXED.T),
+    (ColorBalance, {"temperature": 0.2}, warmer),
+    (GradientMap, {"colors": STOPS}, mapped),
+    (HSLAdjust, {"hue": 90.0}, turned),
+    (
+        Levels,
+        LEVELS,
+        lambda image: (10 + 245 * np.clip((image * 255 - 30) / 190, 0, 1) ** (1 / 1.4)) / 255,
+    ),
+    (SaturationVibrance, {"saturation": -0.4}, saturated(0.6)),
+    (SaturationVibrance, {"vibrance": 0.5}, vibrant),
+    (Vignette, {"amount": 0.6, "midpoint": 0.4, "feather": 0.5, "roundness": 0.0}, vignetted),
     (LiftGammaGain, WHEELS, lift_gamma_gain),
     (SplitToning, SPLIT | STRENGTHS, split_toned(0.0)),
     (SplitToning, SPLIT | STRENGTHS | {"balance": 0.6}, split_toned(0.6)),
