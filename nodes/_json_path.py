@@ -91,7 +91,7 @@ def _set(steps: Sequence[str | int], value: object, new: object) -> object:
     if isinstance(selector, str):
         if value is not None and not isinstance(value, Mapping):
             raise NodeError(
-                f"There are no names in a {type(value).__name__}, so {selector!r} can't be set.",
+                f"A value of type {type(value).__name__} has no names: {selector!r} can't be set.",
                 "Look at the value with another path first.",
             )
         named = dict(value or {})

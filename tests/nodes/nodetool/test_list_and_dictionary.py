@@ -230,7 +230,7 @@ def test_values_that_are_set(key: str, path: list[Any]) -> None:
     [
         ("$.lights[9]", "no item 9 in a list of 2"),
         ("$..hour", "one place"),
-        ("$.season.hour", "no names in a str"),
+        ("$.season.hour", "type str has no names"),
         ("$", "whole dictionary"),
         ("$[", "can't be read"),
     ],

@@ -46,8 +46,8 @@ class Measures(NamedTuple):
 class MeasureImage(Node):
     """
     Measures light, contrast, sharpness, clipping, noise and colours of an image. Transparent pixels
-    don't count. Luma is that of Rec. ITU-R BT.709, as everywhere in these nodes. Tones count as
-    stored; the exposure alone is of linear light.
+    don't count. Luma is that of Rec. 709. Tones count as stored; the exposure alone is of linear
+    light.
     image, measure, statistics, sharpness, exposure, brightness, contrast, blur
 
     Use cases:
