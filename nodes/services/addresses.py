@@ -39,7 +39,11 @@ def origin(url: str) -> tuple[str, str, int]:
                 where=host,
             )
     if scheme not in _PORTS or not host:
-        raise NodeError(f"{url[:80]!r} is no http or https address.", code="forbidden_address")
+        raise NodeError(
+            f"{url[:80]!r} is no http or https address.",
+            "Give an address that begins with https:// or http://.",
+            code="forbidden_address",
+        )
     return scheme, host.lower(), port or _PORTS[scheme]
 
 
@@ -74,10 +78,12 @@ def public_address(url: str) -> str:
     if private is not None or not addresses:
         shown = host if host == private else f"{host} ({private})"
         message = (
-            f"{shown} is an address of this machine or of a private network, which results are not"
-            " fetched from."
+            f"{shown} is an address of this machine or of a private network, from which nothing is"
+            " fetched."
         )
         raise NodeError(
-            message, "Results have to come from a public address.", code="forbidden_address"
+            message,
+            "Give a public address, or load the image from a file.",
+            code="forbidden_address",
         )
     return addresses[0]

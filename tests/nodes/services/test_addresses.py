@@ -31,8 +31,9 @@ from tests.nodes.services.fakes import image_bytes
     ],
 )
 def test_no_address(url: str) -> None:
-    with pytest.raises(NodeError):
+    with pytest.raises(NodeError) as raised:
         origin(url)
+    assert raised.value.problem.hint, "says what to give"
 
 
 def test_origins_are_compared_by_meaning() -> None:
@@ -53,8 +54,9 @@ def test_one_private_address_of_a_name_is_enough_to_refuse_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     looked_up(monkeypatch, "8.8.8.8", "10.0.0.1")
-    with pytest.raises(NodeError, match=r"cdn\.example \(10\.0\.0\.1\)"):
+    with pytest.raises(NodeError, match=r"cdn\.example \(10\.0\.0\.1\)") as raised:
         public_address("https://cdn.example/x.png")
+    assert "load the image from a file" in raised.value.problem.hint
 
 
 @pytest.mark.parametrize(
