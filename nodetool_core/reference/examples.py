@@ -226,6 +226,7 @@ class _Builder:
             taken = _Builder(end, self.registry)._gathered()[0]
             step = self._add(end, {taken: Link(step, name)})
             name = next(iter(step.spec.outputs))
+        name = next((one for one in step.spec.outputs if _kind(step.spec, one) == "image"), name)
         return self._with_output(Link(step, name), _kind(step.spec, name))
 
     def _with_output(self, link: Link, kind: str) -> Example:

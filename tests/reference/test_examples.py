@@ -123,3 +123,8 @@ def _content(document: WorkflowDocument) -> Any:
         }
         by_id[node.id] = (node.spec.node_type, node.values, node.dynamic, sources)
     return by_id
+
+
+def test_an_image_is_shown_where_a_node_gives_one_beside_numbers() -> None:
+    node = REGISTRY.get("lib.pillow.measure.Similarity")
+    assert node is not None and list(example(node, REGISTRY).results.values()) == ["image"]
