@@ -164,7 +164,7 @@ class KeyMaker:
         self, node: GraphNode, values: dict[str, object], wiring: str, sources: Sources, own: str
     ) -> bytes | None:
         """Return `base`, given the node's fingerprint."""
-        of_class = self._of_class(node.node_class)
+        of_class = self._classes.get(node.node_class) or self._of_class(node.node_class)
         content = ""
         try:
             for name, shown, prop in of_class.properties:

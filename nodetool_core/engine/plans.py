@@ -91,11 +91,12 @@ class Plans:
 
     def _find_bases(self, plan: Plan, steps: Iterable[NodeStep]) -> None:
         """Make the own parts of the keys of steps, as far as they can't change between runs."""
-        base_of = self._keys.base
+        base_of = self._keys.base_of
         drawn = {step.index for step in plan.seed_sources if is_drawn(step)}
         for step in steps:
             if not step.compiled.varies and not _has_source(step) and step.index not in drawn:
-                step.base = base_of(step.node, step.node.values, step.wiring, NO_SOURCES)
+                # What has a fingerprint varies, so theirs is empty.
+                step.base = base_of(step.node, step.node.values, step.wiring, NO_SOURCES, "")
 
     def _with_values(self, plan: Plan, graph: Graph) -> Plan | None:
         """Return the plan of another graph with values of this one; None where it is another."""
