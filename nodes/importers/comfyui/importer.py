@@ -76,9 +76,13 @@ def import_nodes(
     outputs: dict[str, tuple[object, ...] | Missing] = {}
     needs: dict[str, set[str]] = {}
     groups: list[Reading] = []
+    outgoing: dict[str, set[int]] = {}
+    for link in (link for node in nodes for link in node.links()):
+        outgoing.setdefault(link.node, set()).add(link.output)
     for node in nodes:
         inputs = {key: _resolved(value, outputs) for key, value in node.inputs.items()}
         reading = Reading(node, inputs, draft, knows_hub=knows_hub)
+        reading.given = outgoing.get(node.id, set())
         if node.class_type == GROUP:
             groups.append(reading)
         outputs[node.id] = () if node.class_type == GROUP else _followed(reading, dialect.rules)

@@ -223,7 +223,9 @@ def load_all(reading: Reading) -> tuple[object, ...]:
     if (usual := str(known(reading.take("token_normalization", "none")))) != "none":
         message = f"token_normalization {usual!r} is none here: it evens out weights in the texts."
         reading.note(message, level="warning")
-    reading.usual("weight_interpretation", "comfy")
+    if (usual := str(known(reading.take("weight_interpretation", "comfy")))) != "comfy":
+        message = f"weight_interpretation {usual!r} is ComfyUI's here, which counts weights apart."
+        reading.note(message, level="warning")
     prompts = [
         Prompt(prompt_text(reading, name), encoders=encoders) for name in ("positive", "negative")
     ]
@@ -240,7 +242,12 @@ def sample_all(reading: Reading) -> tuple[object, ...]:
     reading.skip("preview_method", "vae_decode", "script")
     if not isinstance(latents, ImageLatents):
         raise Unsupported("it gives no image")
-    return *passed, latents, vae, diffusion.decoded(reading, latents, vae)
+    image = diffusion.decoded(reading, latents, vae)
+    if 5 not in reading.given:
+        # It shows the image by itself.
+        shown = {"name": reading.name("preview"), "value": image.batch or image.handle}
+        reading.add(plain.OUTPUT, shown, "shown")
+    return *passed, latents, vae, image
 
 
 RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {

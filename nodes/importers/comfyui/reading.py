@@ -51,6 +51,8 @@ class Reading:
         self.source = SourceNode(node.label)
         self.unneeded: set[str] = set()
         """Inputs that ComfyUI would not ask for a value."""
+        self.given: set[int] = set()
+        """Its outputs that lead to other nodes."""
         draft.sources.append(self.source)
         self._inputs = inputs
         self._read: set[str] = set()
@@ -226,7 +228,11 @@ class Reading:
     def unread(self) -> list[tuple[str, Any]]:
         """Return the inputs that no rule looked at, and their values."""
         rest = [
-            name for name in self._inputs if name not in self._read and name not in _SAYS_NOTHING
+            name
+            for name, value in self._inputs.items()
+            if name not in self._read
+            and name not in _SAYS_NOTHING
+            and not (isinstance(value, Missing) and value.inactive)
         ]
         return [(name, _shown(self._inputs[name])) for name in rest]
 

@@ -16,6 +16,9 @@ from nodes.importers.comfyui import (
     diffusion,
     joining,
     packs,
+    packs_images,
+    packs_loading,
+    packs_values,
     plain,
     recognition,
     sampling,
@@ -258,6 +261,7 @@ OUTPUTS: Final = frozenset(
     {
         *("SaveImage", "SaveImageAdvanced", "PreviewImage", "PreviewAny", "MaskPreview"),
         *("ImageCompare", "Image Comparer (rgthree)", "MaskPreview+", "ShowText|pysssss"),
+        *("KSampler (Efficient)", "SaveAnimatedPNG", "SaveAnimatedWEBP"),
     }
 )
 """The classes that give results."""
@@ -270,6 +274,9 @@ RULES: Final[Mapping[str, Rule]] = {
     **diffusion.RULES,
     **joining.RULES,
     **packs.RULES,
+    **packs_images.RULES,
+    **packs_loading.RULES,
+    **packs_values.RULES,
     **plain.RULES,
     **recognition.RULES,
     **sampling.RULES,

@@ -228,6 +228,13 @@ def steps_of(schedule: str, **usual: float) -> Callable[[Reading], tuple[object,
     return read
 
 
+def one_step(reading: Reading) -> tuple[object, ...]:
+    """Take the step of Hyper-SDXL, which begins at the time 800 of 1000."""
+    reading.skip("model")
+    reading.note("takes its step at the time 800; here, at the scheduler's own.", level="warning")
+    return (Steps("simple", reading.take("steps", 1)),)
+
+
 def ideogram_steps(reading: Reading) -> tuple[object, ...]:
     """Spread steps by a normal distribution, which the pipeline does with values of its own."""
     given = ", ".join(f"{name} {known(reading.take(name))}" for name in ("mu", "std"))
@@ -419,6 +426,7 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "DualModelGuider": guide_by_two_models,
     "ExponentialScheduler": steps_of("exponential"),
     "Flux2Scheduler": steps_of("simple"),
+    "HyperSDXL1StepUnetScheduler": one_step,
     "Ideogram4Scheduler": ideogram_steps,
     "KSampler": sample,
     "KSamplerAdvanced": sample_advanced,

@@ -18,18 +18,31 @@ from nodes.importers.comfyui.widgets import CONTROL, WIDGETS
 
 _PARTS: Final = re.compile(r"^(.+?): ?(.*)$", re.MULTILINE)
 _TEXT: Final = """
+Any Switch (rgthree): any_01:*? any_02:*? any_03:*? any_04:*? any_05:*? -> *
 BatchImagesNode: images.image0:IMAGE? images.image1:IMAGE? -> IMAGE
 BetaSamplingScheduler: model:MODEL -> SIGMAS
 CFGNorm: model:MODEL -> MODEL
 CFGOverride: model:MODEL -> MODEL
 CFGZeroStar: model:MODEL -> MODEL
+CLIPLoaderGGUF: -> CLIP
+CLIPLoaderGGUFMultiGPU: -> CLIP
+CLIPLoaderMultiGPU: -> CLIP
 CLIPTextEncodeSDXLRefiner: clip:CLIP -> CONDITIONING
 CLIPVisionLoader: -> CLIP_VISION
+CR Seed: -> INT STRING
 CannyEdgePreprocessor: image:IMAGE -> IMAGE
+CheckpointLoaderSimpleMultiGPU: -> MODEL CLIP VAE
 ChromaRadianceOptions: model:MODEL -> MODEL
+ComfyDeploy: *
 ComfyMathExpression: values.a:*? values.b:*? values.c:*? values.d:*? -> FLOAT INT BOOLEAN
 ComfyNumberConvert: value:*? -> FLOAT INT
 ComfySwitchNode: on_true:*? on_false:*? -> *
+ComfyUIDeployExternalBoolean: -> BOOLEAN
+ComfyUIDeployExternalImage: default_value:IMAGE? -> IMAGE
+ComfyUIDeployExternalNumber: -> FLOAT
+ComfyUIDeployExternalNumberInt: -> INT
+ComfyUIDeployExternalNumberSlider: -> FLOAT
+ComfyUIDeployExternalText: -> STRING
 ConditioningAverage: conditioning_to:CONDITIONING conditioning_from:CONDITIONING -> CONDITIONING
 ConditioningCombine: conditioning_1:CONDITIONING conditioning_2:CONDITIONING -> CONDITIONING
 ConditioningConcat: conditioning_to:CONDITIONING conditioning_from:CONDITIONING -> CONDITIONING
@@ -40,6 +53,7 @@ ConditioningSetMask: conditioning:CONDITIONING mask:MASK -> CONDITIONING
 ConditioningSetTimestepRange: conditioning:CONDITIONING -> CONDITIONING
 ControlNetApplySD3: positive:CONDITIONING negative:CONDITIONING control_net:CONTROL_NET vae:VAE? \
 image:IMAGE -> CONDITIONING CONDITIONING
+ControlNetLoaderMultiGPU: -> CONTROL_NET
 CustomCombo: -> STRING INT
 DA3Inference: *
 DA3Render: *
@@ -47,29 +61,41 @@ DWPreprocessor: image:IMAGE -> IMAGE POSE_KEYPOINT
 DepthAnythingPreprocessor: image:IMAGE -> IMAGE
 DepthAnythingV2Preprocessor: image:IMAGE -> IMAGE
 DiffControlNetLoader: model:MODEL -> CONTROL_NET
+DiffusionModelLoaderKJ: -> MODEL
 DisableNoise: -> NOISE
 DualCFGGuider: model:MODEL cond1:CONDITIONING cond2:CONDITIONING negative:CONDITIONING -> GUIDER
-DualModelGuider: model:MODEL positive:CONDITIONING model_negative:MODEL? negative:CONDITIONING? \
--> GUIDER
+DualCLIPLoaderGGUF: -> CLIP
+DualCLIPLoaderGGUFMultiGPU: -> CLIP
+DualCLIPLoaderMultiGPU: -> CLIP
+DualModelGuider: model:MODEL positive:CONDITIONING model_negative:MODEL? negative:CONDITIONING? -> \
+GUIDER
 Efficient Loader: *
 EmptyChromaRadianceLatentImage: -> LATENT
 EmptyFlux2LatentImage: -> LATENT
 EmptyHiDreamO1LatentImage: -> LATENT
 EmptyQwenImageLayeredLatentImage: -> LATENT
 ExponentialScheduler: -> SIGMAS
+Fast Groups Bypasser (rgthree): -> *
+Fast Groups Muter (rgthree): -> *
 FeatherMask: mask:MASK -> MASK
+Film Grain: image:IMAGE -> IMAGE
+FloatConstant: -> FLOAT
 Flux2Scheduler: -> SIGMAS
 FluxKVCache: model:MODEL -> MODEL
 FluxKontextImageScale: image:IMAGE -> IMAGE
 FluxKontextMultiReferenceLatentMethod: conditioning:CONDITIONING -> CONDITIONING
 GetImageSize: image:IMAGE -> INT INT INT
 GetImageSize+: image:IMAGE -> INT INT INT
+GetImageSizeAndCount: image:IMAGE -> IMAGE INT INT INT
+HyperSDXL1StepUnetScheduler: model:MODEL -> SIGMAS
+INTConstant: -> INT
 IPAdapter: model:MODEL ipadapter:IPADAPTER image:IMAGE attn_mask:MASK? -> MODEL
 IPAdapterAdvanced: model:MODEL ipadapter:IPADAPTER image:IMAGE image_negative:IMAGE? \
 attn_mask:MASK? clip_vision:CLIP_VISION? -> MODEL
 IPAdapterApply: ipadapter:IPADAPTER clip_vision:CLIP_VISION? image:IMAGE model:MODEL \
 attn_mask:MASK? -> MODEL
 IPAdapterModelLoader: -> IPADAPTER
+IPAdapterUnifiedLoader: model:MODEL ipadapter:IPADAPTER? -> MODEL IPADAPTER
 Ideogram4Scheduler: -> SIGMAS
 Image Comparer (rgthree): image_a:IMAGE? image_b:IMAGE? ->
 ImageBatch: image1:IMAGE image2:IMAGE -> IMAGE
@@ -77,6 +103,7 @@ ImageCompare: image_a:IMAGE? image_b:IMAGE? ->
 ImageFlip: image:IMAGE -> IMAGE
 ImageFromBatch: image:IMAGE -> IMAGE
 ImageResize+: image:IMAGE -> IMAGE INT INT
+ImageResizeKJv2: image:IMAGE mask:MASK? -> IMAGE INT INT MASK
 ImageRotate: image:IMAGE -> IMAGE
 ImageScaleToTotalPixels: image:IMAGE -> IMAGE
 ImageSharpen: image:IMAGE -> IMAGE
@@ -85,6 +112,7 @@ InstructPixToPixConditioning: positive:CONDITIONING negative:CONDITIONING vae:VA
 CONDITIONING CONDITIONING LATENT
 JoinImageWithAlpha: image:IMAGE alpha:MASK -> IMAGE
 KSampler (Efficient): *
+Label (rgthree): -> *
 LatentCut: samples:LATENT -> LATENT
 LatentCutToBatch: samples:LATENT -> LATENT
 LoadMoGeModel: *
@@ -99,6 +127,7 @@ OpenposePreprocessor: image:IMAGE -> IMAGE POSE_KEYPOINT
 PerturbedAttentionGuidance: model:MODEL -> MODEL
 PolyexponentialScheduler: -> SIGMAS
 Power Lora Loader (rgthree): model:MODEL clip:CLIP? -> MODEL CLIP
+PrepImageForClipVision: image:IMAGE -> IMAGE
 PreviewAny: source:* ->
 QuadrupleCLIPLoader: -> CLIP
 QwenImage21Cache: model:MODEL -> MODEL
@@ -113,14 +142,21 @@ SamplerDPMPP_SDE: -> SAMPLER
 SamplerEulerAncestral: -> SAMPLER
 SamplerLCM: -> SAMPLER
 SamplerLMS: -> SAMPLER
+SaveAnimatedPNG: images:IMAGE ->
+SaveAnimatedWEBP: images:IMAGE ->
 SaveImageAdvanced: images:IMAGE ->
 Seed (rgthree): -> INT
 SelfAttentionGuidance: model:MODEL -> MODEL
 ShowText|pysssss: text:* -> STRING
+SimpleCalculatorKJ: variables.a:*? variables.b:*? variables.c:*? -> FLOAT INT BOOLEAN
+SimpleMath+: a:*? b:*? c:*? -> INT FLOAT
 SkipLayerGuidanceDiT: model:MODEL -> MODEL
 SkipLayerGuidanceDiTSimple: model:MODEL -> MODEL
 SplitImageWithAlpha: image:IMAGE -> IMAGE MASK
+String to Text: -> STRING
 StringConcatenate: -> STRING
+StringConstant: -> STRING
+StringConstantMultiline: -> STRING
 StringReplace: -> STRING
 T5TokenizerOptions: clip:CLIP -> CLIP
 TemporalScoreRescaling: model:MODEL -> MODEL
@@ -134,10 +170,22 @@ TextEncodeQwenImage21: *
 TextEncodeQwenImageEdit: clip:CLIP vae:VAE? image:IMAGE? -> CONDITIONING
 TextEncodeQwenImageEditPlus: clip:CLIP vae:VAE? image1:IMAGE? image2:IMAGE? image3:IMAGE? -> \
 CONDITIONING
+TripleCLIPLoaderGGUF: -> CLIP
+TripleCLIPLoaderMultiGPU: -> CLIP
+UNETLoaderMultiGPU: -> MODEL
 USOStyleReference: *
 UltimateSDUpscale: image:IMAGE model:MODEL positive:CONDITIONING negative:CONDITIONING vae:VAE \
 upscale_model:UPSCALE_MODEL? -> IMAGE
+UnetLoaderGGUF: -> MODEL
+UnetLoaderGGUFAdvanced: -> MODEL
+UnetLoaderGGUFMultiGPU: -> MODEL
+Upscale Model Loader: -> UPSCALE_MODEL STRING
+VAELoaderKJ: -> VAE
+VAELoaderMultiGPU: -> VAE
+VisualizeSigmasKJ: sigmas:SIGMAS -> SIGMAS
 Zoe-DepthMapPreprocessor: image:IMAGE -> IMAGE
+easy cleanGpuUsed: anything:* -> *
+easy clearCacheAll: anything:* -> *
 """
 """A star alone: what it takes and gives differs between releases, and is left to its rule."""
 
