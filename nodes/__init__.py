@@ -32,7 +32,7 @@ pack = Pack(
     importers={
         "InvokeAI": "nodes.importers.invokeai.importer:import_file",
         "ComfyUI": "nodes.importers.comfyui.importer:import_file",
-        "NodeTool": "nodetool_core.importing.nodetool:import_file",
+        "NodeTool": "nodes.importers.nodetool.importer:import_file",
         "images": "nodes.importers.metadata.importer:import_file",
     },
     exporters={"comfyui": "nodes.importers.comfyui.exporting:export"},

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,8 +37,29 @@ def import_file(path: Path, registry: Registry) -> Imported:
 
     Raises NotRecognizedError where it has another, WorkflowError where nothing of it is left.
     """
-    document = _in_image(path) or _document(path)
-    notes: list[Problem] = []
+    return import_document(load(path), path, registry)
+
+
+def load(path: Path) -> WorkflowDocument:
+    """Return the document of a file, or of the image that it made. Raises NotRecognizedError."""
+    return _in_image(path) or _document(path)
+
+
+def import_document(
+    document: WorkflowDocument, path: Path, registry: Registry, changed: Iterable[Problem] = ()
+) -> Imported:
+    """
+    Return a document without what has no counterpart here.
+
+    Args:
+        document: What a file holds; it is changed.
+        path: The file, as messages name it.
+        registry: The nodes that there are.
+        changed: Notes on what was changed before.
+
+    Raises WorkflowError where nothing is left.
+    """
+    notes = list(changed)
     labels = {
         node.id: f"{node.type.rpartition('.')[2]} ({node.id})" for node in document.graph.nodes
     }

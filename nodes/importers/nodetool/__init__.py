@@ -1,0 +1,1 @@
+"""NodeTool's workflows, beyond what has the same form here."""
