@@ -30,8 +30,8 @@ pack = Pack(
     workflow="nodetool.workflows.workflow_node.WorkflowNode",
     loop="nodetool.control.ForEach",
     importers={
-        "InvokeAI": "nodes.importers.invokeai.importer:import_file",
         "ComfyUI": "nodes.importers.comfyui.importer:import_file",
+        "InvokeAI": "nodes.importers.invokeai.importer:import_file",
         "NodeTool": "nodes.importers.nodetool.importer:import_file",
         "images": "nodes.importers.metadata.importer:import_file",
     },

@@ -96,7 +96,13 @@ def read(content: object, where: str = "workflow") -> list[ComfyNode]:
 
 
 def _is_from_editor(content: Form) -> bool:
-    return isinstance(content.get("nodes"), list)
+    nodes = content.get("nodes")
+    return isinstance(nodes, list) and not any(map(_is_of_invokeai, nodes))
+
+
+def _is_of_invokeai(node: object) -> bool:
+    """Return whether a node is one of InvokeAI, whose files have a list of nodes as well."""
+    return isinstance(node, Mapping) and node.get("type") == "invocation"
 
 
 def _is_from_api(content: Form) -> bool:
