@@ -8,7 +8,7 @@ Upscale. Sources of the order of values: what these packs' own example files hol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from nodes.importers.comfyui import diffusion, joining, plain, sampling, scaling
@@ -234,12 +234,61 @@ def load_all(reading: Reading) -> tuple[object, ...]:
     return weights, *prompts, latents, vae, own
 
 
+@dataclass(frozen=True)
+class SecondPass:
+    """An image that is enlarged, and sampled once more."""
+
+    scale: object
+    steps: object
+    denoise: object
+    seed: object | None
+    """Its own; None for that of the first."""
+
+
+def second_pass(reading: Reading) -> tuple[object, ...]:
+    """Enlarge and sample once more; latents are enlarged as the images that they stand for."""
+    kind = str(known(reading.take("upscale_type", "latent")))
+    reading.usual("hires_ckpt_name", "(use same)")
+    reading.usual("iterations", 1)
+    reading.usual("use_controlnet", False)
+    if reading.take("use_controlnet", False) is False:
+        reading.skip("control_net_name", "strength", "preprocessor", "preprocessor_imgs")
+    own = None if reading.take("use_same_seed", False) is True else reading.take("seed", None)
+    if own is None:
+        reading.skip("seed")
+    if kind != "latent":
+        file = known(reading.take("pixel_upscaler", ""))
+        reading.note(f"is enlarged by resampling, not by {file!r}.", level="warning")
+    reading.skip("latent_upscaler", "pixel_upscaler")
+    reading.note("enlarges latents; here, the image that they stand for is enlarged.")
+    scale, steps = reading.take("upscale_by", 1.25), reading.take("hires_steps", 12)
+    return (SecondPass(scale, steps, reading.take("denoise", 0.56), own),)
+
+
+def _refined(
+    reading: Reading, given: sampling.Sampling, script: SecondPass, latents: ImageLatents
+) -> ImageLatents:
+    larger = {"image": latents.image.handle, "scale": script.scale}
+    image = Pixels(Handle(reading.add("nodetool.image.Scale", larger, "larger")))
+    again = reading.beside("refined")
+    steps = replace(given.steps, count=script.steps, denoise=script.denoise)
+    seed = given.seed if script.seed is None else script.seed
+    made = replace(given, latents=ImageLatents(image), steps=steps, seed=seed)
+    return sampling.sampled(again, made)[0]
+
+
 def sample_all(reading: Reading) -> tuple[object, ...]:
     """Sample and decode at once."""
     passed = [reading.take(name) for name in ("model", "positive", "negative")]
-    (latents,) = sampling.sample(reading)
+    given = sampling.sampling_of(reading)
+    (latents,) = sampling.sampled(reading, given)
+    script = reading.take("script", None)
+    if isinstance(script, SecondPass) and isinstance(latents, ImageLatents):
+        latents = _refined(reading, given, script, latents)
+    elif script is not None:
+        reading.lost("script has no counterpart.")
     vae = reading.take("optional_vae", None) if reading.is_known("optional_vae") else None
-    reading.skip("preview_method", "vae_decode", "script")
+    reading.skip("preview_method", "vae_decode")
     if not isinstance(latents, ImageLatents):
         raise Unsupported("it gives no image")
     image = diffusion.decoded(reading, latents, vae)
@@ -258,6 +307,7 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "DepthAnythingV2Preprocessor": estimate("huggingface.preprocessing.EstimateDepth", "depths"),
     "Efficient Loader": load_all,
     "GetImageSize+": plain.image_size,
+    "HighRes-Fix Script": second_pass,
     "IPAdapter": adapt,
     "IPAdapterAdvanced": adapt,
     "IPAdapterApply": adapt,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeVar
 
@@ -56,6 +57,14 @@ class Reading:
         draft.sources.append(self.source)
         self._inputs = inputs
         self._read: set[str] = set()
+
+    def beside(self, part: str) -> Reading:
+        """Return what writes a further main node, whose id has `_part` behind the node's own."""
+        node = replace(self.node, id=f"{self.node.id}_{part}")
+        other = Reading(node, {}, self.draft, knows_hub=self.knows_hub)
+        self.draft.sources.remove(other.source)
+        other.source = self.source
+        return other
 
     def take(self, name: str, default: object = REQUIRED) -> Any:
         """

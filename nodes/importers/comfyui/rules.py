@@ -17,6 +17,8 @@ from nodes.importers.comfyui import (
     joining,
     packs,
     packs_images,
+    packs_impact,
+    packs_krita,
     packs_loading,
     packs_values,
     plain,
@@ -261,6 +263,7 @@ OUTPUTS: Final = frozenset(
     {
         *("SaveImage", "SaveImageAdvanced", "PreviewImage", "PreviewAny", "MaskPreview"),
         *("ImageCompare", "Image Comparer (rgthree)", "MaskPreview+", "ShowText|pysssss"),
+        *("ETN_KritaOutput", "PreviewBridge"),
         *("KSampler (Efficient)", "SaveAnimatedPNG", "SaveAnimatedWEBP"),
     }
 )
@@ -275,6 +278,8 @@ RULES: Final[Mapping[str, Rule]] = {
     **joining.RULES,
     **packs.RULES,
     **packs_images.RULES,
+    **packs_impact.RULES,
+    **packs_krita.RULES,
     **packs_loading.RULES,
     **packs_values.RULES,
     **plain.RULES,

@@ -53,18 +53,20 @@ class Sampling:
 
 
 def sample(reading: Reading) -> tuple[object, ...]:
+    return sampled(reading, sampling_of(reading))
+
+
+def sampling_of(reading: Reading) -> Sampling:
+    """Return what the usual sampler is given."""
     steps = Steps(
         reading.take("scheduler", "normal"), reading.take("steps"), reading.take("denoise", 1.0)
     )
-    return sampled(
-        reading,
-        Sampling(
-            _guider(reading),
-            reading.take("seed"),
-            _sampler(reading),
-            steps,
-            reading.take("latent_image"),
-        ),
+    return Sampling(
+        _guider(reading),
+        reading.take("seed"),
+        _sampler(reading),
+        steps,
+        reading.take("latent_image"),
     )
 
 

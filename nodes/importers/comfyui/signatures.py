@@ -20,6 +20,7 @@ _PARTS: Final = re.compile(r"^(.+?): ?(.*)$", re.MULTILINE)
 _TEXT: Final = """
 Any Switch (rgthree): any_01:*? any_02:*? any_03:*? any_04:*? any_05:*? -> *
 BatchImagesNode: images.image0:IMAGE? images.image1:IMAGE? -> IMAGE
+BboxDetectorSEGS: bbox_detector:BBOX_DETECTOR image:IMAGE -> SEGS
 BetaSamplingScheduler: model:MODEL -> SIGMAS
 CFGNorm: model:MODEL -> MODEL
 CFGOverride: model:MODEL -> MODEL
@@ -60,6 +61,11 @@ DA3Render: *
 DWPreprocessor: image:IMAGE -> IMAGE POSE_KEYPOINT
 DepthAnythingPreprocessor: image:IMAGE -> IMAGE
 DepthAnythingV2Preprocessor: image:IMAGE -> IMAGE
+DetailerForEach: image:IMAGE segs:SEGS model:MODEL clip:CLIP vae:VAE positive:CONDITIONING \
+negative:CONDITIONING -> IMAGE
+DetailerForEachDebugPipe: image:IMAGE segs:SEGS basic_pipe:BASIC_PIPE -> IMAGE SEGS BASIC_PIPE \
+IMAGE IMAGE IMAGE
+DetailerForEachPipe: image:IMAGE segs:SEGS basic_pipe:BASIC_PIPE -> IMAGE SEGS BASIC_PIPE
 DiffControlNetLoader: model:MODEL -> CONTROL_NET
 DiffusionModelLoaderKJ: -> MODEL
 DisableNoise: -> NOISE
@@ -69,12 +75,24 @@ DualCLIPLoaderGGUFMultiGPU: -> CLIP
 DualCLIPLoaderMultiGPU: -> CLIP
 DualModelGuider: model:MODEL positive:CONDITIONING model_negative:MODEL? negative:CONDITIONING? -> \
 GUIDER
+ETN_ApplyMaskToImage: image:IMAGE mask:MASK -> IMAGE
+ETN_KritaCanvas: -> IMAGE INT INT INT
+ETN_KritaOutput: images:IMAGE ->
+ETN_KritaSelection: -> MASK BOOLEAN INT INT
+ETN_KritaStyle: -> MODEL CLIP VAE STRING STRING STRING STRING INT FLOAT
+ETN_Parameter: -> *
+EditBasicPipe: basic_pipe:BASIC_PIPE model:MODEL? clip:CLIP? vae:VAE? positive:CONDITIONING? \
+negative:CONDITIONING? -> BASIC_PIPE
 Efficient Loader: *
 EmptyChromaRadianceLatentImage: -> LATENT
 EmptyFlux2LatentImage: -> LATENT
 EmptyHiDreamO1LatentImage: -> LATENT
 EmptyQwenImageLayeredLatentImage: -> LATENT
 ExponentialScheduler: -> SIGMAS
+FaceDetailer: image:IMAGE model:MODEL clip:CLIP vae:VAE positive:CONDITIONING \
+negative:CONDITIONING bbox_detector:BBOX_DETECTOR sam_model_opt:SAM_MODEL? -> IMAGE IMAGE IMAGE \
+MASK DETAILER_PIPE
+FaceDetailerPipe: image:IMAGE detailer_pipe:DETAILER_PIPE -> IMAGE IMAGE IMAGE MASK DETAILER_PIPE
 Fast Groups Bypasser (rgthree): -> *
 Fast Groups Muter (rgthree): -> *
 FeatherMask: mask:MASK -> MASK
@@ -84,10 +102,15 @@ Flux2Scheduler: -> SIGMAS
 FluxKVCache: model:MODEL -> MODEL
 FluxKontextImageScale: image:IMAGE -> IMAGE
 FluxKontextMultiReferenceLatentMethod: conditioning:CONDITIONING -> CONDITIONING
+FromBasicPipe: basic_pipe:BASIC_PIPE -> MODEL CLIP VAE CONDITIONING CONDITIONING
+FromBasicPipe_v2: basic_pipe:BASIC_PIPE -> BASIC_PIPE MODEL CLIP VAE CONDITIONING CONDITIONING
 GetImageSize: image:IMAGE -> INT INT INT
 GetImageSize+: image:IMAGE -> INT INT INT
 GetImageSizeAndCount: image:IMAGE -> IMAGE INT INT INT
+HighRes-Fix Script: -> SCRIPT
 HyperSDXL1StepUnetScheduler: model:MODEL -> SIGMAS
+INPAINT_VAEEncodeInpaintConditioning: positive:CONDITIONING negative:CONDITIONING vae:VAE \
+pixels:IMAGE mask:MASK -> CONDITIONING CONDITIONING LATENT LATENT
 INTConstant: -> INT
 IPAdapter: model:MODEL ipadapter:IPADAPTER image:IMAGE attn_mask:MASK? -> MODEL
 IPAdapterAdvanced: model:MODEL ipadapter:IPADAPTER image:IMAGE image_negative:IMAGE? \
@@ -115,10 +138,12 @@ KSampler (Efficient): *
 Label (rgthree): -> *
 LatentCut: samples:LATENT -> LATENT
 LatentCutToBatch: samples:LATENT -> LATENT
+LoadImageWithEnable: -> IMAGE MASK BOOLEAN
 LoadMoGeModel: *
 MaskComposite: destination:MASK source:MASK -> MASK
 MaskPreview: mask:MASK ->
 MaskPreview+: mask:MASK ->
+MaskToSEGS: mask:MASK -> SEGS
 MiDaS-DepthMapPreprocessor: image:IMAGE -> IMAGE
 MoGeInference: *
 MoGeRender: *
@@ -129,6 +154,7 @@ PolyexponentialScheduler: -> SIGMAS
 Power Lora Loader (rgthree): model:MODEL clip:CLIP? -> MODEL CLIP
 PrepImageForClipVision: image:IMAGE -> IMAGE
 PreviewAny: source:* ->
+PreviewBridge: images:IMAGE -> IMAGE
 QuadrupleCLIPLoader: -> CLIP
 QwenImage21Cache: model:MODEL -> MODEL
 ReferenceLatent: conditioning:CONDITIONING latent:LATENT? -> CONDITIONING
@@ -136,6 +162,7 @@ RegexReplace: -> STRING
 ResizeImageMaskNode: *
 ResolutionSelector: -> INT INT
 SAM3_Detect: *
+SAMLoader: -> SAM_MODEL
 SDTurboScheduler: model:MODEL -> SIGMAS
 SamplerDPMPP_2M_SDE: -> SAMPLER
 SamplerDPMPP_SDE: -> SAMPLER
@@ -146,6 +173,8 @@ SaveAnimatedPNG: images:IMAGE ->
 SaveAnimatedWEBP: images:IMAGE ->
 SaveImageAdvanced: images:IMAGE ->
 Seed (rgthree): -> INT
+SegmDetectorSEGS: segm_detector:SEGM_DETECTOR image:IMAGE -> SEGS
+SegsToCombinedMask: segs:SEGS -> MASK
 SelfAttentionGuidance: model:MODEL -> MODEL
 ShowText|pysssss: text:* -> STRING
 SimpleCalculatorKJ: variables.a:*? variables.b:*? variables.c:*? -> FLOAT INT BOOLEAN
@@ -170,12 +199,16 @@ TextEncodeQwenImage21: *
 TextEncodeQwenImageEdit: clip:CLIP vae:VAE? image:IMAGE? -> CONDITIONING
 TextEncodeQwenImageEditPlus: clip:CLIP vae:VAE? image1:IMAGE? image2:IMAGE? image3:IMAGE? -> \
 CONDITIONING
+ToBasicPipe: model:MODEL clip:CLIP vae:VAE positive:CONDITIONING negative:CONDITIONING -> BASIC_PIPE
+ToDetailerPipe: model:MODEL clip:CLIP vae:VAE positive:CONDITIONING negative:CONDITIONING \
+bbox_detector:BBOX_DETECTOR sam_model_opt:SAM_MODEL? -> DETAILER_PIPE
 TripleCLIPLoaderGGUF: -> CLIP
 TripleCLIPLoaderMultiGPU: -> CLIP
 UNETLoaderMultiGPU: -> MODEL
 USOStyleReference: *
 UltimateSDUpscale: image:IMAGE model:MODEL positive:CONDITIONING negative:CONDITIONING vae:VAE \
 upscale_model:UPSCALE_MODEL? -> IMAGE
+UltralyticsDetectorProvider: -> BBOX_DETECTOR SEGM_DETECTOR
 UnetLoaderGGUF: -> MODEL
 UnetLoaderGGUFAdvanced: -> MODEL
 UnetLoaderGGUFMultiGPU: -> MODEL
