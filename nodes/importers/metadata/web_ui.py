@@ -266,7 +266,16 @@ def _hires(fields: Fields, recipe: Recipe) -> None:
     second.properties |= {} if guidance is None else {"guidance_scale": guidance}
     for name in fields.names("Hires Module"):
         fields.usual(name, "Use same choices")
+    for name in (_HIRES_SAMPLER, _HIRES_SCHEDULE):
+        fields.usual(name, "Use same sampler", "Use same scheduler")
+    if not str(fields.take(_HIRES_SAMPLER) or "Use same").startswith("Use same"):
+        found = scheduler(fields, _HIRES_SAMPLER, _HIRES_SCHEDULE, is_flow=False)
+        second.properties |= found
     recipe.second = second
+
+
+_HIRES_SAMPLER: Final = "Hires sampler"
+_HIRES_SCHEDULE: Final = "Hires schedule type"
 
 
 _PROMPTS_OF_PASS: Final = {"prompt": "Hires prompt", "negative_prompt": "Hires negative prompt"}

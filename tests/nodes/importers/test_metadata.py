@@ -247,6 +247,17 @@ def test_a_second_pass_over_an_enlarged_image(tmp_path: Path) -> None:
     assert "refined.output > output.value" in edges(result)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "ours"),
+    [("Use same sampler", "EulerAncestralDiscreteScheduler"), ("DDIM", "DDIMScheduler")],
+)
+def test_the_sampler_of_a_second_pass(tmp_path: Path, sampler: str, ours: str) -> None:
+    result = of_text(
+        tmp_path, HIRES.replace("Hires steps", f"Hires sampler: {sampler}, Hires steps")
+    )
+    assert values(result, "refined")["scheduler"] == ours and result.grade is Grade.WHOLE
+
+
 def test_what_has_no_counterpart_is_named(tmp_path: Path) -> None:
     result = of_text(tmp_path, INPAINT)
     image = values(result, "image")
