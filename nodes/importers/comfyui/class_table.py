@@ -9,6 +9,7 @@ from typing import Final
 
 from nodes.importers.comfyui.classes import ComfyClass, FileOf, Input
 from nodes.importers.comfyui.diffusion import UNION
+from nodes.importers.comfyui.packs_loading import PRESET_NAMES
 from nodes.importers.comfyui.samplers import SAMPLERS
 from nodetool_core.importing.graphs import Json
 
@@ -420,6 +421,24 @@ PROMPTS: Final[Mapping[str, ComfyClass]] = {
 }
 
 PATCHES: Final[Mapping[str, ComfyClass]] = {
+    "IPAdapter": ComfyClass(
+        "ipadapter",
+        {
+            **{"model": _MODEL, "ipadapter": _link("IPADAPTER"), "image": _IMAGE},
+            "weight": _float(1.0, -1.0, 3.0, 0.05),
+            "start_at": _float(0.0, 0.0, 1.0, 0.001),
+            "end_at": _float(1.0, 0.0, 1.0, 0.001),
+            "weight_type": _one_of(("standard", "prompt is more important", "style transfer")),
+        },
+        ("MODEL",),
+        {"attn_mask": _MASK},
+    ),
+    "IPAdapterUnifiedLoader": ComfyClass(
+        "ipadapter",
+        {"model": _MODEL, "preset": _one_of(tuple(PRESET_NAMES.values()))},
+        ("MODEL", "IPADAPTER"),
+        {"ipadapter": _link("IPADAPTER")},
+    ),
     "DifferentialDiffusion": ComfyClass(
         "_for_testing", {"model": _MODEL}, ("MODEL",), {"strength": _float(1.0, 0.0, 1.0)}
     ),

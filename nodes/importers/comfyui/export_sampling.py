@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Final
 
 from nodes.importers.comfyui.diffusion import UNION, WEIGHTS
+from nodes.importers.comfyui.packs_loading import PRESET_NAMES, PRESETS
 from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
 from nodes.importers.comfyui.writing import Control, Controls, Given, Loaded, Output, Writing
 from nodes.importers.known_files import known_file
@@ -96,6 +98,12 @@ def from_image(writing: Writing) -> Mapping[str, Output]:
     model = _model(writing)
     encoded: JsonObject = {"pixels": writing.image("image"), "vae": model.vae.link}
     latents = writing.add("VAEEncode", encoded, "latent")
+    if writing.has("strength_mask"):
+        masked: JsonObject = {"samples": [latents, 0], "mask": writing.mask("strength_mask")}
+        latents = writing.add("SetLatentNoiseMask", masked, "masked")
+        patch: JsonObject = {"model": model.model.link, "strength": 1.0}
+        by_tones = writing.add("DifferentialDiffusion", patch, "by_tones")
+        model = replace(model, model=Output(by_tones, 0, "MODEL"))
     return _from_latents(writing, model, latents)
 
 
@@ -122,7 +130,7 @@ def inpaint(writing: Writing) -> Mapping[str, Output]:
 
 
 def _model(writing: Writing) -> Loaded:
-    """Return the model with its LoRAs, and the layer of the encoder that counts."""
+    """Return the model with its LoRAs, and an image that leads it."""
     found = writing.take("model")
     model = (
         found if isinstance(found, Loaded) else _loaded(writing, writing.known("model"), "model")
@@ -135,7 +143,30 @@ def _model(writing: Writing) -> Loaded:
         inputs["strength_clip"] = scale if for_text is None else for_text
         node = writing.add("LoraLoader", inputs, f"lora_{number}")
         link, clip = Output(node, 0, "MODEL"), Output(node, 1, "CLIP")
-    return Loaded(model.name, link, clip, model.vae)
+    return Loaded(model.name, _adapted(writing, link), clip, model.vae)
+
+
+def _adapted(writing: Writing, model: Output) -> Output:
+    """Return the model led by an image, through one of the adapters that have a preset."""
+    ref = writing.known("ip_adapter_model")
+    if not isinstance(ref, Mapping) or not ref.get("repo_id"):
+        return model
+    file = PurePosixPath(str(ref.get("path") or ref.get("repo_id"))).name
+    preset = next((name for name, files in PRESETS.items() if file in files), "")
+    if not preset:
+        writing.skip("ip_adapter_image", "ip_adapter_scale")
+        writing.lost(f"ip_adapter_model {file!r} has no preset there, and is left out.")
+        return model
+    loaded = writing.add(
+        "IPAdapterUnifiedLoader", {"model": model.link, "preset": PRESET_NAMES[preset]}, "adapter"
+    )
+    inputs: JsonObject = {
+        **{"model": [loaded, 0], "ipadapter": [loaded, 1]},
+        "image": writing.image("ip_adapter_image"),
+        "weight": writing.value("ip_adapter_scale"),
+        **{"start_at": 0.0, "end_at": 1.0, "weight_type": "standard"},
+    }
+    return Output(writing.add("IPAdapter", inputs, "led"), 0, "MODEL")
 
 
 def _refs(writing: Writing, name: str) -> list[Mapping[str, Json]]:

@@ -24,7 +24,7 @@ _SETTINGS: Final = (
 """On which device and how fast a model runs, which our settings say."""
 
 _ADAPTERS: Final = "h94/IP-Adapter"
-_PRESETS: Final[Mapping[str, tuple[str, str]]] = {
+PRESETS: Final[Mapping[str, tuple[str, str]]] = {
     "LIGHT": ("ip-adapter_sd15_light_v11.bin", ""),
     "STANDARD": ("ip-adapter_sd15.safetensors", "ip-adapter_sdxl_vit-h.safetensors"),
     "VIT-G": ("ip-adapter_sd15_vit-G.safetensors", "ip-adapter_sdxl.safetensors"),
@@ -36,6 +36,16 @@ _PRESETS: Final[Mapping[str, tuple[str, str]]] = {
     "FULL FACE": ("ip-adapter-full-face_sd15.safetensors", ""),
 }
 """Presets by how they begin, the longer first: files for Stable Diffusion 1 and for XL."""
+
+PRESET_NAMES: Final[Mapping[str, str]] = {
+    "LIGHT": "LIGHT - SD1.5 only (low strength)",
+    "STANDARD": "STANDARD (medium strength)",
+    "VIT-G": "VIT-G (medium strength)",
+    "PLUS FACE": "PLUS FACE (portraits)",
+    "PLUS": "PLUS (high strength)",
+    "FULL FACE": "FULL FACE - SD1.5 only (portraits stronger)",
+}
+"""Presets as they are called."""
 
 
 def on_device(rule: Callable[[Reading], tuple[object, ...]]) -> Callable[..., tuple[object, ...]]:
@@ -53,7 +63,7 @@ def adapter_by_preset(reading: Reading) -> tuple[object, ...]:
     weights = reading.take_as("model", Weights)
     reading.skip("ipadapter", "lora_strength", "provider")
     preset = str(known(reading.take("preset", "PLUS")))
-    found = next((files for begin, files in _PRESETS.items() if preset.startswith(begin)), None)
+    found = next((files for begin, files in PRESETS.items() if preset.startswith(begin)), None)
     model = str(reading.draft.nodes[weights.model.node].data.get("value"))
     for_xl = is_xl(model, None)
     file = found[for_xl] if found else ""

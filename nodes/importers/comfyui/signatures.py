@@ -112,13 +112,11 @@ HyperSDXL1StepUnetScheduler: model:MODEL -> SIGMAS
 INPAINT_VAEEncodeInpaintConditioning: positive:CONDITIONING negative:CONDITIONING vae:VAE \
 pixels:IMAGE mask:MASK -> CONDITIONING CONDITIONING LATENT LATENT
 INTConstant: -> INT
-IPAdapter: model:MODEL ipadapter:IPADAPTER image:IMAGE attn_mask:MASK? -> MODEL
 IPAdapterAdvanced: model:MODEL ipadapter:IPADAPTER image:IMAGE image_negative:IMAGE? \
 attn_mask:MASK? clip_vision:CLIP_VISION? -> MODEL
 IPAdapterApply: ipadapter:IPADAPTER clip_vision:CLIP_VISION? image:IMAGE model:MODEL \
 attn_mask:MASK? -> MODEL
 IPAdapterModelLoader: -> IPADAPTER
-IPAdapterUnifiedLoader: model:MODEL ipadapter:IPADAPTER? -> MODEL IPADAPTER
 Ideogram4Scheduler: -> SIGMAS
 Image Comparer (rgthree): image_a:IMAGE? image_b:IMAGE? ->
 ImageBatch: image1:IMAGE image2:IMAGE -> IMAGE

@@ -224,6 +224,17 @@ def add_sampler(made: Made, model: str) -> None:
     if "Inpainting" in node_type:
         data["mask_image"] = made.mask()
         data["mask_grow"] = made.draw(st.integers(0, 64)) if data["strength"] == 1 else 0
+    if "ImageToImage" in node_type and made.draw(st.booleans()):
+        data["strength_mask"] = made.mask()
+    if made.draw(st.booleans()):
+        # Of which family a model is taken to be goes by its name.
+        value = next(one["data"]["value"] for one in made.nodes if one["id"] == model)
+        folder, family = ("sdxl_models", "xl") if "xl" in value["repo_id"] else ("models", "sd15")
+        file = {"xl": "ip-adapter_sdxl.safetensors", "sd15": "ip-adapter-plus_sd15.safetensors"}
+        ref = {"repo_id": "h94/IP-Adapter", "path": f"{folder}/{file[family]}"}
+        data["ip_adapter_model"] = {"type": "hf.ip_adapter", **ref}
+        data["ip_adapter_image"] = made.image()
+        data["ip_adapter_scale"] = made.draw(st.floats(0, 1))
     # The nodes that lead it are named after it when they are imported.
     sampler_id = data["controlnets"][0].partition("_")[0] if led == "by some" else ""
     several = made.draw(st.booleans())
