@@ -3,10 +3,10 @@ The gallery: a page for the workflows of a folder.
 
 Each has its graph drawn, its inputs and outputs, and its result.
 
-    <out>/index.md            all workflows
-    <out>/contact_sheet.svg   the graph of graphs/contact_sheet.json
-    <out>/contact_sheet.webp  the results, made by `make_images`
-    <out>/given/lake.webp     an image that it starts from unless another is set, made small
+    <out>/index.md             all workflows
+    <out>/contact_sheet.svg    the graph of graphs/contact_sheet.json
+    <out>/given/lake.webp      an image that it starts from unless another is set, made small
+    graphs/contact_sheet.webp  the results, made by `make_images`, beside the workflow
 
 Texts and drawings are a function of the files and the registry. Images are made by running the
 workflows, but not those whose models have to be downloaded: their entries name the models instead.
@@ -14,6 +14,7 @@ workflows, but not those whose models have to be downloaded: their entries name 
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -80,7 +81,7 @@ def make_images(
     for file, workflow in _workflows(folder, registry):
         wanted: dict[Path, Callable[[], Image | None]] = {}
         if not _downloads(workflow, registry):
-            wanted[out / f"{file.stem}.webp"] = partial(_result, file, registry)
+            wanted[_shown(file)] = partial(_result, file, registry)
         for source, path in _given(workflow, out).values():
             wanted[path] = partial(decode_file, source)
         for path, make in wanted.items():
@@ -93,7 +94,7 @@ def make_images(
                 yield path, str(error.problem)
                 continue
             if image is not None:
-                save_small(image, path, SIDE if path.parent == out else GIVEN_SIDE)
+                save_small(image, path, SIDE if path.parent == folder else GIVEN_SIDE)
             yield path, "" if image is not None else "returned no image."
 
 
@@ -109,7 +110,12 @@ def images(folder: Path, registry: Registry, out: Path) -> Iterator[Path]:
     for file, workflow in _workflows(folder, registry):
         yield from (path for _, path in _given(workflow, out).values())
         if not _downloads(workflow, registry):
-            yield out / f"{file.stem}.webp"
+            yield _shown(file)
+
+
+def _shown(file: Path) -> Path:
+    """Return where the image is that a workflow gives: beside it, where the editor shows it too."""
+    return file.with_suffix(".webp")
 
 
 def _downloads(workflow: Workflow, registry: Registry) -> list[str]:
@@ -155,8 +161,9 @@ def _workflows(folder: Path, registry: Registry) -> Iterator[tuple[Path, Workflo
 def _entry(file: Path, workflow: Workflow, registry: Registry, out: Path) -> list[str]:
     graph, document = workflow.graph, workflow.document
     parts = [markdown.prose(document.description)] if document.description else []
-    if (out / f"{file.stem}.webp").exists():
-        parts.append(markdown.image(f"What {file.name} gives", f"{file.stem}.webp"))
+    if _shown(file).exists():
+        path = Path(os.path.relpath(_shown(file).absolute(), out.absolute())).as_posix()
+        parts.append(markdown.image(f"What {file.name} gives", path))
     if downloads := _downloads(workflow, registry):
         parts.append(f"Models from the Hub: {', '.join(map(markdown.code, downloads))}.")
     command = f"$ nodetool run {file.parent.name}/{file.name}"

@@ -5,8 +5,9 @@ The node reference comes into the navigation, a section per namespace, without a
 keeps by hand. Pages of the documentation folder that the navigation does not name are added to the
 guides, so that a new page is never lost. In fences, the reason why a block is not run (`no-run: …`)
 is for the tests, and is taken out. Names in tables and headings may break between their parts, so
-that they fit. At the foot of each page is the version, which leads to the changelog. Generated
-pages have no link to edit them.
+that they fit. The images beside the workflows come into the site with the gallery, which shows
+them. At the foot of each page is the version, which leads to the changelog. Generated pages have no
+link to edit them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 _NODES = "Nodes"
 _GUIDES = "Guides"
 _FIRST = ("index.md", "tags.md", "types.md")
-_GENERATED = ("nodes/", "gallery/", "troubleshooting.md", "models.md")
+_GALLERY = "gallery/"
+_WORKFLOWS = "graphs"
+_GENERATED = ("nodes/", _GALLERY, "troubleshooting.md", "models.md")
 _NARROW = re.compile(r"<(t[hd]|h[1-6])\b.*?</\1>", re.DOTALL)
 _JOINT = re.compile(r"(?:(?<=[A-Za-z][._/=(\[])(?=\w)|(?<=[a-z])(?=[A-Z]))(?=[^<>]*<)")
 """Between two parts of a name, in a text and not in a tag."""
@@ -39,8 +42,19 @@ def on_config(config: Any) -> object:
     return config
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
+def on_files(files: Any, config: Any) -> object:
+    """Add the images beside the workflows; MkDocs calls this when it has found its own files."""
+    from mkdocs.structure.files import File
+
+    for path in sorted((Path(config["docs_dir"]).parent / _WORKFLOWS).glob("*.webp")):
+        files.append(File.generated(config, f"{_GALLERY}{path.name}", abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
     """Return the text of a page; MkDocs calls this for each."""
+    if page.file.src_uri.startswith(_GALLERY):
+        markdown = markdown.replace(f"](../../{_WORKFLOWS}/", "](")
     return _NOT_RUN.sub(r"\1", markdown)
 
 

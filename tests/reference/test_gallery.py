@@ -66,14 +66,14 @@ def test_an_entry_tells_inputs_outputs_and_shows_the_image_once_made(
     )
     assert "smaller.webp" not in page
     assert list(make_images(folder, REGISTRY, out)) == [
-        (out / "smaller.webp", ""),
+        (folder / "smaller.webp", ""),
         (out / "given" / "photo.webp", ""),
     ]
-    with Image.open(out / "smaller.webp") as image:
+    with Image.open(folder / "smaller.webp") as image:
         assert image.size == (540, 270)
     page = gallery(folder, REGISTRY, out)["index.md"]
     assert (
-        "![What smaller.json gives](smaller.webp)" in page
+        f"![What smaller.json gives](../{folder.name}/smaller.webp)" in page
         and r"| A \| photo. | ![photo.png](given/photo.webp) |" in page
     )
     assert list(make_images(folder, REGISTRY, out)) == []
@@ -88,9 +88,9 @@ def test_several_outputs_are_shown_side_by_side(folder: Path, tmp_path: Path) ->
     (folder / "smaller.json").write_text(json.dumps(content))
     assert dict(make_images(folder, REGISTRY, tmp_path)) == {
         tmp_path / "given" / "photo.webp": "",
-        tmp_path / "smaller.webp": "",
+        folder / "smaller.webp": "",
     }
-    with Image.open(tmp_path / "smaller.webp") as image:
+    with Image.open(folder / "smaller.webp") as image:
         assert image.width > 3 * image.height
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from nodetool_core.reference.mkdocs_hooks import on_page_content, on_page_markdown
@@ -28,7 +30,16 @@ def test_names_in_narrow_places_may_break_between_their_parts(html: str, shown: 
     assert on_page_content(html) == shown
 
 
+def page(path: str) -> SimpleNamespace:
+    return SimpleNamespace(file=SimpleNamespace(src_uri=path))
+
+
 def test_why_a_block_is_not_run_is_not_shown() -> None:
-    assert (
-        on_page_markdown("```console no-run: needs a network\n$ x\n```") == "```console\n$ x\n```"
-    )
+    block = "```console no-run: needs a network\n$ x\n```"
+    assert on_page_markdown(block, page("index.md")) == "```console\n$ x\n```"
+
+
+def test_the_gallery_shows_images_beside_workflows() -> None:
+    image = "![x](../../graphs/x.webp)"
+    assert on_page_markdown(image, page("gallery/index.md")) == "![x](x.webp)"
+    assert on_page_markdown(image, page("guides/other.md")) == image
