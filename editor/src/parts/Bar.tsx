@@ -68,7 +68,7 @@ function Title() {
   if (!showsFile()) {
     return (
       <div class="doc-title">
-        <Menu label={t.more} class="doc-menu" items={["new", "open", "theme", "keys"].map((id) => ({ action: action(id) }))}>
+        <Menu label={t.more} class="doc-menu" items={["new", "open", "models", "theme", "keys"].map((id) => ({ action: action(id) }))}>
           <strong class="brand">{t.app}</strong>
           <Icon name="down" size={12} />
         </Menu>
@@ -83,7 +83,7 @@ function Title() {
   const text = state === "offline" ? t.offline(opened.value.history.length) : t[state];
   return (
     <div class="doc-title">
-      <Menu label={t.more} class="doc-menu" items={["new", "open", "save", "save-as", "versions", "theme", "keys"].map((id) => ({ action: action(id) }))}>
+      <Menu label={t.more} class="doc-menu" items={["new", "open", "save", "save-as", "versions", "models", "theme", "keys"].map((id) => ({ action: action(id) }))}>
         <span class="folder">{folder}</span>
         <strong>{short}</strong>
         <Icon name="down" size={12} />

@@ -282,10 +282,14 @@ function FramePane({ id }: { id: string }) {
   );
 }
 
+/** Nodes with mistakes that are listed at once. */
+const MISTAKES = 20;
+
 function AboutWorkflow() {
   const { document } = opened.value;
   const loose = problems.value.get("") ?? [];
   const notes = check.value?.notes ?? [];
+  const wrong = [...problems.value].filter(([id]) => id !== "");
   return (
     <section class="inspector" id="inspector" aria-label={t.inspector}>
       <header class="inspector-head"><h2>{t.workflowAbout}</h2></header>
@@ -301,6 +305,12 @@ function AboutWorkflow() {
           </div>
         </div>
         {[...loose, ...notes].map((problem, index) => <ProblemLine key={index} problem={problem} ids={[]} />)}
+        {wrong.length > 0 && (
+          <>
+            <h3>{t.problems}</h3>
+            <ul class="list">{wrong.slice(0, MISTAKES).map(([id, [first]]) => <li key={id}><button type="button" class="list-button mistake" onClick={() => showNode(id)}><strong>{title(id)}</strong><span class="small muted">{first!.message}</span></button></li>)}</ul>
+          </>
+        )}
         <p class="muted small hint">{t.nothingChosenHint}</p>
       </div>
     </section>
