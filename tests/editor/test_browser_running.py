@@ -92,6 +92,10 @@ def test_a_mistake_is_shown_at_its_field_and_goes(page: EditorBrowser) -> None:
     page.wait_for('document.querySelector("[data-node=blur] .mark-mistake")')
     page.wait_for('document.querySelector("[data-node=blur] .row.wrong #n-blur-radius")')
     page.wait_for('document.querySelector(".run .badge")?.textContent === "1"')
+    page.evaluate(CANVAS)
+    page.key("Escape")
+    page.click("#inspector .mistake")
+    page.wait_for("document.querySelector('[data-node=blur].chosen, .chosen [data-node=blur]')")
     set_radius(page, "2")
     page.wait_for('!document.querySelector(".mark-mistake, .run .badge")')
 
