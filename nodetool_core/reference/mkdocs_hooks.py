@@ -14,7 +14,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 _NODES = "Nodes"
 _GUIDES = "Guides"
@@ -42,7 +47,7 @@ def on_config(config: Any) -> object:
     return config
 
 
-def on_files(files: Any, config: Any) -> object:
+def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the images beside the workflows; MkDocs calls this when it has found its own files."""
     from mkdocs.structure.files import File
 
@@ -51,7 +56,7 @@ def on_files(files: Any, config: Any) -> object:
     return files
 
 
-def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Return the text of a page; MkDocs calls this for each."""
     if page.file.src_uri.startswith(_GALLERY):
         markdown = markdown.replace(f"](../../{_WORKFLOWS}/", "](")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_names_in_narrow_places_may_break_between_their_parts(html: str, shown: 
     assert on_page_content(html) == shown
 
 
-def page(path: str) -> SimpleNamespace:
+def page(path: str) -> Any:
     return SimpleNamespace(file=SimpleNamespace(src_uri=path))
 
 
