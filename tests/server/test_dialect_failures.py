@@ -335,15 +335,19 @@ def test_database_away(
         refused(name, SPOKEN[name].ask(client, "paint", png()), 503, "database_failed")
 
 
+@pytest.mark.parametrize("name", [name for name, spoken in SPOKEN.items() if not spoken.keeps])
 def test_what_keeps_nothing_needs_neither(
-    serve: Callable[..., LiveServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., LiveServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    """The web UI's API answers with its images alone, so it does without the database and room."""
+    """Who answers with the images alone does without the database and room."""
     monkeypatch.setattr(health, "KNOWN_SECONDS", 0.0)
     database = str(tmp_path / "database" / "jobs.sqlite")
     live = serve(database=database, job_workers=0, spare_bytes=2**60)
     with live.client() as client, Away(live, tmp_path / "database"):
-        response = SPOKEN["a1111"].ask(client, "paint", png())
+        response = SPOKEN[name].ask(client, "paint", png())
         assert response.status_code == 200, response.text
 
 
