@@ -240,3 +240,20 @@ def test_circles_are_refused(tmp_path: Path) -> None:
     nodes = [node("a", "img_blur", radius=1), node("b", "img_blur", radius=1)]
     with pytest.raises(WorkflowError, match="runs in a circle"):
         imported(tmp_path, workflow(nodes, "a.image > b.image", "b.image > a.image"))
+
+
+@pytest.mark.slow
+def test_an_imported_workflow_makes_an_image_that_its_values_change(tmp_path: Path) -> None:
+    def made(seed: int, **more: Any) -> bytes:
+        nodes, links = text_to_image(scheduler="euler", **{"steps": 2} | more)
+        nodes[3]["data"]["inputs"] |= {
+            name: {"value": value}
+            for name, value in {"seed": seed, "width": 64, "height": 64}.items()
+        }
+        document = imported(tmp_path, workflow(nodes, *links)).document
+        run = Workflow.from_document(document, REGISTRY, base=tmp_path).run
+        image: bytes = run(model="nodetool/tiny-landscapes")["image"].image.tobytes()
+        return image
+
+    first = made(7)
+    assert first == made(7) and first != made(8) and first != made(7, steps=3)
