@@ -81,4 +81,5 @@ def _memory(size: int) -> str:
 
 def _problem(problem: Problem) -> str:
     hint = f"\n    {problem.hint}" if problem.hint else ""
-    return f"{problem.level}[{problem.code}]: {problem.where}: {problem.message}{hint}"
+    place = f"{problem.where}: " if problem.where else ""
+    return f"{problem.level}[{problem.code}]: {place}{problem.message}{hint}"

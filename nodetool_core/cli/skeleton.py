@@ -200,7 +200,7 @@ def _plan_pack(skeleton: Skeleton, folder: Path, package: str) -> None:
     elif "nodetool.packs" not in project.read_text(encoding="utf-8", errors="replace"):
         line = f'[project.entry-points."nodetool.packs"] with {package} = "{package}:pack"'
         skeleton.next_steps.append(f"add to {project}: {line}")
-    skeleton.next_steps.append(f"pip install -e {folder}")
+    skeleton.next_steps.append(f'pip install -e "{folder}[dev]"')
 
 
 def _plan_package(skeleton: Skeleton, folder: Path, *, wanted: bool) -> None:

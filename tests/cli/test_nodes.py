@@ -123,7 +123,7 @@ def pytest_in(folder: Path, *paths: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_new_pack_passes_its_own_test(nodetool: Command, tmp_path: Path) -> None:
     done = nodetool("nodes", "new", "studio.filters.Soften", "--dir", "own")
-    assert done.code == 0 and "pip install -e own" in done.err
+    assert done.code == 0 and 'pip install -e "own[dev]"' in done.err
     assert sorted(done.out.splitlines()) == [
         "own/pyproject.toml",
         "own/studio/__init__.py",
