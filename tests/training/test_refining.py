@@ -56,6 +56,15 @@ def test_several_seasons_take_part_equally_often() -> None:
     assert min(spring, summer) > max(autumn, winter) >= min(autumn, winter) > 0.05
 
 
+def test_a_refined_checkpoint_keeps_a_part_of_the_weights_before(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.pt", tmp_path / "after.pt"
+    torch.save({"average": {"weight": torch.zeros(2)}}, before)
+    torch.save({"average": {"weight": torch.ones(2)}, "scale": 0.5}, after)
+    diffusion.blend(before, after, 0.25)
+    state = torch.load(after, weights_only=True)
+    assert state["average"]["weight"].tolist() == [0.75, 0.75] and state["scale"] == 0.5
+
+
 def test_the_weights_that_ship_come_back_as_they_were(tmp_path: Path) -> None:
     checkpoint, codec, out = tmp_path / "start.pt", tmp_path / "vae", tmp_path / "weights"
     assert unpack(WEIGHTS, checkpoint, codec) == pytest.approx(0.964)

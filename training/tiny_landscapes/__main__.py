@@ -74,6 +74,7 @@ def _refine(options: argparse.Namespace) -> None:
         compiled=options.compile,
     )
     launch(task, world)
+    diffusion.blend(start, out / "diffusion.pt", options.keep)
     _ship(out, options.weights)
 
 
@@ -144,7 +145,10 @@ def main(arguments: list[str] | None = None) -> None:
     refine.add_argument("--share", type=float, default=0.6, help="of the pairs that show it")
     refine.add_argument("--places", type=int, default=4_000)
     refine.add_argument("--minutes", type=float, default=45)
-    refine.add_argument("--rate", type=float, default=3e-4)
+    refine.add_argument("--rate", type=float, default=2e-4)
+    refine.add_argument(
+        "--keep", type=float, default=0.35, help="part of the weights before in those that ship"
+    )
     refine.set_defaults(run=_refine)
     for command in (train, refine):
         command.add_argument("--processes", type=int, default=2)

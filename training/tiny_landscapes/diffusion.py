@@ -350,3 +350,17 @@ class Training:
         half_written = Path(self.out).with_suffix(".part")
         torch.save(state, half_written)
         half_written.replace(self.out)
+
+
+def blend(before: Path, after: Path, keep: float) -> None:
+    """
+    Bring the weights of a checkpoint back towards those that its training began with.
+
+    In between, what the training taught is mostly there, and less of what it was not about is lost.
+    """
+    start = torch.load(before, weights_only=True)["average"]
+    state: dict[str, Any] = torch.load(after, weights_only=True)
+    state["average"] = {
+        name: torch.lerp(tensor, start[name], keep) for name, tensor in state["average"].items()
+    }
+    torch.save(state, after)
