@@ -112,9 +112,12 @@ def test_a_file_is_valid_and_whole(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_saving_a_loaded_file_changes_nothing(path: Path, tmp_path: Path) -> None:
-    saved = Workflow.load(path).save(tmp_path / path.name)
-    assert json.loads(saved.read_text()) == json.loads(path.read_text())
+def test_saving_a_loaded_file_adds_what_its_nodes_are_installed_as(
+    path: Path, tmp_path: Path
+) -> None:
+    saved = json.loads(Workflow.load(path).save(tmp_path / path.name).read_text())
+    assert saved.pop("packs").keys() == {"nodetool-imaging"}
+    assert saved == json.loads(path.read_text())
 
 
 def test_python_builds_the_same_workflow_as_the_file() -> None:
