@@ -252,12 +252,16 @@ class DiffusionNode(Node):
     def fingerprint(cls, values: dict[str, Any], sources: Sources) -> str | None:
         # The revision of each default that may be used. What is connected may be an empty
         # reference, which means the default; another model that is set counts as a value.
-        named: list[ModelRef] = []
-        for name, default, either in _defaults(cls):
-            value = values.get(name)
-            if not value or value.is_empty() or value == default:
-                named += either
-        return ", ".join([str(sources.revision(ref)) for ref in named])
+        named = []
+        for name, prop in cls.spec.properties.items():
+            default, value = prop.default, values.get(name)
+            if isinstance(default, ModelRef) and (
+                not value or value.is_empty() or value == default
+            ):
+                named.append(default)
+                if name == "model":
+                    named.append(ModelRef(repo_id=cls.default_model))
+        return ", ".join(str(sources.revision(ref)) for ref in named if not ref.is_empty())
 
     def model_or_default(self, model: ModelRef) -> ModelRef:
         """Return the model, or the node's default where it is empty."""
@@ -270,23 +274,6 @@ class DiffusionNode(Node):
     def property_values(self, *names: str) -> dict[str, object]:
         """Return properties by name, for `generate`."""
         return {name: getattr(self, name) for name in names}
-
-
-_DEFAULTS: Final = dict[type[DiffusionNode], list[tuple[str, ModelRef, list[ModelRef]]]]()
-
-
-def _defaults(node_class: type[DiffusionNode]) -> list[tuple[str, ModelRef, list[ModelRef]]]:
-    """Return the properties that are models by default, and what an empty one may stand for."""
-    found = _DEFAULTS.get(node_class)
-    if found is None:
-        found = _DEFAULTS[node_class] = []
-        for name, prop in node_class.spec.properties.items():
-            if isinstance(default := prop.default, ModelRef):
-                either = [default]
-                if name == "model":
-                    either.append(ModelRef(repo_id=node_class.default_model))
-                found.append((name, default, [ref for ref in either if not ref.is_empty()]))
-    return found
 
 
 def source_image(
