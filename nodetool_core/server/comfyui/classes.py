@@ -105,6 +105,8 @@ class Classes:
     def __init__(self, state: AppState, reader: GraphReader) -> None:
         self._state = state
         self._reader = reader
+        self._infos: tuple[Files, Mapping[str, ClassInfo]] = {}, {}
+        """The last that was found, with the models that it was made for."""
 
     def described(self, uploads: Sequence[str] = ()) -> Mapping[str, JsonObject]:
         """
@@ -117,7 +119,13 @@ class Classes:
 
     def infos(self) -> Mapping[str, ClassInfo]:
         """Return what every class takes and gives."""
-        return {name: ClassInfo.of(info) for name, info in self.described().items()}
+        models = self.models()
+        made_for, infos = self._infos
+        if made_for != models:
+            described = self._reader.classes({**models, "input": ()})
+            infos = {name: ClassInfo.of(info) for name, info in described.items()}
+            self._infos = models, infos
+        return infos
 
     def models(self) -> Files:
         """Return the models that clients may name, by folder."""
