@@ -55,7 +55,7 @@ client = ComfyApiWrapper("{url}", user="any", password="the token")
 graph = ComfyWorkflowWrapper("workflow_api.json")
 client.queue_and_wait_images(graph, "Save Image")
 """,
-    name_of=lambda served: None,
+    name_of=lambda name: None,
 )
 """Clients send their own graphs, and name no workflow."""
 

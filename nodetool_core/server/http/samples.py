@@ -5,19 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    from nodetool_core.server.served_workflow import ServedWorkflow
 
 ANY_NAME: Final = "NAME"
 """What stands for the name of a workflow."""
 _PLACE: Final = re.compile(r"{(\w+)}")
 
 
-def _own_name(served: ServedWorkflow) -> str | None:
-    return served.name
+class Called(Protocol):
+    """A served workflow, as far as samples of calls say of it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def task(self) -> str | None:
+        """What it does with one image; None where it is another kind of workflow."""
+
+    @property
+    def prompt_input(self) -> str | None: ...
+
+    @property
+    def image_input(self) -> str | None: ...
+
+
+def _own_name(name: str) -> str | None:
+    return name
 
 
 @dataclass(frozen=True)
@@ -31,8 +45,8 @@ class Samples:
     of_text: str
     of_image: str = ""
     """For workflows that start from an image; empty where it is the same."""
-    name_of: Callable[[ServedWorkflow], str | None] = _own_name
-    """Returns how the dialect calls a workflow; None where clients can't name it."""
+    name_of: Callable[[str], str | None] = _own_name
+    """Returns how the dialect calls a workflow of a name; None where clients can't name it."""
     any_name: str = ANY_NAME
     """How it calls any workflow."""
     needs_task: bool = True
@@ -44,9 +58,9 @@ class Samples:
         names = {"name": self.any_name, "path": self.any_name}
         return _filled(self._text(takes_image=takes_image), names | given)
 
-    def sample(self, url: str, served: ServedWorkflow) -> str:
+    def sample(self, url: str, served: Called) -> str:
         """Return how a workflow is called; empty where it can't be."""
-        name = self.name_of(served)
+        name = self.name_of(served.name)
         if name is None or (self.needs_task and served.task is None):
             return ""
         given = {"prompt": served.prompt_input or "prompt", "image": served.image_input or "image"}

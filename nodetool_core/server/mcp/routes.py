@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
     from nodetool_core.server.runtime.app_state import AppState
-    from nodetool_core.server.served_workflow import ServedWorkflow
 
 PATH: Final = "/mcp"
 _SESSION: Final = "mcp-session-id"
@@ -77,9 +76,9 @@ def dialect(state: AppState) -> Dialect:
     from nodetool_core.server.mcp.calls import over_http, server_of
     from nodetool_core.server.mcp.tools import tools_of
 
-    def tool_of(served: ServedWorkflow) -> str | None:
+    def tool_of(served: str) -> str | None:
         tools = tools_of(state.catalog)
-        return next((name for name, one in tools.items() if one is served), None)
+        return next((name for name, one in tools.items() if one.name == served), None)
 
     manager = StreamableHTTPSessionManager(
         server_of(state, over_http(state)),

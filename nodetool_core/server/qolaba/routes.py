@@ -70,7 +70,7 @@ _STATES: Final = {JobState.QUEUED: "PENDING", JobState.RUNNING: "PENDING", JobSt
 def dialect(state: AppState) -> Dialect:
     """Return this dialect of a server."""
     served_by = {app.serves: name for name, app in reversed([*apps_of(state).items()])}
-    samples = Samples(_SAMPLE, name_of=lambda served: served_by.get(served.name))
+    samples = Samples(_SAMPLE, name_of=served_by.get)
     return Dialect(
         "qolaba",
         "Qolaba image-to-image",

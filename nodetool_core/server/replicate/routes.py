@@ -57,7 +57,7 @@ client = replicate.Client(base_url="{url}/replicate", api_token="the token")
 with open("lake.png", "rb") as image:
     client.run("{name}", input={"{image}": image})
 """,
-    name_of=lambda served: Model(served.name, {}).id,
+    name_of=lambda name: Model(name, {}).id,
     any_name="nodetool/NAME",
     needs_task=False,
 )

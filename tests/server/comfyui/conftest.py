@@ -83,7 +83,7 @@ def lake(**inputs: Any) -> dict[str, Any]:
     return graph
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def classes_of_nodes() -> Iterator[None]:
     """Two classes of custom nodes: what is known of them is their rule alone."""
     with pytest.MonkeyPatch.context() as changed:
