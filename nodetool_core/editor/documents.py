@@ -104,6 +104,15 @@ class Documents:
             raise _missing(name)
         return Stored(text, etag_of(text))
 
+    def names_packs(self, name: str) -> bool:
+        """Return whether a file is there and names its packs, which the page may not know of."""
+        text = _bytes(self.path(name))
+        try:
+            content = json.loads(text or "null")
+        except ValueError:
+            return False
+        return isinstance(content, dict) and bool(content.get("packs"))
+
     def write(self, name: str, text: bytes, expected: str | None) -> str:
         """
         Write a document, and keep what was there.

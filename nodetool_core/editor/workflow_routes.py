@@ -97,8 +97,11 @@ class WorkflowRoutes:
         412 where the file is another than `If-Match` names, or exists where none was named.
         """
         read = WorkflowDocument.from_json(document)
-        named = with_versions(read, self._state.engine.registry)
-        etag = self._documents.write(name, named.to_bytes(), if_match)
+        written = read
+        # A file that goes without versions stays as it is, to the byte where nothing is changed.
+        if if_match is None or read.packs or self._documents.names_packs(name):
+            written = with_versions(read, self._state.engine.registry)
+        etag = self._documents.write(name, written.to_bytes(), if_match)
         self._documents.drop_draft(name)
         base, inside = self.place(name)
         found = check_document(self._state.engine, read, base=base, inside=inside)

@@ -264,6 +264,26 @@ def test_the_document_has_what_the_owner_may_run_beside_what_clients_may(
     assert {"idempotency_key", "inline"} <= fields[0] - fields[1]
 
 
+def test_a_new_file_names_its_packs_and_others_stay_as_they_are(
+    editor: LiveEditor, owner: httpx2.Client
+) -> None:
+    before = (editor.graphs / "blur.json").read_bytes()
+    etag = owner.get("/v1/workflows/blur/document").headers["etag"]
+    saved = owner.put(
+        "/v1/workflows/blur/document", json=json.loads(before), headers={"if-match": etag}
+    )
+    assert saved.status_code == 200
+    assert "packs" not in json.loads((editor.graphs / "blur.json").read_bytes())
+    made = owner.put("/v1/workflows/new/document", json=blur().to_json())
+    # The page saves what it has, which is without what the server wrote.
+    owner.put(
+        "/v1/workflows/new/document",
+        json=blur(2.0).to_json(),
+        headers={"if-match": made.json()["etag"]},
+    )
+    assert "nodetool-imaging" in json.loads((editor.graphs / "new.json").read_bytes())["packs"]
+
+
 def test_a_document_with_mistakes_is_saved_too(editor: LiveEditor, owner: httpx2.Client) -> None:
     answer = owner.put("/v1/workflows/wrong/document", json=blur("much").to_json())
     assert answer.status_code == 200 and answer.json()["problems"]
