@@ -1,7 +1,7 @@
 """
 Measures what each dialect of `nodetool serve` costs, and prints a table.
 
-    python bench/serving_dialects.py [--seconds 4] [--steps 4] [--rounds 3]
+    python bench/serving_dialects.py [--seconds 4] [--steps 4] [--rounds 3] [--known 200]
 
 The same images are made of the same image by the model that ships, asked for in each dialect by 8
 clients; no two requests ask the same. Dialects take turns, and between them the bare pipeline runs
@@ -49,10 +49,8 @@ from serving_contenders import (
 )
 
 CLIENTS: Final = 8
-KNOWN: Final = 200
-"""Requests by which the cost of one is measured."""
 KNOWN_JOBS: Final = 40
-"""The same, of those that are jobs."""
+"""At most so many jobs whose result is known are asked for."""
 OWN: Final = "nodetool"
 VERSION: Final = "2026-07-28"
 TOOL: Final = f"{MODEL.replace('/', '.')}.image_to_image"
@@ -300,11 +298,11 @@ def load(
     return Figure(len(times) / took, tuple(sorted(times)), cpu)
 
 
-def known(server: Contender, steps: int) -> dict[str, float]:
+def known(server: Contender, steps: int, count: int) -> dict[str, float]:
     """Return the median milliseconds of a request whose result is known, by dialect."""
     connection, seed = connected(server.port), 10**9
     times: dict[str, list[float]] = {name: [] for name in SPOKEN}
-    for number in range(KNOWN + 1):
+    for number in range(count + 1):
         for name, spoken in SPOKEN.items():
             if spoken.is_job and number > KNOWN_JOBS:
                 continue
@@ -355,7 +353,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
                     bare = statistics.mean((before.rate, after.rate))
                     rates[name].append((figure, figure.rate / bare))
                     before = after
-        show(rates, known(server, options.steps))
+        show(rates, known(server, options.steps, options.known))
         partial = [first_partial(server, 20, seed()) for _ in range(5)]
         first, whole = (statistics.median(part) * 1000 for part in zip(*partial, strict=True))
         print(f"\nfirst partial image of 20 steps: {first:.0f} ms, the whole: {whole:.0f} ms")
@@ -392,6 +390,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each is asked")
     parser.add_argument("--steps", type=int, default=4, help="steps of the denoising loop")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--known", type=int, default=200, help="requests whose result is known, of each dialect"
+    )
     options = parser.parse_args()
     print("load of the machine:", *(f"{value:.1f}" for value in os.getloadavg()))
     with tempfile.TemporaryDirectory() as folder:
