@@ -34,6 +34,8 @@ class Streams:
         """
         job, state = prediction.job, self._state
         number = after
+        # The status goes out with it: the client knows at once that its address is right.
+        yield STILL_HERE
         if not after:
             for note in prediction.notes:
                 yield _event("logs", f"{note}\n", 0)

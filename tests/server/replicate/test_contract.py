@@ -529,6 +529,7 @@ def test_a_stream_of_what_runs(waiting: LiveServer) -> None:
         name = begun(client, "replicate-stream")
         address = client.get(f"{PREDICTIONS}/{name}").json()["urls"]["stream"]
         with client.stream("GET", address) as response:
+            assert response.status_code == 200, "before anything has happened"
             nodes.DOORS["replicate-stream"].open.set()
             text = "".join(response.iter_text())
     assert [event for event, _ in events_of(text)] == ["output", "done"]
