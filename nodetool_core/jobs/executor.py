@@ -100,8 +100,13 @@ class JobRun:
         self._jobs = jobs
 
     def cancel(self) -> None:
-        """Have the job stop; a waiting one ends at once."""
-        self._jobs.cancel(self.job_id)
+        """Have the job stop; a waiting one ends at once, and one that has ended stays as it is."""
+        try:
+            self._jobs.cancel(self.job_id)
+        except JobsError as error:
+            # It may have ended, and been removed since its result is here.
+            if error.problem.code != "unknown_job":
+                raise
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the job to end, for `timeout` seconds at most; return whether it has."""

@@ -17,6 +17,7 @@ from nodetool_core.engine.mapping import Outcome
 from nodetool_core.jobs.executor import JobExecutor
 from nodetool_core.jobs.job import JobOptions, JobRequest, JobSettings, JobState
 from nodetool_core.jobs.service import Jobs
+from nodetool_core.jobs.workers import Workers
 from nodetool_core.registry import Registry
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.pack.work import Darken, Hold, Lucky, Refuse, Work
@@ -132,6 +133,15 @@ def test_jobs_are_removed_when_their_results_are_here(jobs: Jobs, tmp_path: Path
     assert not any(jobs.counts().values())
 
 
+def test_a_job_that_has_ended_is_cancelled_without_a_word(jobs: Jobs, tmp_path: Path) -> None:
+    """Its result is here and it is removed: whoever cancels a whole batch comes too late."""
+    with JobExecutor(jobs) as workers:
+        run = workers.starter(worded(tmp_path / "log"))({"word": "a"})
+        assert run.wait(60)
+    assert not any(jobs.counts().values())
+    run.cancel()
+
+
 def test_what_a_batch_that_died_has_left_is_ended(make_jobs: MakeJobs, tmp_path: Path) -> None:
     """Waiting jobs at once, running ones as if they were cancelled; others stay."""
     gate, log = tmp_path / "gate", tmp_path / "log"
@@ -139,22 +149,27 @@ def test_what_a_batch_that_died_has_left_is_ended(make_jobs: MakeJobs, tmp_path:
     workflow = Workflow(Output(name="text", value=held.output))
     jobs = make_jobs(JobSettings(workers=1, poll=0.02))
     other = jobs.submit(JobRequest(workflow.document, {"word": "other"}))
-    with JobExecutor(jobs) as workers:
-        begin = workers.starter(workflow)
-        batch = [begin({"word": word}).job_id for word in "ab"]
+    # As an executor is, without the thread that takes what has ended.
+    owner = Workers(jobs.leases.database, lease=jobs.settings.lease, only_waits=True)
+    owner.announce()
+    options = JobOptions(owner=owner.id)
+    batch = [
+        jobs.submit(JobRequest(workflow.document, {"word": word}, options=options)).id
+        for word in "ab"
+    ]
 
-        def sweep() -> list[str]:
-            waiting = jobs.workers.waiting()
-            return jobs.leases.sweep((), waiting)
+    def sweep() -> list[str]:
+        waiting = jobs.workers.waiting()
+        return jobs.leases.sweep((), waiting)
 
-        assert sweep() == []
-        assert jobs.leases.claim("worker").job_id == other.id  # type: ignore[union-attr]
-        assert jobs.leases.claim("worker").job_id == batch[0]  # type: ignore[union-attr]
-        workers._owner.leave()
-        assert (sweep(), sweep()) == (batch, [])
-        assert jobs.get(batch[0]).cancel_requested
-        assert [problem.code for problem in jobs.get(batch[1]).problems] == ["job_abandoned"]
-        assert jobs.get(other.id).state is JobState.RUNNING
+    assert sweep() == []
+    assert jobs.leases.claim("worker").job_id == other.id  # type: ignore[union-attr]
+    assert jobs.leases.claim("worker").job_id == batch[0]  # type: ignore[union-attr]
+    owner.leave()
+    assert (sweep(), sweep()) == (batch, [])
+    assert jobs.get(batch[0]).cancel_requested
+    assert [problem.code for problem in jobs.get(batch[1]).problems] == ["job_abandoned"]
+    assert jobs.get(other.id).state is JobState.RUNNING
 
 
 def test_who_waits_is_no_worker(make_jobs: MakeJobs) -> None:
