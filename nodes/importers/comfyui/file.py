@@ -14,13 +14,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from graphlib import CycleError, TopologicalSorter
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from nodes.importers.comfyui import editor
 from nodes.importers.comfyui.canvas import DamagedError
-from nodes.importers.comfyui.graph import GROUP, ComfyNode, Form, Link
+from nodes.importers.comfyui.graph import GROUP, ComfyNode, Form, Link, in_order
 from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing import NotRecognizedError
 
@@ -92,7 +92,7 @@ def read(content: object, where: str = "workflow") -> list[ComfyNode]:
         nodes = [_from_api(str(node_id), node, where) for node_id, node in found.items()]
     else:
         raise _refused(where, "is no workflow of ComfyUI.")
-    return _in_order(nodes, where)
+    return in_order(nodes, partial(_refused, where))
 
 
 def _is_from_editor(content: Form) -> bool:
@@ -178,19 +178,6 @@ def _from_editor(content: Form, where: str) -> list[ComfyNode]:
         raise _refused(where, f"can't be imported: {error}.") from None
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise _refused(where, f"is damaged: {type(error).__name__}: {error}.") from None
-
-
-def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
-    """Return the nodes so that each comes after those that it depends on."""
-    by_id = {node.id: node for node in nodes}
-    sorter = TopologicalSorter(
-        {node.id: [link.node for link in node.links() if link.node in by_id] for node in nodes}
-    )
-    try:
-        return [by_id[node_id] for node_id in sorter.static_order()]
-    except CycleError as error:
-        path = " → ".join(by_id[node_id].label for node_id in error.args[1][:12])
-        raise _refused(where, f"runs in a circle: {path}.") from None
 
 
 def _in_image(path: Path) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Final, TypeAlias
 
 Form: TypeAlias = Mapping[str, object]
@@ -91,3 +92,22 @@ class ComfyNode:
             if not isinstance(value, (Link, Inactive))
         }
         return named | ({"values": self.unnamed} if self.unnamed else {})
+
+
+def in_order(nodes: list[ComfyNode], refused: Callable[[str], Exception]) -> list[ComfyNode]:
+    """
+    Return the nodes so that each comes after those that it depends on.
+
+    Args:
+        nodes: Those of one file; links to others are left to whoever reads them.
+        refused: Returns what is raised for a file with a circle, of words about it.
+    """
+    by_id = {node.id: node for node in nodes}
+    sorter = TopologicalSorter(
+        {node.id: [link.node for link in node.links() if link.node in by_id] for node in nodes}
+    )
+    try:
+        return [by_id[node_id] for node_id in sorter.static_order()]
+    except CycleError as error:
+        path = " → ".join(by_id[node_id].label for node_id in error.args[1][:12])
+        raise refused(f"runs in a circle: {path}.") from None

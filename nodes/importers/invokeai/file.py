@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from graphlib import CycleError, TopologicalSorter
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from nodes.importers.comfyui.graph import ComfyNode, Form, Link, form, forms
+from nodes.importers.comfyui.graph import ComfyNode, Form, Link, form, forms, in_order
 from nodes.importers.invokeai.gives import GIVES
 from nodetool_core.assets.infotext import read_texts
 from nodetool_core.errors import ImageError, Problem, WorkflowError
@@ -51,10 +51,9 @@ def load(path: Path) -> list[ComfyNode]:
     if not isinstance(content, dict) or not _is_workflow(content):
         raise _refused(where, "is no workflow of InvokeAI.")
     try:
-        return _in_order(_nodes(content), where)
+        return in_order(_nodes(content), partial(_broken, where))
     except (KeyError, TypeError, ValueError) as error:
-        message = f"is damaged: {type(error).__name__}: {error}."
-        raise WorkflowError(Problem("invalid_document", where, message, _WANTED)) from None
+        raise _broken(where, f"is damaged: {type(error).__name__}: {error}.") from None
 
 
 def _content(path: Path) -> object:
@@ -158,19 +157,9 @@ def _node(node_id: str, node: Form, arriving: Mapping[str, list[Link]]) -> Comfy
     )
 
 
-def _in_order(nodes: list[ComfyNode], where: str) -> list[ComfyNode]:
-    """Return the nodes so that each comes after those that it depends on."""
-    by_id = {node.id: node for node in nodes}
-    sorter = TopologicalSorter(
-        {node.id: [link.node for link in node.links() if link.node in by_id] for node in nodes}
-    )
-    try:
-        return [by_id[node_id] for node_id in sorter.static_order()]
-    except CycleError as error:
-        path = " → ".join(by_id[node_id].label for node_id in error.args[1][:12])
-        message = f"runs in a circle: {path}."
-        raise WorkflowError(Problem("invalid_document", where, message, _WANTED)) from None
-
-
 def _refused(where: str, message: str) -> NotRecognizedError:
     return NotRecognizedError(Problem("invalid_document", where, message, _WANTED))
+
+
+def _broken(where: str, message: str) -> WorkflowError:
+    return WorkflowError(Problem("invalid_document", where, message, _WANTED))
