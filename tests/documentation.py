@@ -8,7 +8,6 @@ import io
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import pytest
 
 from nodetool_core.cli.app import execute, make_app
+from tests.waiting import free_port
 
 _FENCE = re.compile(
     r'^```(\w+)(?: title="([^"]*)")?(?: no-run: ([^\n]+))?\n(.*?)^```$', re.MULTILINE | re.DOTALL
@@ -107,9 +107,7 @@ def check_arguments(command: str) -> None:
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[str]:
     """`nodetool serve` in a folder; gives its address, host and port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = str(Path(sys.executable).with_name("nodetool"))
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(

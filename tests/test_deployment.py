@@ -11,7 +11,6 @@ import json
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from tests.server import nodes
 from tests.server.live import LiveServer, png
 from tests.server.replicate.conftest import Steps, steps
 from tests.server.test_clients import INSTALLED
+from tests.waiting import free_port, wait_for_port
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -346,26 +346,18 @@ def test_units(tmp_path: Path) -> None:
 # Proxies
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture
 def proxied(tmp_path: Path) -> Iterator[Callable[[list[str], int], httpx2.Client]]:
     """Yield a function that starts a proxy, and gives a client of it."""
     running: list[subprocess.Popen[bytes]] = []
 
     def start(command: list[str], port: int) -> httpx2.Client:
-        log = (tmp_path / "proxy.log").open("wb")
-        running.append(subprocess.Popen(command, stdout=log, stderr=log))
-        for _ in range(SECONDS * 50):
-            assert running[0].poll() is None, (tmp_path / "proxy.log").read_text()
-            with socket.socket() as one:
-                one.settimeout(0.02)
-                if one.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+        with (tmp_path / "proxy.log").open("wb") as log:
+            running.append(subprocess.Popen(command, stdout=log, stderr=log))
+        try:
+            wait_for_port(port, running[0], SECONDS)
+        except AssertionError as error:
+            raise AssertionError((tmp_path / "proxy.log").read_text()) from error
         return httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
 
     yield start

@@ -252,8 +252,7 @@ def test_a_server_with_tokens_says_what_one_is_for_and_no_more(
     asked = browser.complaints()
     browser.events.clear()
     browser.click_text("Sign out")
-    while not any(event["method"] == "Page.loadEventFired" for event in browser.events):
-        browser.evaluate("0")
+    browser.wait_for_load()
     browser.wait_for("document.querySelector('#token')")
     assert all("401" in one for one in asked + browser.complaints())
 

@@ -6,10 +6,9 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +24,7 @@ from nodetool_core.jobs.job import JobSettings
 from nodetool_core.jobs.service import Jobs
 from nodetool_core.registry import Registry
 from tests.jobs.pack import pack
+from tests.waiting import eventually, free_port, wait_for_port
 
 QUICK = JobSettings(workers=2, poll=0.05, flush=0.02, lease=5.0)
 
@@ -177,30 +177,3 @@ def redis_url(redis_server: str) -> Iterator[str]:
     with redis.Redis.from_url(redis_server) as client:
         client.flushall()
     yield redis_server
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def wait_for_port(port: int, process: subprocess.Popen[Any], seconds: float = 30.0) -> None:
-    eventually(lambda: _answers(port) or process.poll() is not None, seconds)
-    assert process.poll() is None, "the server ended at once"
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as tried:
-        tried.settimeout(1)
-        return tried.connect_ex(("127.0.0.1", port)) == 0
-
-
-def eventually(holds: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait for what another process does, of which nothing but looking can tell."""
-    import time
-
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not come to be"
-        time.sleep(0.02)

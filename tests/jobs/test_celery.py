@@ -20,10 +20,10 @@ from nodetool_core.jobs.workers import Workers
 from nodetool_core.registry import Registry
 from nodetool_core.workflow import WorkflowDocument
 from tests.jobs import graphs
-from tests.jobs.conftest import eventually
 from tests.jobs.faults import check, request, stopped_at_work
 from tests.jobs.pack.work import Paint
 from tests.jobs.processes import ROOT, Fleet, fleet
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -33,8 +33,9 @@ from nodetool_core.jobs.service import Jobs
 from nodetool_core.jobs.storage import DirectoryStorage
 from nodetool_core.registry import Registry
 from tests.jobs import graphs
-from tests.jobs.conftest import QUICK, MakeJobs, eventually
+from tests.jobs.conftest import QUICK, MakeJobs
 from tests.jobs.pack.work import Break, Darken, Hold, Lucky, Odd, Refuse, Steps, Work
+from tests.waiting import eventually
 
 WAIT = 30.0
 

@@ -128,6 +128,14 @@ class Browser:
         """Go to a page and wait until it and all it needs are loaded."""
         self.events.clear()
         self.call("Page.navigate", url=url)
+        self.wait_for_load()
+
+    def wait_for_load(self) -> None:
+        """
+        Wait until a page is loaded, from when `events` was emptied.
+
+        Nothing is evaluated meanwhile: the page that goes takes its answer with it.
+        """
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self._next()
 
