@@ -11,7 +11,7 @@ import pytest
 from nodetool_core import ImageData, Workflow
 from nodetool_core.engine.engine import Engine
 from nodetool_core.workflow import WorkflowDocument
-from tests.nodes.huggingface import test_aura_sr, test_segmentation
+from tests.nodes.huggingface import test_aura_sr, tiny_segmenters
 from tests.nodes.huggingface.test_image_to_image import scene
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def stand_in(
     others: dict[str, Callable[[], str]] = {
         "aura_sr": lambda: test_aura_sr.saved(tmp_path / "aura_sr"),
         "controlnet": lambda: adapter("controlnet", "stable_diffusion"),
-        "isnet": lambda: str(test_segmentation.isnet(tmp_path)),
+        "isnet": lambda: str(tiny_segmenters.isnet(tmp_path)),
     }
     return lambda name: others[name]() if name in others else model(name)
 
