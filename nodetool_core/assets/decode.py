@@ -19,11 +19,17 @@ from importlib import import_module
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, Warn, ignore_warning, standard_mode
+from nodetool_core.assets.modes import (
+    BITS_LOST,
+    DEEP_MODES,
+    Warn,
+    ignore_warning,
+    standard_mode,
+)
 from nodetool_core.errors import ImageError, Problem, nearest_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from PIL import Image
@@ -110,33 +116,6 @@ def decode_bytes(
     return _decode(_opened(data, where, limits), where, limits, warn)
 
 
-def frames_of(
-    path: Path, numbers: Iterable[int], limits: ImageLimits = DEFAULT_LIMITS
-) -> Iterator[tuple[int, Image.Image, int]]:
-    """
-    Yield frames of an animation, or pages, by their numbers, rising from 0: as they are seen.
-
-    Each with its number and how long it is shown, in milliseconds; 0 where that is not stated. What
-    lies behind the last frame is left out. Raises ImageError.
-    """
-    where = str(path)
-    with open_image_file(path, limits) as file:
-        opened = identify(file, where)
-        name = opened.format or "image"
-        total = guarded(lambda: int(getattr(opened, "n_frames", 1)), where, name)
-        for number in numbers:
-            if number >= total:
-                break
-            guarded(partial(opened.seek, number), where, name)
-            _check_pixels(opened, where, limits)
-            guarded(opened.load, where, name)
-            seen = "RGBA" if opened.has_transparency_data else "RGB"
-            image = guarded(partial(opened.convert, seen), where, name)
-            image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
-            image.info.pop("transparency", None)
-            yield number, image, round(float(opened.info.get("duration", 0) or 0))
-
-
 class ImageHeader(NamedTuple):
     """The header of an encoded image."""
 
@@ -173,7 +152,7 @@ def opened_bytes(data: bytes, where: str, limits: ImageLimits = DEFAULT_LIMITS) 
     Raises ImageError for what is no image, and for what is larger than the limits.
     """
     opened = identify(_opened(data, where, limits), where)
-    _check_pixels(opened, where, limits)
+    check_pixels(opened, where, limits)
     return opened
 
 
@@ -280,19 +259,30 @@ def _has_plugin(module: str) -> bool:
 def _decode(file: IO[bytes], where: str, limits: ImageLimits, warn: Warn) -> Image.Image:
     opened = identify(file, where)
     name = opened.format or "image"
-    _check_pixels(opened, where, limits)
-    lost = [note for note in (_further_frames(opened), _lost_bits(opened)) if note]
-    guarded(opened.load, where, name)
-    image = guarded(lambda: standard_mode(_known_scale(_upright(opened), name), warn), where, name)
+    check_pixels(opened, where, limits)
+    note = _further_frames(opened)
+    image = loaded_frame(opened, where, warn)
     opened.close()
-    for note in lost:
+    if note:
         warn(note)
-    image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
     image.format = "JPEG" if name == "MPO" else name
     return image
 
 
-def _check_pixels(image: Image.Image, where: str, limits: ImageLimits) -> None:
+def loaded_frame(opened: ImageFile, where: str, warn: Warn) -> Image.Image:
+    """Return the frame that a file stands at: upright, in a standard mode."""
+    name = opened.format or "image"
+    note = _lost_bits(opened)
+    guarded(opened.load, where, name)
+    image = guarded(lambda: standard_mode(_known_scale(_upright(opened), name), warn), where, name)
+    if note:
+        warn(note)
+    image.info = {key: value for key, value in image.info.items() if key in _KEPT_INFO}
+    return image
+
+
+def check_pixels(image: Image.Image, where: str, limits: ImageLimits) -> None:
+    """Raise ImageError where an image has no pixels, or more than allowed."""
     width, height = image.size
     if width < 1 or height < 1:
         raise _error(

@@ -39,7 +39,11 @@ _PAGES: Final = {
 
 
 class Frame(NamedTuple):
-    image: Annotated[ImageRef, "The frame, as it is seen: RGB, or RGBA where it has alpha."]
+    image: Annotated[
+        ImageRef,
+        "The frame, as it is seen: upright, RGB, or RGBA where it has alpha; grey with more than 8"
+        " bits stays so.",
+    ]
     number: Annotated[int, "Which frame it is, from 0."]
     duration: Annotated[int, "How long it is shown, in milliseconds."]
 
@@ -81,12 +85,19 @@ class LoadFrames(Node):
         return sources.digest(ImageRef(uri=path)) if isinstance(path, str) else None
 
     def process(self, context: Context) -> Iterator[Frame]:
-        from nodetool_core.assets.decode import frames_of
+        from nodetool_core.assets.frames import frames_of
 
+        if not self.path.strip():
+            raise NodeError(
+                "No file is named.",
+                "Give the path of an animation, or of a file with pages.",
+                code="missing_value",
+                where="path",
+            )
         path = context.images.path(self.path)
         numbers = range(self.start, self.start + self.step * self.limit, self.step)
         found = 0
-        for number, image, duration in frames_of(path, numbers):
+        for number, image, duration in frames_of(path, numbers, warn=context.warn):
             context.check_cancelled()
             found += 1
             yield Frame(context.image_from_pil(image), number, duration or _DURATION)

@@ -20,6 +20,7 @@ from PIL import Image, ImageSequence
 from nodes.nodetool.control import Collect
 from nodes.nodetool.image import (
     LoadFrames,
+    LoadImageFile,
     LoadImageURL,
     SaveAnimation,
     SaveImageFile,
@@ -201,6 +202,38 @@ def test_a_still_image_is_one_frame(run_node: NodeRunner, tmp_path: Path) -> Non
     (tmp_path / "b.gif").write_bytes(b"GIF89a no more")
     with pytest.raises(ImageError, match=r"b\.gif"):
         run_node(LoadFrames(path="b.gif"))
+
+
+@pytest.mark.parametrize(("mode", "ending"), [("I;16", "png"), ("I;16", "tif"), ("F", "tif")])
+def test_a_frame_of_deep_tones_is_the_image_itself(
+    mode: str, ending: str, run_node: NodeRunner, tmp_path: Path
+) -> None:
+    path = tmp_path / f"deep.{ending}"
+    steps = np.linspace(0, 1, 600).reshape(20, 30)
+    tones = (steps * 65535).astype(np.uint16) if mode == "I;16" else steps.astype(np.float32)
+    Image.fromarray(tones).save(path)
+    (item,) = run_node(LoadFrames(path=str(path)))
+    assert item.image == run_node(LoadImageFile(path=str(path)))
+    assert np.asarray(item.image.image).tobytes() == tones.tobytes()
+
+
+def test_frames_are_upright_and_say_what_they_lose(run_node: NodeRunner, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    scene(40, 24).save(tmp_path / "turned.png", exif=exif)
+    (item,) = run_node(LoadFrames(path="turned.png"))
+    assert item.image == run_node(LoadImageFile(path="turned.png"))
+    assert item.image.image.size == (24, 40)
+    print_page = scene(40, 24).convert("CMYK")
+    print_page.save(tmp_path / "pages.tif", save_all=True, append_images=[print_page] * 2)
+    assert len(run_node(LoadFrames(path="pages.tif"))) == 3
+    assert len(run_node.warnings()) == 1 and "CMYK" in run_node.warnings()[0]
+
+
+def test_frames_of_no_file(run_node: NodeRunner) -> None:
+    with pytest.raises(NodeError, match="No file is named") as caught:
+        run_node(LoadFrames(path=" "))
+    assert caught.value.problem.where == "path"
 
 
 def test_every_frame_runs_through_a_workflow(run_node: NodeRunner, tmp_path: Path) -> None:
