@@ -76,6 +76,12 @@ class Crop(Node):
         if self.by == "box":
             return as_box(self.box)
         shape = (self.width, self.height)
+        if self.by == "size" and (shape[0] > size[0] or shape[1] > size[1]):
+            raise NodeError(
+                f"The image has {size[0]} x {size[1]} pixels, so that {shape[0]} x {shape[1]} can't"
+                " be cut out of it.",
+                "Choose a smaller size; Pad makes an image larger, and Resize fills a size.",
+            )
         if self.by == "aspect":
             ratio = aspect_ratio(self.aspect)
             width = min(size[0], max(1, round(size[1] * ratio)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from nodes._files import existing_files
@@ -72,7 +74,19 @@ class LoadImageFolder(Node):
         default=False, description="Whether folders in the folder are searched as well."
     )
     extensions: list[str] = Field(
-        default=[".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tiff"],
+        default=[
+            ".png",
+            ".jpg",
+            ".jpeg",
+            ".bmp",
+            ".gif",
+            ".webp",
+            ".tif",
+            ".tiff",
+            ".avif",
+            ".heic",
+            ".heif",
+        ],
         description="Endings of the files to read, in any case.",
     )
     pattern: str = Field(
@@ -87,7 +101,9 @@ class LoadImageFolder(Node):
         for file in files:
             context.check_cancelled()
             try:
-                image = context.image(ImageRef(uri=str(file)))
+                image = context.images.open(
+                    ImageRef(uri=str(file)), partial(_warn_of, context, file)
+                )
             except ImageError as error:
                 unread += 1
                 context.warn(f"Left out: {error}", path=str(file))
@@ -98,3 +114,8 @@ class LoadImageFolder(Node):
                 f"None of the {unread} files in {str(folder)!r} could be read as an image.",
                 "See the warnings.",
             )
+
+
+def _warn_of(context: Context, file: Path, note: str) -> None:
+    """Say of which file a note is: of many, it would not tell which to look at."""
+    context.warn(f"{file.name}: {note}", path=str(file))

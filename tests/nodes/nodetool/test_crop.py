@@ -38,6 +38,12 @@ def test_crops(
     assert difference(run_node(Crop(image=image(), **properties)).image, scene().crop(box)) == 0
 
 
+def test_a_size_that_the_image_does_not_have(run_node: NodeRunner) -> None:
+    for width, height in [(41, 4), (10, 25)]:
+        with pytest.raises(NodeError, match=f"40 x 24 pixels, so that {width} x {height}"):
+            run_node(Crop(image=image(), by="size", width=width, height=height))
+
+
 def masked(box: tuple[int, int, int, int], width: int = 120, height: int = 90) -> ImageData:
     mask = Image.new("L", (width, height))
     mask.paste(255, box)

@@ -70,6 +70,21 @@ def test_a_folder_is_read_in_order(run_node: NodeRunner, photos: Path) -> None:
     assert run_node.reports == []
 
 
+def test_a_folder_of_every_kind_of_photo_is_read_whole(run_node: NodeRunner, photos: Path) -> None:
+    for name in ("scan.tif", "scan.TIFF", "phone.heic", "phone.HEIF", "new.avif", "old.bmp"):
+        (photos / name).write_bytes(encoded(scene()))
+    assert len(names(run_node)) == 4 + 6
+
+
+def test_what_is_lost_in_a_file_is_said_with_its_name(run_node: NodeRunner, photos: Path) -> None:
+    frames = [scene(), scene().transpose(Image.Transpose.ROTATE_180)]
+    (photos / "two.gif").write_bytes(
+        encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    )
+    assert "two.gif" in names(run_node)
+    assert run_node.warnings() == ["two.gif: The image is animated; only its first frame is used."]
+
+
 def test_a_file_that_is_no_image_is_left_out_with_a_warning(
     run_node: NodeRunner, photos: Path
 ) -> None:
