@@ -24,9 +24,13 @@ FOLDER: Final = (
 _DATE: Final = re.compile("%[YmdHMS%]")
 """What a name may say of date and time: numbers alone, which read the same in every language."""
 
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::(0\d{1,2}))?\}")
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)([:!.\[][^{}]*)?\}")
+_FORM: Final = re.compile(r":(?:0?(?P<digits>[1-9]\d?)d?|\.(?P<decimals>\d)f?)")
+"""How a placeholder writes a number: at least so many digits, or so many decimals."""
 _LONGEST_PART: Final = 80
 """Characters of a value that a file's name holds."""
+_LONGEST_BYTES: Final = 120
+"""Their bytes: a name has room for 255, and a sign of Japanese takes three."""
 
 
 def folder_path(folder: str | FolderRef, context: Context) -> Path:
@@ -87,8 +91,8 @@ def file_name(pattern: str, ending: str, values: Mapping[str, object] | None = N
     %% is a percent sign. Raises NodeError where the result is no valid file name.
 
     Args:
-        values: What stands in place of `{name}`; `{name:03}` is a number of three digits at least.
-            Without it, braces mean themselves.
+        values: What stands in place of `{name}`; `{name:03}` is a number of three digits at least,
+            `{name:.2f}` one with two decimals. Without it, braces mean themselves.
     """
     now = dt.datetime.now().astimezone()
     name = _DATE.sub(
@@ -106,8 +110,28 @@ def file_name(pattern: str, ending: str, values: Mapping[str, object] | None = N
     return name if has_ending else f"{name}{ending}"
 
 
+def asks_for(pattern: str, name: str) -> bool:
+    """Return whether the pattern of a file's name has a placeholder of a name."""
+    return any(found[1] == name for found in _PLACEHOLDER.finditer(pattern))
+
+
 def _part_of_name(name: str, form: str | None, values: Mapping[str, object]) -> str:
     """Return a value as a part of a file's name: what can't be in one becomes a hyphen."""
+    read = _FORM.fullmatch(form) if form else None
+    if form and not read:
+        raise NodeError(
+            f"The placeholder {{{name}{form}}} can't be read.",
+            f"Write {{{name}}}, {{{name}:03}} for three digits or {{{name}:.2f}} for two decimals.",
+            code="invalid_value",
+            where="filename",
+        )
+    if not values:
+        raise NodeError(
+            f"The name of the file asks for {{{name}}}; this node fills in date and time alone.",
+            "Leave it out: a name that exists gets -2, -3, …",
+            code="missing_value",
+            where="filename",
+        )
     if name not in values:
         known = ", ".join(sorted({*values, "index"}))
         raise NodeError(
@@ -118,11 +142,15 @@ def _part_of_name(name: str, form: str | None, values: Mapping[str, object]) -> 
             where="filename",
         )
     value = values[name]
-    if form and isinstance(value, int):
-        return format(value, form)
+    if read and isinstance(value, (int, float)):
+        if read["decimals"]:
+            return format(value, f".{read['decimals']}f")
+        if isinstance(value, int):
+            return format(value, f"0{read['digits']}d")
     text = "".join("-" if _can_not_be_in_a_name(sign) else sign for sign in as_text(value))
     text = " ".join(re.sub(r'[<>:"|?*]', "-", text).split()).strip(". ")
-    return text[:_LONGEST_PART].strip(". ")
+    text = text[:_LONGEST_PART].encode()[:_LONGEST_BYTES].decode(errors="ignore")
+    return text.strip(". ")
 
 
 def _can_not_be_in_a_name(sign: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _MOST_FRAMES: Final = 10_000
 _DURATION: Final = 100
 """Milliseconds that a frame is shown where its file states nothing."""
+_LONGEST: Final = 65_535
+"""Milliseconds that every format can state."""
 _PAGES: Final = {
     "a4": (210.0, 297.0),
     "a3": (297.0, 420.0),
@@ -141,7 +144,7 @@ class SaveAnimation(Node):
     duration: int = Field(
         default=_DURATION,
         ge=10,
-        le=65_535,
+        le=_LONGEST,
         description="How long each frame is shown, in milliseconds; GIF counts in tens of them.",
     )
     durations: list[int] = Field(
@@ -167,6 +170,14 @@ class SaveAnimation(Node):
             raise NodeError(
                 f"There are {len(self.durations)} durations for {len(self.images)} frames.",
                 "Give one for each frame, or none.",
+                code="invalid_value",
+                where="durations",
+            )
+        odd = [time for time in self.durations if not 1 <= time <= _LONGEST]
+        if odd:
+            raise NodeError(
+                f"A frame can't be shown for {odd[0]} milliseconds.",
+                f"Give 1 to {_LONGEST} for each frame.",
                 code="invalid_value",
                 where="durations",
             )
@@ -295,7 +306,16 @@ class SavePDF(Node):
 
 def _encoded(images: list[Image.Image], kind: str, options: dict[str, object]) -> bytes:
     buffer = BytesIO()
-    images[0].save(buffer, kind, save_all=True, append_images=images[1:], **options)
+    try:
+        images[0].save(buffer, kind, save_all=True, append_images=images[1:], **options)
+    except (OSError, ValueError, OverflowError, RuntimeError, MemoryError, struct.error) as error:
+        # Encoders answer so to sides that the format has no number for.
+        width, height = (max(image.size[side] for image in images) for side in (0, 1))
+        raise NodeError(
+            f"Images of up to {width} x {height} pixels can't be encoded as {kind}: {error}.",
+            "Put a Fit in front of it that makes them smaller, or use another format.",
+            code="encoding_failed",
+        ) from error
     return buffer.getvalue()
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
-from nodes._files import FOLDER, file_name, folder_path
+from nodes._files import FOLDER, asks_for, file_name, folder_path
 from nodetool_core import Context, Field, FolderRef, ImageData, ImageRef, Node, Role
 from nodetool_core.errors import ImageError
 
@@ -68,7 +68,7 @@ class SaveImageFile(Node):
             "Name of the file. Its ending chooses the format (PNG without one). %Y, %m, %d, %H, %M,"
             " %S become date and time; `{index:03}` the first number that is free, with three"
             " digits; `{width}` and `{height}` the size; `{name}` the value of a property that is"
-            " connected under that name."
+            " connected under that name, `{name:.2f}` with two decimals."
         ),
     )
     overwrite: bool = Field(
@@ -141,13 +141,17 @@ class SaveImageFile(Node):
         known: dict[str, object] = {"width": image.image.width, "height": image.image.height}
         values = known | dict(self.dynamic_values)
         ending = _ENDINGS.get(self.format, ".png")
-        if "{index" in self.filename and "index" not in values:
+        if self._counts(values):
             for index in count():
                 yield self._named(values | {"index": index}, ending)
         name = self._named(values, ending)
         yield name
         stem, suffix = Path(name).stem, Path(name).suffix
         yield from (f"{stem}-{number}{suffix}" for number in count(2))
+
+    def _counts(self, values: Mapping[str, object]) -> bool:
+        """Return whether the name has a number of its own for each file."""
+        return asks_for(self.filename, "index") and "index" not in values
 
     def _named(self, values: Mapping[str, object], ending: str) -> str:
         name = file_name(self.filename, ending, values)
@@ -162,7 +166,7 @@ class SaveImageFile(Node):
         from nodetool_core.assets.files import atomic_write, write_problem
 
         # A number that is asked for is a free one, or every image of a batch would have the same.
-        replaces = self.overwrite and "{index" not in self.filename
+        replaces = self.overwrite and not self._counts(self.dynamic_values)
         while True:
             path = folder / name
             beside = path.with_suffix(".txt" if self.sidecar == "text" else ".json")

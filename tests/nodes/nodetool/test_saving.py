@@ -59,6 +59,10 @@ def saved(run: NodeRunner, **properties: Any) -> Path:
         ("{index:03}", {"index": 12}, "012.png"),
         ("{strength}", {"strength": 0.5}, "0.5.png"),
         ("100%%", {}, "100%.png"),
+        ("{index:3d}-{seed:04}", {"seed": 7}, "000-0007.png"),
+        ("{strength:.2f}", {"strength": 0.5}, "0.50.png"),
+        ("{prompt}", {"prompt": "夏" * 80}, "夏" * 40 + ".png"),
+        ("{ a note }{}", {}, "{ a note }{}.png"),
     ],
 )
 def test_names_by_patterns(
@@ -75,6 +79,21 @@ def test_numbers_go_on_where_they_ended(run_node: NodeRunner, tmp_path: Path) ->
     names = [saved(run_node, filename="lake_{index:03}", overwrite=True).name for _ in range(3)]
     assert names == ["lake_000.png", "lake_002.png", "lake_003.png"]
     assert (tmp_path / "out" / "lake_001.png").read_bytes() == b"kept"
+
+
+@pytest.mark.parametrize("form", [":z", ":", "!r", ":>500", ":03x", ".real", "[0]"])
+def test_placeholders_that_can_not_be_read(form: str, run_node: NodeRunner, tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="can't be read") as caught:
+        saved(run_node, filename=f"{{index{form}}}")
+    assert caught.value.problem.where == "filename" and "{index:03}" in caught.value.problem.hint
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_only_looks_like_a_number_comes_to_an_end(run_node: NodeRunner) -> None:
+    names = [saved(run_node, filename="{indexes}", indexes="a").name for _ in range(3)]
+    assert names == ["a.png", "a-2.png", "a-3.png"]
+    given = [saved(run_node, filename="{index}", index=4, overwrite=True).name for _ in range(2)]
+    assert given == ["4.png", "4.png"]
 
 
 def test_a_name_whose_value_is_missing(run_node: NodeRunner, tmp_path: Path) -> None:
@@ -248,6 +267,9 @@ def test_every_frame_runs_through_a_workflow(run_node: NodeRunner, tmp_path: Pat
     [
         ({"images": []}, "no frames"),
         ({"durations": [50]}, "1 durations for 3 frames"),
+        ({"durations": [50, 50, -1]}, "can't be shown for -1 milliseconds"),
+        ({"durations": [10**7, 50, 50]}, "can't be shown for 10000000 milliseconds"),
+        ({"filename": "{index}.gif"}, "fills in date and time alone"),
         ({"filename": "a.jpg"}, "no format of animations"),
         ({"filename": "../a.gif"}, "no name of a file"),
     ],
@@ -258,6 +280,23 @@ def test_animations_that_are_none(
     with pytest.raises(NodeError, match=message):
         run_node(SaveAnimation(**{"images": frames()} | properties))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("node", "filename", "height"),
+    [
+        (SaveAnimation, "a.webp", 20_000),
+        (SaveAnimation, "a.gif", 70_000),
+        (SavePDF, "a.pdf", 70_000),
+    ],
+)
+def test_images_that_are_too_long_for_a_format(
+    node: Any, filename: str, height: int, run_node: NodeRunner, tmp_path: Path
+) -> None:
+    long = ImageData.of(Image.new("RGB", (1, height)))
+    with pytest.raises(NodeError, match=f"1 x {height} pixels can't be encoded as") as caught:
+        run_node(node(images=[long, long], filename=filename))
+    assert "Fit" in caught.value.problem.hint and not list(tmp_path.iterdir())
 
 
 def boxes_of(data: bytes) -> list[tuple[float, ...]]:
