@@ -10,6 +10,7 @@ adapter is made when the first JSON value has to be read.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -288,7 +289,9 @@ class Property:
         """
         if isinstance(value, str) and not {int, float}.isdisjoint(union_members(self.annotation)):
             with suppress(ValueError):
-                return f"Write it as a number: {float(value.replace(',', '.')):g}"
+                number = float(value.replace(",", "."))
+                if math.isfinite(number):
+                    return f"Write it as a number: {number:g}"
         return ""
 
     @cached_property

@@ -243,3 +243,10 @@ def test_a_node_runs_by_itself_with_all_that_it_needs() -> None:
     assert Add(a=Add(a=1, b=2), b=4).run() == 7
     assert If(condition=False, value=3).run() == {"if_false": 3}
     assert Silent().run() is None
+
+
+def test_what_is_no_number_is_not_to_be_written_as_one() -> None:
+    for text in ("nan", "-inf", "1e999", "many"):
+        with pytest.raises(WorkflowError) as caught:
+            Add(a=text)
+        assert "Write it" not in str(caught.value)

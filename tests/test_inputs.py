@@ -109,6 +109,8 @@ def test_an_unknown_output_has_a_near_miss() -> None:
         WorkflowError, match=r"There is no output or node 'summ'. Did you mean 'sum'"
     ):
         workflow().run(options=RunOptions(outputs=["summ"]))
+    with pytest.raises(WorkflowError, match=r"Its outputs are sum, mix, text, share"):
+        workflow().run(options=RunOptions(outputs=["nothing"]))
     with pytest.raises(KeyError, match=r"The run has no output 'summ'. Did you mean 'sum'"):
         workflow().run()["summ"]
 

@@ -47,12 +47,18 @@ def find_targets(graph: Graph, outputs: Sequence[str] | None) -> list[int]:
                     "unknown_output",
                     name,
                     f"There is no output or node {name!r}.",
-                    near_miss(name, by_name),
+                    near_miss(name, by_name) or _outputs_of(graph),
                 )
                 for name in unknown
             ]
         )
     return list(dict.fromkeys(by_name[name] for name in outputs))
+
+
+def _outputs_of(graph: Graph) -> str:
+    """Return the hint that lists the outputs of a workflow."""
+    names = [node.name for node in graph.nodes if node.role is Role.OUTPUT]
+    return f"Its outputs are {', '.join(names)}." if names else "Name a node: it has no output."
 
 
 def needed_nodes(graph: Graph, targets: Sequence[int], *, with_ends: bool) -> bytearray:
