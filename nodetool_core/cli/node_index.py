@@ -13,17 +13,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nodetool_core import __version__
 from nodetool_core.engine.caching.tiered import cache_directory
 from nodetool_core.packs import installed_packs, installed_places
+from nodetool_core.types import choices, union_members
 
 if TYPE_CHECKING:
     from nodetool_core.errors import Problem
@@ -32,6 +36,10 @@ if TYPE_CHECKING:
 
 _SETTLED: Final = 60.0
 """Seconds for which a file has to be as it is."""
+
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where a new word begins in a name such as `GetImageSize`."""
+_SPELLINGS: Final = (("colour", "color"), ("grey", "gray"), ("centre", "center"))
 
 Stamps = dict[str, list[int]]
 """Path to the time of the last change, in nanoseconds, and the size in bytes."""
@@ -45,6 +53,8 @@ class NodeSummary(NamedTuple):
     description: str
     words: str
     """What filters look at besides: tags, names that it has elsewhere, use cases."""
+    values: str
+    """The values that its properties are limited to, such as the names of blend modes."""
 
     @property
     def namespace(self) -> str:
@@ -54,7 +64,13 @@ class NodeSummary(NamedTuple):
     def of(cls, node: type[Node]) -> NodeSummary:
         spec = node.spec
         words = "\n".join([*spec.tags, *spec.synonyms, *spec.use_cases])
-        return cls(spec.node_type, spec.title, spec.description, words)
+        values = dict.fromkeys(
+            str(value).replace("_", " ")
+            for prop in spec.properties.values()
+            for member in union_members(prop.annotation)
+            for value in choices(member) or ()
+        )
+        return cls(spec.node_type, spec.title, spec.description, words, "\n".join(values))
 
 
 def node_summaries() -> tuple[list[NodeSummary], list[Problem]]:
@@ -71,29 +87,50 @@ def node_summaries() -> tuple[list[NodeSummary], list[Problem]]:
 
 def matching(nodes: Iterable[NodeSummary], words: Sequence[str]) -> list[NodeSummary]:
     """Return the nodes whose type or texts have all the words, the nearest ones first."""
-    wanted = [word.lower() for word in words]
-    fitting = (node for node in nodes if all(word in _text(node) for word in wanted))
-    return sorted(fitting, key=lambda node: _distance(node, wanted))
+    wanted = [_plain(word) for word in words]
+    parts = [_plain(_HUMP.sub(" ", word)).split() for word in words]
+    phrase = "".join(wanted)
+    found: list[tuple[int, NodeSummary]] = []
+    for node in nodes:
+        text = _text(node)
+        if all(
+            word in text or all(part in text for part in pieces)
+            for word, pieces in zip(wanted, parts, strict=True)
+        ):
+            found.append((_distance(node, list(chain(*parts)), phrase), node))
+    return [node for _, node in sorted(found, key=itemgetter(0))]
+
+
+def _plain(text: str) -> str:
+    """Return a text in small letters and in one spelling: `colour` and `color` are one word."""
+    text = text.lower()
+    for british, american in _SPELLINGS:
+        text = text.replace(british, american)
+    return text
 
 
 def _text(node: NodeSummary) -> str:
-    return f"{node.node_type}\n{node.description}\n{node.words}".lower()
+    return _plain(f"{node.node_type}\n{node.description}\n{node.words}\n{node.values}")
 
 
-def _distance(node: NodeSummary, words: Sequence[str]) -> int:
+def _distance(node: NodeSummary, words: Sequence[str], phrase: str) -> int:
     """
-    Return how far a node is from what is looked for (in small letters).
+    Return how far a node is from what is looked for.
 
-    0 where that is its name, more where a word is, where it is called so elsewhere, where a word
-    stands in its type, or only in its texts.
+    0 where that is its name, more where a word is, where it is called so elsewhere, where all words
+    or one stand in its type, where it is a value of a property, or only in its texts.
     """
-    title, node_type, phrase = node.title.lower(), node.node_type.lower(), "".join(words)
-    names = node.words.lower().replace(" ", "").splitlines()
+    title, node_type = _plain(node.title), _plain(node.node_type)
+    names, values = (
+        _plain(texts).replace(" ", "").splitlines() for texts in (node.words, node.values)
+    )
     fits = (
         phrase == title,
         title in words,
         phrase in names,
+        all(word in node_type for word in words),
         any(word in node_type for word in words),
+        phrase in values,
     )
     return fits.index(True) if any(fits) else len(fits)
 

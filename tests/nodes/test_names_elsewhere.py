@@ -1,9 +1,11 @@
 """Nodes are found by the names that Photoshop, GIMP, ComfyUI and chaiNNer have for them."""
 
 from functools import cache
+from typing import get_args
 
 import pytest
 
+from nodes._blending import BlendMode
 from nodetool_core.cli.node_index import NodeSummary, matching, node_summaries
 
 NAMES = """
@@ -96,6 +98,19 @@ NAMES = """
     Sidecar: SaveImageFile              Animated WEBP: SaveAnimation
     PDF: SavePDF                        SSIM: Similarity
     LPIPS: Similarity                   Heatmap: Difference
+    Vivid Light: Blend                  Color Burn: Paste
+    Exclusion: Blend                    Luminosity: Blend
+    Modulo: Calculate                   Floyd Steinberg: Quantize
+    Center Crop: Crop                   Autocrop: CropToMask
+    Lasso: MakeMask                     Luma Key: ToneRange
+    Word Wrap: RenderText               Line Height: RenderText
+    Greyscale: ConvertToGrayscale       Grayscale: ConvertToGrayscale
+    Colour Match: MatchColor            Bicubic: Rotate
+    GetImageSize: GetMetadata           StringConcatenate: Concat
+    StringReplace: Replace              StringContains: Contains
+    CropMask: CropToMask                ImageStitch: CombineImageGrid
+    ResizeAndPadImage: Resize           CaseConverter: ChangeCase
+    ImageAddNoise: FilmGrain            PorterDuffImageComposite: Composite
     Blurry: MeasureImage                Dominant Colors: DominantColors
     Histogram: Histogram                Stop If: Assert
 """
@@ -112,6 +127,12 @@ CASES = [
 @cache
 def nodes() -> list[NodeSummary]:
     return node_summaries()[0]
+
+
+@pytest.mark.parametrize("mode", get_args(BlendMode))
+def test_a_blend_mode_is_found_by_its_name(mode: str) -> None:
+    found = [summary.title for summary in matching(nodes(), mode.split("_"))]
+    assert "Blend" in found and "Paste" in found
 
 
 @pytest.mark.parametrize(("name", "node"), CASES)

@@ -333,6 +333,7 @@ class UnsharpMask(Node):
         "ImageSharpen",
         "High Pass Sharpen",
         "Clarity",
+        "High Boost Filter",
     )
 
     image: ImageRef = Field(description="Image to sharpen.")
@@ -386,6 +387,7 @@ class RankFilter(Node):
         "Dust & Scratches",
         "Noise Reduction",
         "Denoise",
+        "Reduce Noise",
     )
 
     image: ImageRef = Field(description="Image to change.")

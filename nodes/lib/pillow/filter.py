@@ -292,6 +292,7 @@ class GetChannel(Node):
         "Get Alpha",
         "Separate RGB",
         "Split RGB",
+        "Separate RGBA",
     )
 
     image: ImageRef = Field(description="Image to take the channel from.")

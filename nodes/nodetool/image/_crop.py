@@ -140,6 +140,10 @@ class CropToMask(Node):
         "Trim",
         "Mask Crop Region",
         "Bounding Box",
+        "Autocrop",
+        "Crop to Content",
+        "Trim Transparent Pixels",
+        "Zealous Crop",
     )
 
     image: ImageRef = Field(description="Image to cut from.")

@@ -179,7 +179,14 @@ class Fit(Node):
     - Put images of different shapes into cells of one size
     """
 
-    synonyms = ("Fit Image", "Constrain", "Thumbnail", "Contain", "Resize to Limit")
+    synonyms = (
+        "Fit Image",
+        "Constrain",
+        "Thumbnail",
+        "Contain",
+        "Resize to Limit",
+        "Keep Aspect Ratio",
+    )
 
     image: ImageRef = Field(description="Image to fit.")
     width: int = Field(default=512, ge=1, le=MAX_SIDE, description="Width of the box, in pixels.")

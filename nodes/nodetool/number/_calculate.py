@@ -122,6 +122,7 @@ class Expression(Node):
         "Formula",
         "Calculator",
         "Eval",
+        "Absolute Value",
     )
 
     expression: str = Field(default="", description="The expression; at most 10,000 characters.")

@@ -67,6 +67,7 @@ class ChangeCase(Node):
         "Lower",
         "Text Case",
         "Convert Case",
+        "Case Converter",
     )
 
     text: str = Field(default="", description="Text to change.")

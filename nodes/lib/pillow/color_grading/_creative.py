@@ -91,7 +91,15 @@ class HSLAdjust(Node):
     - Turn green leaves into autumn leaves
     """
 
-    synonyms = ("Hue/Saturation", "Hue Saturation Lightness", "HSL", "HSV Adjust", "Hue Shift")
+    synonyms = (
+        "Hue/Saturation",
+        "Hue Saturation Lightness",
+        "HSL",
+        "HSV Adjust",
+        "Hue Shift",
+        "Hue & Saturation",
+        "Replace Color",
+    )
 
     image: ImageRef = Field(description=IMAGE)
     color_range: ColorRange = Field(default="all", description="Which colours are changed.")

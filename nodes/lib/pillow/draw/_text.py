@@ -46,6 +46,12 @@ class RenderText(Node):
         "Emoji",
         "Wrap Text",
         "Right to Left",
+        "Word Wrap",
+        "Line Height",
+        "Text Stroke",
+        "Right-to-Left",
+        "Arabic",
+        "Hebrew",
     )
 
     image: ImageRef = Field(description="Image to write on.")

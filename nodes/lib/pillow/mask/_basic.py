@@ -339,6 +339,7 @@ class ApplyMask(Node):
         "Join Image with Alpha",
         "Add Alpha",
         "Set Alpha",
+        "Merge Transparency",
     )
 
     image: ImageRef = Field(description="Image to cut out of.")

@@ -49,6 +49,7 @@ class ChromaKey(Node):
         "Despill",
         "ImageColorToMask",
         "Color to Alpha",
+        "Keyer",
     )
 
     image: ImageRef = Field(description="Image to look at.")
@@ -155,7 +156,14 @@ class ToneRange(Node):
     - Mask everything that is strongly coloured
     """
 
-    synonyms = ("Luminosity Mask", "Blend If", "Select by Luminance", "Color Range", "inRange")
+    synonyms = (
+        "Luminosity Mask",
+        "Blend If",
+        "Select by Luminance",
+        "Color Range",
+        "inRange",
+        "Luma Key",
+    )
 
     image: ImageRef = Field(description="Image to look at.")
     channel: Literal["luma", "red", "green", "blue", "saturation"] = Field(
@@ -263,6 +271,7 @@ class MakeMask(Node):
         "Create Shape Mask",
         "Box Mask",
         "SolidMask",
+        "Lasso",
     )
 
     shape: Literal["rectangle", "ellipse", "polygon", "linear", "radial"] = Field(
