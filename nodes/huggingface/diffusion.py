@@ -67,6 +67,13 @@ MAX_SEQUENCE_LENGTH = Field(
         " FLUX.1, …); 0 for the model's own number."
     ),
 )
+PROMPTS = Field(
+    default=[],
+    description=(
+        "Further prompts, each with its part of the image, its strength and its share of the noise"
+        " (AddPrompt); where `prompt` is empty, they count alone. Stable Diffusion 1, 2 and XL."
+    ),
+)
 STEPS = Field(
     default=25,
     ge=1,

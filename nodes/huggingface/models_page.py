@@ -160,6 +160,10 @@ _NOTES: Final = """\
 - `ip_adapters` takes several image prompts from a chain of
   [ApplyIPAdapter](nodes/huggingface/loaders/apply_ip_adapter.md), Stable Diffusion 3 one; masks
   keep each to a part of the result in Stable Diffusion and SDXL.
+- `prompts` takes further prompts from a chain of
+  [AddPrompt](nodes/huggingface/regions/add_prompt.md), each with its part of the image, its
+  strength and its share of the noise, for Stable Diffusion 1, 2 and XL: at each step the noise is
+  predicted once for every prompt that counts then, and averaged. Other families refuse them.
 - `prompt_syntax: weighted` reads the syntax of the AUTOMATIC1111 web UI in both prompts:
   `(x:1.3)`, `(x)` for 1.1 times, `[x]` for 1.1 times less, `\\(` for a bracket that is text,
   `BREAK` for a new section, `embedding:name`. A prompt of any length is read in chunks of 75

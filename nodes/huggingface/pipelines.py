@@ -19,6 +19,7 @@ from nodes.huggingface.arguments import Warn, call_arguments, check_steps, steps
 from nodes.huggingface.calls import PipelineCalls
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.prompts import encoded_prompts
+from nodes.huggingface.regions import MASKS, prompt_regions
 from nodetool_core.models.diffusers.families import quirks_of
 from nodetool_core.models.diffusers.finite_check import FiniteCheck
 from nodetool_core.models.diffusers.image_prompts import mask_arguments
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from PIL.Image import Resampling
 
     from nodes.huggingface.noise import Noise
+    from nodes.huggingface.units import PromptUnit
     from nodetool_core import Context
     from nodetool_core.context import Lease, Pipeline
 
@@ -77,6 +79,7 @@ def generate(
     aligned_images: Mapping[str, Aligned] | None = None,
     size: Size | None = None,
     reference_images: Sequence[Image.Image] = (),
+    prompts: Sequence[PromptUnit] = (),
     count: int = 1,
     progress_slice: tuple[int, int] = (0, 1),
     restore_size: bool = False,
@@ -96,6 +99,7 @@ def generate(
             property; resized like `image`.
         size: Size of the result; None for the image's, or the model's own where there is none.
         reference_images: Further images, for pipelines that take several.
+        prompts: Further prompts, each with its place.
         count: Number of images.
         progress_slice: Which slice this call is of how many, from 0, for the progress of a longer
             work.
@@ -110,24 +114,26 @@ def generate(
     check_steps(pipeline, wanted)
     is_first = progress_slice[0] == 0
     warn = context.warn if is_first else _ignore
-    prompts = encoded_prompts(lease, wanted, context, warns=is_first)
+    encoded = encoded_prompts(lease, wanted, context, warns=is_first)
     begun = _Begun.of(pipeline, image, size, context, restore_size=restore_size)
-    properties = prompts.properties | _aligned_arguments(aligned_images or {}, begun.size)
+    properties = encoded.properties | _aligned_arguments(aligned_images or {}, begun.size)
     strengths = _strength_mask(pipeline, properties.pop(STRENGTH_MASK, None), warn)
+    masks = properties.pop(MASKS, None)
+    regions = prompt_regions(lease, prompts, masks, wanted, context, warns=is_first)
     if begun.taken is not None:
         properties["image"] = _image_argument(pipeline, begun.taken, reference_images)
     arguments = call_arguments(pipeline, properties, begun.size, warn)
     capture, finite_check = LatentsCapture(), FiniteCheck(pipeline)
     callbacks = (
         strengths.callback() if strengths else None,
-        prompts.by_step.callback() if prompts.by_step else None,
-        preview_callback(pipeline, context, steps_of_call(pipeline, prompts.properties)),
+        encoded.by_step.callback() if encoded.by_step else None,
+        preview_callback(pipeline, context, steps_of_call(pipeline, encoded.properties)),
         capture.callback(pipeline),
         finite_check.callback(pipeline),
     )
     if any(callbacks):
         arguments["callback_on_step_end"] = chain_callbacks(list(filter(None, callbacks)))
-    if prompts.by_step:
+    if encoded.by_step:
         arguments[TENSOR_INPUTS] = tensor_inputs(type(pipeline))
     call = PipelineCalls(lease, context, capture, finite_check)
     images = []
@@ -135,12 +141,15 @@ def generate(
         call.progress_slice = (progress_slice[0] * count + index, progress_slice[1] * count)
         # Warnings about the first slice hold for all.
         is_first = progress_slice[0] == index == 0
-        with strengths.applied() if strengths else nullcontext():
+        with (
+            strengths.applied() if strengths else nullcontext(),
+            regions.applied() if regions else nullcontext(),
+        ):
             generated = call.image(arguments, noise.of_image(index), relays_warnings=is_first)
         if begun.taken is not None and size is None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, begun.taken, context)
         images.append(begun.in_shape(generated))
-    if prompts.properties.get("layers") and call.layers:
+    if encoded.properties.get("layers") and call.layers:
         images = list(call.layers)
     latents = capture.latents(pipeline, images[-1].size)
     return Generated(images, None if latents is None else Latents.of(latents))

@@ -135,6 +135,42 @@ def encoded_prompts(
     return Prompts(left | _arguments(pairs[0]), by_step)
 
 
+def encoded_texts(
+    lease: Lease,
+    texts: Sequence[str],
+    wanted: Mapping[str, object],
+    context: Context,
+    *,
+    where: str,
+    warns: bool,
+) -> list[Encoded]:
+    """
+    Return further texts, encoded as the prompt of a call with a node's properties is.
+
+    Args:
+        lease: Of the pipeline that is called with them.
+        texts: What is encoded.
+        wanted: Property to value.
+        context: Lends the files of embeddings, and takes notes.
+        where: The property that errors name.
+        warns: Whether notes are made.
+
+    Raises NodeError where the model's family does not read prompts by CLIP alone.
+    """
+    pipeline = lease.pipeline
+    skipped = wanted.get("clip_skip")
+    encoders = prompt_encoders(pipeline, skipped if isinstance(skipped, int) else 0)
+    if not encoders:
+        message = f"{type(pipeline).__name__} takes one prompt alone."
+        hint = f"Leave `{where}` empty, or use a model of Stable Diffusion 1, 2 or XL."
+        raise NodeError(message, hint, code="prompts_unsupported", where=where)
+    is_weighted = wanted.get("prompt_syntax") == "weighted"
+    reading = _Reading(encoders, is_weighted, None, context if warns else None)
+    with ExitStack() as stack:
+        reading.open_embeddings(_files(wanted.get("embeddings")), texts, stack, context)
+        return [reading.steps("prompt", {"prompt": text, "prompt_2": ""})[0] for text in texts]
+
+
 _TEXTS: Final = ("prompt", "prompt_2", "negative_prompt", "negative_prompt_2")
 """Properties that are prompts."""
 

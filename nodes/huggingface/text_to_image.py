@@ -27,7 +27,8 @@ from nodes.huggingface.model_kinds import (
 from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import generate
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
-from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
+from nodes.huggingface.regions import prompt_masks
+from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit, PromptUnit
 from nodetool_core import Context, Field, ImageRef, Lane, Node
 from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -98,6 +99,7 @@ class TextToImage(DiffusionNode):
     variation_strength: float = shared.VARIATION_STRENGTH
     seed_width: int = shared.SEED_WIDTH
     seed_height: int = shared.SEED_HEIGHT
+    prompts: list[PromptUnit] = shared.PROMPTS
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:
@@ -112,7 +114,9 @@ class TextToImage(DiffusionNode):
                 lease,
                 wanted | conditioning_arguments(pipeline, conditioning, context),
                 noise=Noise.of(self),
-                aligned_images=conditioning.aligned_images(context, pipeline),
+                aligned_images=conditioning.aligned_images(context, pipeline)
+                | prompt_masks(self.prompts, context),
+                prompts=self.prompts,
                 size=wanted_size(pipeline, self.width, self.height, context.warn),
                 count=self.num_images,
                 context=context,

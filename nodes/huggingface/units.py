@@ -1,7 +1,7 @@
 """
-What several ControlNets or IP adapters are given to a node as: each with its image and its scale.
+What several ControlNets, IP adapters or prompts are given to a node as: each with its scale.
 
-Nodes make lists of them (`ApplyControlNet`, `ApplyIPAdapter`), as they do of LoRAs.
+Nodes make lists of them (`ApplyControlNet`, `ApplyIPAdapter`, `AddPrompt`), as they do of LoRAs.
 """
 
 from __future__ import annotations
@@ -38,3 +38,23 @@ class IPAdapterUnit:
     """How closely the image is followed, 0 to 1."""
     mask: ImageRef | None = None
     """White where the image counts; everywhere where there is none."""
+
+
+@dataclass(frozen=True)
+class PromptUnit:
+    """A prompt beside that of the node: how much it counts, where, and in which of the steps."""
+
+    prompt: str = ""
+    strength: float = 1.0
+    """How much it counts, where the node's own prompt counts 1."""
+    left: float = 0.0
+    """The edges of its part of the image, as shares of the image's sides, 0 to 1."""
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+    mask: ImageRef | None = None
+    """White where it counts; everywhere in its part where there is none."""
+    start: float = 0.0
+    """The share of the noise after which it begins to count, 0 to 1."""
+    end: float = 1.0
+    """The share of the noise after which it counts no more, 0 to 1."""

@@ -36,8 +36,9 @@ from nodes.huggingface.pipelines import (
     say_that_size_is_kept,
 )
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
+from nodes.huggingface.regions import prompt_masks
 from nodes.huggingface.tiled import generate_in_tiles
-from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
+from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit, PromptUnit
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Lane, Node
 from nodetool_core.models.diffusers.noise_schedules import NoiseSchedule
 from nodetool_core.models.diffusers.scheduler_choice import SchedulerName
@@ -112,6 +113,7 @@ class ImageToImage(DiffusionNode):
     variation_strength: float = shared.VARIATION_STRENGTH
     seed_width: int = shared.SEED_WIDTH
     seed_height: int = shared.SEED_HEIGHT
+    prompts: list[PromptUnit] = shared.PROMPTS
     num_images: int = shared.COUNT
     keep_size: Literal["no", "later", "resize", "tiles"] = shared.KEEP_SIZE
     strength_mask: ImageRef | None = Field(
@@ -125,14 +127,22 @@ class ImageToImage(DiffusionNode):
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
         conditioning = Conditioning.of(self)
+        prompts = self.prompts
+        if prompts and self.keep_size == "tiles":
+            context.warn("prompts is not used: tiles are made by `prompt` alone.")
+            prompts = []
         wanted = self.property_values("strength", *GENERATION_PROPERTIES)
         wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(
             self.model_or_default(self.model), "image-to-image", conditioning, context
         ) as lease:
             wanted |= conditioning_arguments(lease.pipeline, conditioning, context)
-            aligned = conditioning.aligned_images(context) | self._strength_mask(source, context)
-            made = self._made(lease, wanted, source, aligned, context)
+            aligned = (
+                conditioning.aligned_images(context)
+                | self._strength_mask(source, context)
+                | prompt_masks(prompts, context)
+            )
+            made = self._made(lease, wanted, source, aligned, prompts, context)
         return image_outputs(made, context, source)
 
     def _strength_mask(self, source: Image.Image, context: Context) -> dict[str, Image.Image]:
@@ -147,6 +157,7 @@ class ImageToImage(DiffusionNode):
         wanted: Mapping[str, object],
         source: Image.Image,
         aligned: Mapping[str, Aligned],
+        prompts: list[PromptUnit],
         context: Context,
     ) -> Generated:
         if self.keep_size == "tiles":
@@ -177,6 +188,7 @@ class ImageToImage(DiffusionNode):
             noise=Noise.of(self),
             image=source,
             aligned_images=aligned,
+            prompts=prompts,
             count=self.num_images,
             restore_size=keeps or self.keep_size == "later",
             context=context,
