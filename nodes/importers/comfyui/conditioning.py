@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from nodes.importers.comfyui.diffusion import encoders, image_latents
-from nodes.importers.comfyui.prompts import CONCAT, prompt_text
+from nodes.importers.comfyui.prompts import prompt_text
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.values import (
     Control,
@@ -19,7 +19,6 @@ from nodes.importers.comfyui.values import (
     Prompt,
     Weights,
 )
-from nodetool_core.importing.draft import Handle
 
 _UNCHANGED: Final = "the model is used without it"
 
@@ -165,33 +164,6 @@ def pix_to_pix(reading: Reading) -> tuple[object, ...]:
     return replace(positive, references=(image,)), negative, ImageLatents(image)
 
 
-def combine(one: str, other: str) -> Callable[[Reading], tuple[object, ...]]:
-    """Return the rule of a node that brings two prompts together; here, their texts."""
-
-    def join(reading: Reading) -> tuple[object, ...]:
-        first, second = (reading.take_as(name, Prompt) for name in (one, other))
-        texts = (first.text, second.text)
-        reading.note("two prompts become one text, with a comma between.", level="warning")
-        for prompt in (first, second):
-            if prompt.other is not None:
-                reading.lost(f"the text {prompt.other!r} for CLIP-L alone is left out.")
-        first = replace(first, other=None)
-        if not all(isinstance(text, str) for text in texts):
-            begun = Handle(reading.add(CONCAT, {"a": texts[0], "b": ", "}, "begun"))
-            text = Handle(reading.add(CONCAT, {"a": begun, "b": texts[1]}))
-            return (replace(first, text=text),)
-        joined = ", ".join(text for text in texts if isinstance(text, str) and text)
-        references = (*first.references, *second.references)
-        return (replace(first, text=joined, references=references),)
-
-    return join
-
-
-def within(reading: Reading) -> tuple[object, ...]:
-    """Give a prompt on without its part of the image or the steps, which is unread and said."""
-    return (reading.take_as("conditioning", Prompt),)
-
-
 _ITS_PIPELINE = "is what the pipelines of the models that it is for do by themselves."
 _FASTER = "is about speed alone, which makes no other image."
 
@@ -199,13 +171,6 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "CFGNorm": SameAnyway(_ITS_PIPELINE),
     "CFGZeroStar": Patch(),
     "ChromaRadianceOptions": Patch(),
-    "ConditioningAverage": combine("conditioning_to", "conditioning_from"),
-    "ConditioningCombine": combine("conditioning_1", "conditioning_2"),
-    "ConditioningConcat": combine("conditioning_to", "conditioning_from"),
-    "ConditioningSetArea": within,
-    "ConditioningSetAreaPercentage": within,
-    "ConditioningSetMask": within,
-    "ConditioningSetTimestepRange": within,
     "DifferentialDiffusion": differential,
     "FluxKVCache": SameAnyway(_FASTER),
     "FluxKontextMultiReferenceLatentMethod": SameAnyway(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from nodes.importers.comfyui.reading import Reading, known
-from nodes.importers.comfyui.values import EmptyLatents, Part, Prompt, Weights
+from nodes.importers.comfyui.regions import CONCAT, base_and_others, further_prompts, one_text
+from nodes.importers.comfyui.values import EmptyLatents, Part, Place, Prompt, Weights
 from nodes.importers.prompt_syntax import (
     FLOW,
     clip_skip,
@@ -18,7 +20,6 @@ from nodes.importers.prompt_syntax import (
 from nodetool_core.importing.draft import Handle
 from nodetool_core.models.diffusers.prompt_syntax import PromptError
 
-CONCAT: Final = "nodetool.text.Concat"
 _CHOICES: Final = re.compile(r"(?<!\\)\{[^{}|]*\|[^{}]*\}")
 _UNREAD: Final = {
     "weights": re.compile(r"(?<!\\)\([^()]+:\s*-?[\d.]+\s*\)"),
@@ -55,6 +56,17 @@ def prompt_properties(
         latents: What the sampler begins with; the size of empty ones says more of the model.
     """
     positive, negative = prompts
+    if negative.beside or negative.place != Place():
+        negative = one_text(reading, negative)
+    is_clip, for_xl = _reads_by_clip(reading, weights, positive, latents)
+    has_syntax_of_ours = reading.draft.annotation(node_type, "prompt_syntax") is not None
+    takes_several = is_clip and reading.draft.annotation(node_type, "prompts") is not None
+    others: list[Prompt] = []
+    if (positive.beside or positive.place != Place()) and takes_several:
+        base, others = base_and_others(positive)
+        positive = replace(positive, text="", other=None) if base is None else base
+    elif positive.beside or positive.place != Place():
+        positive = one_text(reading, positive)
     texts: dict[str, object] = {"prompt": positive.text, "negative_prompt": negative.text}
     takes_two = reading.draft.annotation(node_type, "prompt_2") is not None
     if positive.other is not None and takes_two:
@@ -64,20 +76,33 @@ def prompt_properties(
     if negative.other is not None:
         message = f"the text {negative.other!r} for CLIP-L has no counterpart in what is not wanted"
         reading.lost(f"{message}: it is left out.")
-    model = str(reading.draft.nodes[weights.model.node].data.get("value"))
-    empty = latents if isinstance(latents, EmptyLatents) else None
-    is_flow = weights.is_flow or (empty is not None and empty.is_flow)
-    is_clip = not (is_flow or positive.guidance is not None or FLOW.search(model))
-    if not is_clip or reading.draft.annotation(node_type, "prompt_syntax") is None:
+    if not (is_clip and has_syntax_of_ours):
         for what, pattern in _UNREAD.items():
             _note_matches(reading, texts, what, pattern)
         if positive.encoders.layer not in (None, 1):
             reading.lost(f"layer -{positive.encoders.layer} of the encoder has no counterpart.")
         return texts
-    size = (known(empty.width), known(empty.height)) if empty else None
-    for_xl = is_xl(model, size) or positive.other is not None
     skipped = _skipped(reading, positive.encoders, negative.encoders, for_xl=for_xl)
-    return texts | _weighted(reading, texts) | ({"clip_skip": skipped} if skipped else {})
+    named = {f"{_FURTHER}{number}": one.text for number, one in enumerate(others)}
+    read = texts | named | _weighted(reading, texts | named)
+    further = further_prompts(reading, others, [read.pop(name) for name in named], latents)
+    return read | further | ({"clip_skip": skipped} if skipped else {})
+
+
+_FURTHER: Final = "further prompt "
+"""Begins the names of texts that are no properties of the node itself."""
+
+
+def _reads_by_clip(
+    reading: Reading, weights: Weights, prompt: Prompt, latents: object
+) -> tuple[bool, bool]:
+    """Return whether a model reads prompts by CLIP alone, and whether it is taken for an SDXL."""
+    model = str(reading.draft.nodes[weights.model.node].data.get("value"))
+    empty = latents if isinstance(latents, EmptyLatents) else None
+    is_flow = weights.is_flow or (empty is not None and empty.is_flow)
+    is_clip = not (is_flow or prompt.guidance is not None or FLOW.search(model))
+    size = (known(empty.width), known(empty.height)) if empty else None
+    return is_clip, is_xl(model, size) or prompt.other is not None
 
 
 def _weighted(reading: Reading, texts: Mapping[str, object]) -> dict[str, object]:

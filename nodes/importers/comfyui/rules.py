@@ -23,6 +23,7 @@ from nodes.importers.comfyui import (
     packs_values,
     plain,
     recognition,
+    regions,
     sampling,
     scaling,
 )
@@ -284,6 +285,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **packs_values.RULES,
     **plain.RULES,
     **recognition.RULES,
+    **regions.RULES,
     **sampling.RULES,
     **scaling.RULES,
 }

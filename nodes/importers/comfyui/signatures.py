@@ -19,6 +19,8 @@ from nodes.importers.comfyui.widgets import CONTROL, WIDGETS
 _PARTS: Final = re.compile(r"^(.+?): ?(.*)$", re.MULTILINE)
 _TEXT: Final = """
 Any Switch (rgthree): any_01:*? any_02:*? any_03:*? any_04:*? any_05:*? -> *
+Attention couple: model:MODEL positive:CONDITIONING negative:CONDITIONING mode:*? -> \
+MODEL CONDITIONING CONDITIONING
 BatchImagesNode: images.image0:IMAGE? images.image1:IMAGE? -> IMAGE
 BboxDetectorSEGS: bbox_detector:BBOX_DETECTOR image:IMAGE -> SEGS
 BetaSamplingScheduler: model:MODEL -> SIGMAS
@@ -50,6 +52,7 @@ ConditioningConcat: conditioning_to:CONDITIONING conditioning_from:CONDITIONING 
 ConditioningSetArea: conditioning:CONDITIONING -> CONDITIONING
 ConditioningSetAreaPercentage: conditioning:CONDITIONING width:FLOAT? height:FLOAT? x:FLOAT? \
 y:FLOAT? -> CONDITIONING
+ConditioningSetAreaStrength: conditioning:CONDITIONING -> CONDITIONING
 ConditioningSetMask: conditioning:CONDITIONING mask:MASK -> CONDITIONING
 ConditioningSetTimestepRange: conditioning:CONDITIONING -> CONDITIONING
 ControlNetApplySD3: positive:CONDITIONING negative:CONDITIONING control_net:CONTROL_NET vae:VAE? \

@@ -89,6 +89,20 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a prompt counts, how much, and in which share of the noise."""
+
+    area: tuple[Any, Any, Any, Any] | None = None
+    """Left and upper edge, width and height; the whole image where it is None."""
+    is_share: bool = False
+    """Whether the area is in shares of the image, not in pixels."""
+    mask: Pixels | None = None
+    strength: Any = 1.0
+    start: Any = 0.0
+    end: Any = 1.0
+
+
+@dataclass(frozen=True)
 class Prompt:
     """A text that conditions a model, with what else does."""
 
@@ -102,6 +116,9 @@ class Prompt:
     """What reads the text."""
     other: str | Handle | None = None
     """What the first of two encoders, CLIP-L, reads in its place."""
+    place: Place = Place()
+    beside: tuple[Prompt, ...] = ()
+    """Prompts that count beside it, each in its place."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ _SCALED = ("upscale_method", "width", "height", "crop")
 _TILES = ("tile_size", "overlap", "temporal_size", "temporal_overlap")
 
 WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Attention couple": ("mode",),
     "BasicGuider": (),
     "BasicScheduler": ("scheduler", "steps", "denoise"),
     "BatchImagesNode": (),
@@ -60,6 +61,7 @@ WIDGETS: Final[Mapping[str, tuple[str, ...]]] = {
     "ConditioningConcat": (),
     "ConditioningSetArea": ("width", "height", "x", "y", "strength"),
     "ConditioningSetAreaPercentage": ("width", "height", "x", "y", "strength"),
+    "ConditioningSetAreaStrength": ("strength",),
     "ConditioningSetMask": ("strength", "set_cond_area"),
     "ConditioningSetTimestepRange": ("start", "end"),
     "ConditioningZeroOut": (),
