@@ -7,9 +7,9 @@ The templates are those of the package `comfyui-workflow-templates-json` (extra 
 the ones that need open models alone, give images and nothing else, and have no class for video,
 audio, 3D or the generation of texts. Printed are the grades (whole, with notes, with losses,
 refused), counted and weighted by how often people open the template, and what is lost: the classes
-by the number of templates that lose something to them, and of those that lose nothing else. Of
-templates that are not whole, those are counted apart that need a model which diffusers and
-transformers have no pipeline for.
+by the number of templates that lose something to them, and of those that lose nothing else.
+Templates that are not whole are listed by why: outside of this project (a model that the installed
+diffusers and transformers have no class for, which is asked of them), or ours.
 
 With a folder, its workflow files are taken instead, each with a weight of 1.
 """
@@ -30,7 +30,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from nodes.importers.without_pipeline import family_without_pipeline  # noqa: E402
+from nodes.importers.without_pipeline import classes_of, family_without_pipeline  # noqa: E402
 from nodetool_core import Registry  # noqa: E402
 from nodetool_core.errors import NodetoolError  # noqa: E402
 from nodetool_core.importing import import_file  # noqa: E402
@@ -124,10 +124,7 @@ def show(outcomes: Sequence[Outcome], details: bool) -> None:
         of_grade = [outcome for outcome in outcomes if outcome.grade == grade]
         share = sum(outcome.weight for outcome in of_grade) / total
         print(f"{len(of_grade):5} {grade:12} {share:6.1%} by use")
-    outside = [one for one in outcomes if one.grade != "whole" and one.families]
-    share = sum(one.weight for one in outside) / total
-    named = ", ".join(sorted({family for one in outside for family in one.families}))
-    print(f"{len(outside):5} not whole with a model that has no pipeline {share:6.1%}: {named}")
+    _show_reasons([one for one in outcomes if one.grade != "whole"], total)
     for what in ("lost", "approximated"):
         files: Counter[str] = Counter()
         alone: Counter[str] = Counter()
@@ -145,6 +142,18 @@ def show(outcomes: Sequence[Outcome], details: bool) -> None:
         for outcome in outcomes:
             print(f"\n{outcome.name}: {outcome.grade}, opened {outcome.weight} times")
             print("".join(f"  {message}\n" for message in outcome.messages), end="")
+
+
+def _show_reasons(outcomes: Sequence[Outcome], total: int) -> None:
+    """Print why files are not whole: a model that no library has, or what is missing here."""
+    outside = [one for one in outcomes if one.families and not any(map(classes_of, one.families))]
+    ours = [one for one in outcomes if one not in outside]
+    for title, some in (("a model without a pipeline", outside), ("ours", ours)):
+        share = sum(one.weight for one in some) / total
+        print(f"\nnot whole, {title}: {len(some)} files, {share:.1%} by use")
+        for one in some:
+            reason = ", ".join(one.families if some is outside else one.lost + one.approximated)
+            print(f"  {one.name:48} {one.grade:12} {reason}")
 
 
 def main() -> None:

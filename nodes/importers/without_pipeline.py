@@ -1,38 +1,64 @@
-"""Families of models that diffusers and transformers have no pipeline for, by names of files."""
+"""
+Families of models that diffusers and transformers have no pipeline for, by names of files.
+
+Each is listed with what its classes would be called there, so that a test and `bench/imports.py`
+can ask the installed releases: a family that gets a pipeline leaves this table.
+"""
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
-_FAMILIES: Final[Mapping[str, str]] = {
-    "Bernini": r"bernini",
-    "BiRefNet": r"^birefnet",
-    "Boogu-Image": r"^boogu_image",
-    "Chroma Radiance": r"radiance",
-    "Depth Anything 3": r"^depth_anything_3",
-    "HiDream-E1": r"^hidream_e1",
-    "LLLite": r"lllite",
-    "Lens": r"^lens(_turbo)?_",
-    "Lotus": r"^lotus-",
-    "MOSS-Image": r"^moss_image",
-    "Mage-Flow": r"^mage_flow",
-    "Marigold 2": r"^marigold_v2",
-    "Ming-Image": r"^ming_image",
-    "MoGe": r"^moge_",
-    "NewBie-Image": r"^newbie-image",
-    "OmniGen2": r"^omnigen2",
-    "PiD": r"^pid_",
-    "PixelDiT": r"^pixeldit",
-    "SDPose": r"^sdpose",
-    "SeedVR2": r"^seedvr2",
+
+class Family(NamedTuple):
+    """How to know a family."""
+
+    file: str
+    """What the names of its files look like, in lower case."""
+    classes: str
+    """What classes for it would be called."""
+
+
+FAMILIES: Final[Mapping[str, Family]] = {
+    "Bernini": Family(r"bernini", "Bernini"),
+    "BiRefNet": Family(r"^birefnet", "(?i:BiRefNet)"),
+    "Boogu-Image": Family(r"^boogu_image", "Boogu"),
+    "Chroma Radiance": Family(r"radiance", "Radiance"),
+    "Depth Anything 3": Family(r"^depth_anything_3", "DepthAnything(V)?3"),
+    "HiDream-E1": Family(r"^hidream_e1", "HiDream(Image)?(E1|Edit)"),
+    "LLLite": Family(r"lllite", "(?i:lllite)"),
+    "Lens": Family(r"^lens(_turbo)?_", r"^Lens"),
+    "Lotus": Family(r"^lotus-", "Lotus"),
+    "MOSS-Image": Family(r"^moss_image", "(?i:moss)Image"),
+    "Mage-Flow": Family(r"^mage_flow", "MageFlow"),
+    "Marigold 2": Family(r"^marigold_v2", "Marigold(V)?2"),
+    "Ming-Image": Family(r"^ming_image", "^Ming"),
+    "MoGe": Family(r"^moge_", "(?i:moge)(?!n)"),
+    "NewBie-Image": Family(r"^newbie-image", "(?i:newbie)"),
+    "OmniGen2": Family(r"^omnigen2", "OmniGen(V)?2"),
+    "PiD": Family(r"^pid_", "^PiD(?!iT)"),
+    "PixelDiT": Family(r"^pixeldit", "PixelDiT"),
+    "SDPose": Family(r"^sdpose", "(?i:sdpose)"),
+    "SeedVR2": Family(r"^seedvr2", "(?i:seedvr)"),
 }
-"""Families to what names of their files look like, by those of ComfyUI's templates."""
 
 
 def family_without_pipeline(name: str) -> str:
     """Return the family of a file that no pipeline runs; an empty text for all others."""
     stem = PurePosixPath(name).stem.lower()
-    return next((family for family, form in _FAMILIES.items() if re.search(form, stem)), "")
+    found = (family for family, known in FAMILIES.items() if re.search(known.file, stem))
+    return next(found, "")
+
+
+def classes_of(family: str) -> list[str]:
+    """Return the classes of the installed diffusers and transformers that are for a family."""
+    pattern = re.compile(FAMILIES[family].classes)
+    names = {name for module in _LIBRARIES for name in dir(importlib.import_module(module))}
+    return sorted(name for name in names if name[0].isupper() and pattern.search(name))
+
+
+_LIBRARIES: Final = ("diffusers", "transformers")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 
+import diffusers
 import pytest
 
-from nodes.importers.without_pipeline import family_without_pipeline
+from nodes.importers.without_pipeline import FAMILIES, classes_of, family_without_pipeline
 from nodetool_core.importing.draft import Grade
 from tests.nodes.importers.conftest import from_content, said
 from tests.nodes.importers.test_comfyui_classes import EDIT
@@ -34,3 +36,19 @@ def test_an_import_says_that_no_pipeline_runs_its_model() -> None:
     result = from_content(content)
     assert result.grade is Grade.NOTES
     assert "is of Boogu-Image, which diffusers has no pipeline for" in said(result)[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_installed_libraries_have_no_class_for_a_family(family: str) -> None:
+    """One that has, such as a new release's, leaves the table, and its files are imported."""
+    assert classes_of(family) == []
+
+
+def test_classes_of_families_with_a_pipeline_are_found() -> None:
+    """The same search finds the neighbours of families that are not there."""
+    names = {name for name in dir(diffusers) if name.endswith("Pipeline")}
+    for near in ("OmniGenPipeline", "MarigoldDepthPipeline", "ChromaPipeline"):
+        assert near in names
+    assert re.search(FAMILIES["OmniGen2"].classes, "OmniGen2Pipeline")
+    assert re.search(FAMILIES["Marigold 2"].classes, "MarigoldV2Pipeline")
+    assert re.search(FAMILIES["HiDream-E1"].classes, "HiDreamImageEditingPipeline")
