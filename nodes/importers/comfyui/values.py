@@ -92,14 +92,14 @@ class Part:
 class Place:
     """Where a prompt counts, how much, and in which share of the noise."""
 
-    area: tuple[Any, Any, Any, Any] | None = None
+    area: tuple[object, object, object, object] | None = None
     """Left and upper edge, width and height; the whole image where it is None."""
     is_share: bool = False
     """Whether the area is in shares of the image, not in pixels."""
     mask: Pixels | None = None
-    strength: Any = 1.0
-    start: Any = 0.0
-    end: Any = 1.0
+    strength: object = 1.0
+    start: object = 0.0
+    end: object = 1.0
 
 
 @dataclass(frozen=True)
