@@ -83,10 +83,15 @@ class AsyncSubscription:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._heard.set)
 
-    async def wait(self, timeout: float | None) -> None:
-        """Until something has changed since the last wait, or the time is up."""
+    async def wait(self, timeout: float | None) -> bool:
+        """
+        Wait until something has changed since the last wait, or the time is up.
+
+        Returns whether something has changed.
+        """
         try:
             await asyncio.wait_for(self._heard.wait(), timeout)
         except TimeoutError:
-            return
+            return False
         self._heard.clear()
+        return True

@@ -21,7 +21,7 @@ from sqlalchemy import func, insert, or_, select, update
 
 from nodetool_core.errors import Problem
 from nodetool_core.jobs import schema
-from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_file
+from nodetool_core.jobs.job import Job, JobsError, JobState, StoredEvent, unknown_file, unknown_job
 from nodetool_core.jobs.records import (
     JobRow,
     TimedEvent,
@@ -235,8 +235,11 @@ class Queue:
         self, job_id: str, after: int = 0, limit: int = 1000
     ) -> tuple[list[StoredEvent], bool]:
         """Return events with numbers above `after`, and whether further ones may come."""
+        columns = jobs.number, jobs.state, jobs.last_event
         with self.database.read() as connection:
-            row = row_of(connection, job_id)
+            row = connection.execute(select(*columns).where(jobs.id == job_id)).one_or_none()
+            if row is None:
+                raise JobsError(unknown_job(job_id))
             wanted = schema.events.c.job == row.number, schema.events.c.number > after
             rows = connection.execute(
                 select(schema.events).where(*wanted).order_by(schema.events.c.number).limit(limit)

@@ -97,37 +97,42 @@ class History:
             if (known := self._known.get(prompt.job.id)) is not None:
                 self._known.move_to_end(prompt.job.id)
                 return known
-        made = json.dumps(self._made(prompt), separators=(",", ":")).encode()
+        events = list(self._state.jobs.events(prompt.job.id))
+        return self.note(prompt, self.outputs(prompt), events)
+
+    def note(self, prompt: Prompt, outputs: JsonObject, events: Sequence[StoredEvent]) -> bytes:
+        """Keep the entry of a prompt that has ended, of what was read of it, and return it."""
+        made = _made(prompt, outputs, events)
+        text = json.dumps(made, separators=(",", ":")).encode()
         with self._lock:
-            self._known[prompt.job.id] = made
+            self._known[prompt.job.id] = text
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-        return made
-
-    def _made(self, prompt: Prompt) -> JsonObject:
-        outputs, job = self.outputs(prompt), prompt.job
-        events = list(self._state.jobs.events(job.id))
-        is_done = job.state is JobState.DONE
-        meta: JsonObject = {
-            node: {"node_id": node, "display_node": node, "parent_node": None, "real_node_id": node}
-            for node in outputs
-        }
-        warnings: JsonObject = dict(prompt.warnings)
-        return {
-            "prompt": prompt.entry(),
-            "outputs": outputs,
-            "status": {
-                "status_str": "success" if is_done else "error",
-                "completed": is_done,
-                "messages": [list(message) for message in ending(prompt, events)],
-            },
-            "meta": meta,
-            "warnings": warnings,
-        }
+        return text
 
 
 Message = tuple[str, JsonObject]
 """What a socket is sent: a type, and data."""
+
+
+def _made(prompt: Prompt, outputs: JsonObject, events: Sequence[StoredEvent]) -> JsonObject:
+    is_done = prompt.job.state is JobState.DONE
+    meta: JsonObject = {
+        node: {"node_id": node, "display_node": node, "parent_node": None, "real_node_id": node}
+        for node in outputs
+    }
+    warnings: JsonObject = dict(prompt.warnings)
+    return {
+        "prompt": prompt.entry(),
+        "outputs": outputs,
+        "status": {
+            "status_str": "success" if is_done else "error",
+            "completed": is_done,
+            "messages": [list(message) for message in ending(prompt, events)],
+        },
+        "meta": meta,
+        "warnings": warnings,
+    }
 
 
 def named_result(filename: str) -> tuple[str, int] | None:

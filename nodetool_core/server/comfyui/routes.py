@@ -26,7 +26,7 @@ from nodetool_core.server.comfyui.history import MOST_ENTRIES, History
 from nodetool_core.server.comfyui.orders import ids_of, order_of, prompt_of
 from nodetool_core.server.comfyui.prompts import ENDED, Prompts
 from nodetool_core.server.comfyui.sockets import Sockets, features
-from nodetool_core.server.comfyui.submit import PromptBody, Submissions
+from nodetool_core.server.comfyui.submit import Accepted, PromptBody, Submissions
 from nodetool_core.server.comfyui.system import system_stats
 from nodetool_core.server.comfyui.uploads import Upload
 from nodetool_core.server.comfyui.view import shown
@@ -183,24 +183,23 @@ class ComfyRoutes:
         state, client = self._state, client_of(request)
         body = await read_body_of(request)
 
-        def accept() -> Response:
+        def accept() -> Accepted:
             given = PromptBody.of(body)
             require_allowed(state.settings.client_workflows)
-            accepted = self._submissions.accept(client, given)
-            prompt, warnings = accepted.prompt, accepted.prompt.warnings
-            answer: JsonObject = {
-                "prompt_id": prompt.id,
-                "number": prompt.number,
-                "node_errors": accepted.node_errors,
-            }
-            return JSONResponse(answer | ({"warnings": warnings} if warnings else {}))
+            return self._submissions.accept(client, given)
 
         try:
-            answer = await state.threads.fetch(accept)
+            accepted = await state.threads.fetch(accept)
         except PromptRefused as refused:
             return refused.response()
-        self.sockets.wake()
-        return answer
+        prompt, warnings = accepted.prompt, accepted.prompt.warnings
+        self.sockets.note(prompt)
+        answer: JsonObject = {
+            "prompt_id": prompt.id,
+            "number": prompt.number,
+            "node_errors": accepted.node_errors,
+        }
+        return JSONResponse(answer | ({"warnings": warnings} if warnings else {}))
 
     def remaining(self, request: Request) -> Response:
         """Return how many prompts wait or run."""

@@ -34,6 +34,7 @@ from nodetool_core.server.http.http_errors import busy
 from nodetool_core.server.http.requests import client_of
 
 if TYPE_CHECKING:
+    from nodetool_core.jobs.notifications import AsyncSubscription
     from nodetool_core.server.runtime.app_state import AppState
 
 _log = logging.getLogger(__name__)
@@ -95,12 +96,28 @@ class Sockets:
         """Have all sockets look for prompts."""
         for newest in self._newest.values():
             newest.is_stale = True
+        self._wake_all()
+
+    def note(self, prompt: Prompt) -> None:
+        """
+        Have the sockets know a prompt as it is now, which this process took or saw ending.
+
+        They need not read it, and fifty more, from the database.
+        """
+        for client, newest in self._newest.items():
+            if self.state.jobs_seen_by(client) in (None, prompt.job.client):
+                newest.note(prompt)
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for socket in self._open:
             socket.changed.set()
 
     async def newest(self, client: str) -> tuple[list[Prompt], int]:
         """
-        Return the newest prompts that a client may see, and how many of all wait or run.
+        Return the newest prompts that a client may see, the oldest of them first.
+
+        With them, how many of all wait or run.
 
         They are read once for all sockets of a client. Raises NodetoolError where they can't be.
         """
@@ -114,11 +131,12 @@ class Sockets:
                     newest.is_stale = True
                     raise
                 newest.read_at = time.monotonic()
-            return newest.prompts, newest.waiting
+            return list(newest.prompts.values()), len(newest.waiting)
 
-    def _read(self, client: str) -> tuple[list[Prompt], int]:
-        prompts = [*islice(self.prompts.newest(client), _MOST_LOOKED_AT)]
-        return prompts, len(self.prompts.waiting(client))
+    def _read(self, client: str) -> tuple[dict[str, Prompt], set[str]]:
+        newest = islice(self.prompts.newest(client), _MOST_LOOKED_AT)
+        waiting = {prompt.job.id for prompt in self.prompts.waiting(client)}
+        return {prompt.job.id: prompt for prompt in [*newest][::-1]}, waiting
 
     def is_reported(self, prompt: Prompt) -> bool:
         """Return whether a prompt's end was reported to anybody."""
@@ -151,8 +169,20 @@ class _Newest:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     is_stale: bool = True
     read_at: float = 0.0
-    prompts: list[Prompt] = field(default_factory=list)
-    waiting: int = 0
+    prompts: dict[str, Prompt] = field(default_factory=dict)
+    """By their jobs, the newest last."""
+    waiting: set[str] = field(default_factory=set)
+    """The jobs of all that wait or run."""
+
+    def note(self, prompt: Prompt) -> None:
+        """Take note of a prompt as it is now."""
+        job = prompt.job
+        self.prompts[job.id] = prompt
+        if len(self.prompts) > _MOST_LOOKED_AT:
+            del self.prompts[next(iter(self.prompts))]
+        (self.waiting.discard if job.state.ended else self.waiting.add)(job.id)
+        # What is being read may be older than this.
+        self.is_stale = self.is_stale or self.lock.locked()
 
 
 class Socket:
@@ -244,7 +274,7 @@ class Socket:
             is_missed = job.created > self._began or not self._sockets.is_reported(prompt)
             if not job.state.ended or (is_recent and is_missed):
                 found.append(prompt)
-        return found[::-1]
+        return found
 
     async def _follow(self, prompt: Prompt) -> None:
         """Report a prompt until its end."""
@@ -266,23 +296,36 @@ class Socket:
                 await self._send(*messages.of(new))
                 await self._send_previews(prompt, seen)
                 if more and not new:
-                    await subscription.wait(_PREVIEW_SECONDS)
+                    await self._wait(subscription, prompt, seen)
         await self._end(prompt, messages, events)
 
+    async def _wait(
+        self, subscription: AsyncSubscription, prompt: Prompt, seen: dict[str, int]
+    ) -> None:
+        """Wait for what happens next, and send the previews that there are before that."""
+        until = time.monotonic() + self._sockets.state.jobs.settings.poll
+        while not await subscription.wait(_PREVIEW_SECONDS) and time.monotonic() < until:
+            await self._send_previews(prompt, seen)
+
     async def _end(self, prompt: Prompt, messages: Messages, events: list[StoredEvent]) -> None:
-        def ended() -> list[Message]:
+        def ended() -> tuple[Prompt, list[Message]]:
             now = Prompt.of(self._sockets.state.jobs.get(prompt.job.id)) or prompt
             outputs = self._sockets.history.outputs(now)
-            return [*Messages(now).end(events, outputs)]
+            # Clients ask for the entry as soon as they know of the end.
+            self._sockets.history.note(now, outputs, events)
+            return now, [*Messages(now).end(events, outputs)]
 
         try:
-            last = await asyncio.to_thread(ended)
+            now, last = await asyncio.to_thread(ended)
         except NodetoolError as error:
             _log.warning("What a prompt gave can't be read: %s", error)
-            last = [messages.last()]
+            now, last = None, [messages.last()]
         await self._send(*last)
         self._sockets.note_reported(prompt)
-        self._sockets.wake()
+        if now is None:
+            self._sockets.wake()
+        else:
+            self._sockets.note(now)
 
     async def _send_previews(self, prompt: Prompt, seen: dict[str, int]) -> None:
         for job_id, preview in self._sockets.state.jobs.previews(seen):
