@@ -28,6 +28,7 @@ from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedImage
 from nodetool_core.server.parameters import Input
 from nodetool_core.server.security.json_limits import violation
+from nodetool_core.server.security.recent_images import RecentImages
 from nodetool_core.server.served_workflow import ServedWorkflow
 
 DECODED_AT_ONCE: Final = 2
@@ -67,8 +68,8 @@ Fetch = Callable[[str], bytes]
 Put = Callable[[bytes], JsonObject]
 """Keeps an image, and returns the reference to it. Blocks."""
 
-Keep = Callable[[bytes, str], object]
-"""Makes of an image's bytes what stands for it in a value; the text says where it was found."""
+Keep = Callable[[ImageRef, str], object]
+"""Makes of a reference what stands for the image in a value; the text says where it was found."""
 
 
 class InputSanitizer:
@@ -93,6 +94,7 @@ class InputSanitizer:
         self._fetch = fetch
         self._loader = ImageLoader(limits=limits, store=store)
         self._decoding = threading.BoundedSemaphore(DECODED_AT_ONCE)
+        self._recent = RecentImages()
 
     def values(self, served: ServedWorkflow, given: Mapping[str, Json]) -> dict[str, object]:
         """
@@ -103,7 +105,7 @@ class InputSanitizer:
         Raises WorkflowError with every unknown name and every value that does not fit, ImageError,
         HttpError.
         """
-        return self._read(served, given, self._encoded)
+        return self._read(served, given, self.encoded)
 
     def stored(
         self,
@@ -133,9 +135,16 @@ class InputSanitizer:
         return self._resolved(value, where, self._keeping(put))
 
     def _keeping(self, put: Put) -> Keep:
-        def keep(data: bytes, where: str) -> JsonObject:
-            self.check_image(data, where)
-            return put(data)
+        def keep(ref: ImageRef, where: str) -> JsonObject:
+            digest = ref.stored_as
+            kept = None if digest is None else self._recent.get(digest)
+            if kept is None:
+                data = self._bytes(ref, where)
+                self.check_image(data, where)
+                kept = put(data)
+                if digest is not None:
+                    self._recent.note(digest, kept)
+            return kept
 
         return keep
 
@@ -248,7 +257,7 @@ class InputSanitizer:
                 key: self._resolved(item, f"{where}.{key}", keep) for key, item in value.items()
             }
         if isinstance(value, ImageRef):
-            return value if value.is_empty() else keep(self._bytes(value, where), where)
+            return value if value.is_empty() else keep(value, where)
         if isinstance(value, ModelRef):
             self.check_model(value, where)
         elif isinstance(value, FontRef) and _FONT_FILE.search(value.name):
