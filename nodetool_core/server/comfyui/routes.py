@@ -25,6 +25,7 @@ from nodetool_core.server.comfyui.files import FileName, NamedFiles, missing
 from nodetool_core.server.comfyui.history import MOST_ENTRIES, History
 from nodetool_core.server.comfyui.orders import ids_of, order_of, prompt_of
 from nodetool_core.server.comfyui.prompts import ENDED, Prompts
+from nodetool_core.server.comfyui.samples import samples_of
 from nodetool_core.server.comfyui.sockets import Sockets, features
 from nodetool_core.server.comfyui.submit import Accepted, PromptBody, Submissions
 from nodetool_core.server.comfyui.system import system_stats
@@ -32,7 +33,6 @@ from nodetool_core.server.comfyui.uploads import Upload
 from nodetool_core.server.comfyui.view import shown
 from nodetool_core.server.http.dialect import Dialect, password_or_bearer
 from nodetool_core.server.http.requests import client_of, read_body_of
-from nodetool_core.server.http.samples import Samples
 from nodetool_core.server.security.client_workflows import require_allowed
 
 if TYPE_CHECKING:
@@ -46,18 +46,6 @@ _WHOLE: Final = (
     *("/system_stats", "/embeddings", "/models", "/extensions", "/features"),
 )
 _BELOW: Final = ("/history/", "/upload/", "/object_info/", "/api/")
-
-_SAMPLES: Final = Samples(
-    of_text="""\
-from comfy_api_simplified import ComfyApiWrapper, ComfyWorkflowWrapper
-
-client = ComfyApiWrapper("{url}", user="any", password="the token")
-graph = ComfyWorkflowWrapper("workflow_api.json")
-client.queue_and_wait_images(graph, "Save Image")
-""",
-    name_of=lambda name: None,
-)
-"""Clients send their own graphs, and name no workflow."""
 
 Text = Annotated[str, Query(max_length=500)]
 
@@ -86,7 +74,7 @@ def dialect(state: AppState) -> Dialect:
         show_failure,
         password_or_bearer,
         sockets=tuple(f"{prefix}/ws" for prefix in PREFIXES),
-        samples=_SAMPLES,
+        samples=samples_of(state),
     )
 
 

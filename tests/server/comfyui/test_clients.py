@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,7 +17,9 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from tests.server.comfyui.conftest import TINY, broken, colour, lake
+from nodetool_core.server.comfyui.samples import samples_of
+from tests.server import nodes
+from tests.server.comfyui.conftest import TINY, broken, colour, ended, images_of, lake
 from tests.server.live import LiveServer, opened, png
 from tests.server.test_clients import INSTALLED
 
@@ -89,6 +92,30 @@ def written(folder: Path) -> None:
             node.setdefault("_meta", {"title": number})
         (folder / f"{name}.json").write_text(json.dumps(content))
     (folder / "photo.png").write_bytes(png(8, 8, (250, 240, 230)))
+
+
+@pytest.mark.parametrize("task", ["text-to-image", "image-to-image"])
+def test_the_sample_of_a_model(
+    server: LiveServer, client: httpx2.Client, tmp_path: Path, task: str
+) -> None:
+    (tmp_path / "lake.png").write_bytes(png(64, 64))
+    samples = samples_of(server.state)
+    text = samples.sample(server.url, server.state.catalog.models[TINY][task])  # type: ignore[index]
+    smaller = text.replace("512", "64").replace('"steps": 20', '"steps": 2')
+    run = ["bash", "-ec", smaller.replace("curl ", "curl -sS ")]
+    said = subprocess.run(run, capture_output=True, cwd=tmp_path, timeout=60, check=True).stdout
+    (prompt_id,) = re.findall(r'"prompt_id":"([^"]+)"', said.decode())
+    (image,) = images_of(client, ended(server, client, prompt_id), "7")
+    assert opened(image).size == (64, 64)
+
+
+def test_workflows_that_no_graph_can_name_have_no_sample(server: LiveServer) -> None:
+    assert samples_of(server.state).sample(server.url, server.state.catalog.workflow("paint")) == ""
+
+
+def test_the_sample_says_who_allows_graphs(tmp_path: Path) -> None:
+    with LiveServer(tmp_path, {"paint": nodes.paint()}, nodes=nodes.NODES) as live:
+        assert "client_workflows" in samples_of(live.state).guide(live.url)
 
 
 @needs_simplified
