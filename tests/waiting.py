@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 
@@ -18,10 +20,16 @@ def eventually(holds: Callable[[], object], seconds: float = 30.0) -> None:
 
 
 def free_port() -> int:
-    """Return a port of this machine at which nobody listens now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """
+    Return a port of this machine at which nobody listens now.
+
+    It is below those that the system gives away by itself, so that it is still free later on.
+    """
+    for port in random.sample(range(15_000, 30_000), 1000):
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def wait_for_port(port: int, process: subprocess.Popen[Any], seconds: float = 30.0) -> None:

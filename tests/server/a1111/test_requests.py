@@ -24,6 +24,7 @@ from tests.server.a1111.conftest import (
 )
 from tests.server.live import LiveServer, opened
 from tests.server.openai.conftest import TINY
+from tests.waiting import eventually
 
 Make = Callable[..., LiveServer]
 
@@ -216,8 +217,8 @@ def test_what_waits_in_line_is_interrupted(make: Make) -> None:
             waiting = threading.Thread(target=ask)
             waiting.start()
             with live.client(Authorization=basic("x", "one-token")) as other:
-                while other.get(f"{PREFIX}/progress").json()["state"]["job_count"] < 2:
-                    pass
+                state = lambda: other.get(f"{PREFIX}/progress").json()["state"]  # noqa: E731
+                eventually(lambda: state()["job_count"] == 2)
                 other.post(f"{PREFIX}/interrupt")
             waiting.join(20)
     assert images_of(second[0]) == images_of(first[0]) == []

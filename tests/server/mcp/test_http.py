@@ -147,8 +147,7 @@ def test_cancel(server: LiveServer, era: Any) -> None:
 
     async def use(client: Any) -> None:
         asking = asyncio.ensure_future(client.call_tool("wait", {"image": data_uri(png())}))
-        while not door.came.acquire(blocking=False):
-            await asyncio.sleep(0)
+        assert await asyncio.to_thread(door.came.acquire, timeout=20)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking

@@ -12,6 +12,7 @@ import pytest
 from nodetool_core.server.qolaba.body import ImageRequest, read_image_request
 from tests.server.live import LiveServer
 from tests.server.qolaba.conftest import DEV, SDXL, Images, fetched, refused
+from tests.waiting import eventually
 
 OPTIONAL = sorted(ImageRequest.model_fields.keys() - {"app_id", "image"})
 
@@ -80,9 +81,14 @@ def test_v10_what_was_asked_and_not_done_is_in_the_later_answer_of_a_task(
     assert "strenght" in first["error_data"][0]
     with qolaba.client() as client:
         answer = first
-        while answer["status"] == "PENDING":
+
+        def has_ended() -> bool:
+            nonlocal answer
             answer = client.post("/getImage", json={"id": first["task_id"]}).json()
             assert answer["input"] == first["input"]
+            return bool(answer["status"] != "PENDING")
+
+        eventually(has_ended)
     assert answer["input"] == {
         "app_id": DEV,
         "prompt": "later",

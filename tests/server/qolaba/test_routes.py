@@ -16,6 +16,7 @@ import pytest
 from tests.server import nodes
 from tests.server.live import LiveServer
 from tests.server.qolaba.conftest import DEV, KEYS, REDUX, SDXL, Images, fetched, refused
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("path", ["/getImagetoImage", "/getImageToImage"])
@@ -129,9 +130,14 @@ def test_a_queued_task(ask: Callable[..., httpx2.Response], qolaba: LiveServer) 
     answer = response.json()
     assert (response.status_code, answer["status"], answer["output"]) == (200, "PENDING", "")
     with qolaba.client() as client:
-        while answer["status"] == "PENDING":
+
+        def has_ended() -> bool:
+            nonlocal answer
             answer = client.post("/getImage", json={"id": answer["task_id"]}).json()
             assert set(answer) == KEYS
+            return bool(answer["status"] != "PENDING")
+
+        eventually(has_ended)
     assert answer["app_id"] == DEV
     assert fetched(answer)[0].size == (32, 24)
 

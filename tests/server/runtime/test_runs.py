@@ -17,6 +17,7 @@ from tests.server import nodes
 from tests.server.huggingface.test_routes import error_of
 from tests.server.live import LiveServer, png
 from tests.server.test_operations import figures
+from tests.waiting import eventually
 
 
 def test_29_a_full_queue(serve: Callable[..., LiveServer]) -> None:
@@ -32,8 +33,7 @@ def test_29_a_full_queue(serve: Callable[..., LiveServer]) -> None:
         waiting[0].start()
         assert door.came.acquire(timeout=20)
         waiting[1].start()
-        while live.state.runs.waiting < 1:
-            pass
+        eventually(lambda: live.state.runs.waiting == 1)
         refused = client.post("/models/wait", content=png(99))
         error_of(refused, 429)
         assert int(refused.headers["retry-after"]) >= 1
