@@ -42,6 +42,8 @@ class Paint(Node):
             (image.width - 1, image.height - 1),
             (self.seed % 256, self.seed // 256 % 256, round(self.strength * 255)),
         )
+        for step in range(self.steps if context.wants_previews else 0):
+            context.preview(image.resize((2, 2)), step + 1, self.steps)
         return context.image_from_pil(image)
 
 

@@ -53,7 +53,8 @@ _PROMPT: Final[JsonObject] = {
         "prompt_id": {"type": "string", "description": "An id of the client's choice."},
         "extra_data": {
             "type": "object",
-            "description": "`preview_method` other than `none` asks for images of the steps.",
+            "description": "`preview_method` other than `none` asks for images of the steps."
+            " `extra_pnginfo` is kept, and shown beside the graph.",
         },
         "front": {"type": "boolean", "description": "Whether it goes before the others."},
         "number": {"type": "number", "description": "Below 0, it goes before the others."},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from nodetool_core.jobs.job import Job, JobsError, JobState
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 NOTE: Final = "comfyui"
 """Under which the note of a job has what is known of the prompt."""
+
+PNG_INFO: Final = "extra_pnginfo"
+"""What ComfyUI's own page keeps with an image: its drawing of the graph."""
 
 WAITING: Final = (JobState.QUEUED, JobState.RUNNING)
 ENDED: Final = tuple(state for state in JobState if state.ended)
@@ -48,9 +52,10 @@ class Prompt:
     """A prompt as it is now."""
 
     job: Job
-    graph: JsonObject
-    extra: JsonObject
-    """What the client sent beside it, of what is kept."""
+    text: str
+    """The graph as JSON."""
+    beside: JsonObject
+    """What the client sent beside it and is kept; what may be large of it as JSON."""
     outputs: Sequence[OutputNode]
     origins: Mapping[str, str]
     """For each node of the workflow, the one of the graph that it is made of."""
@@ -65,7 +70,7 @@ class Prompt:
             return None
         return cls(
             job,
-            json.loads(note["graph"]),
+            note["graph"],
             note["extra"],
             [OutputNode(**one) for one in note["outputs"]],
             note["origins"],
@@ -85,7 +90,19 @@ class Prompt:
     @property
     def client_id(self) -> str:
         """By which the client's sockets know it; empty where it gave none."""
-        return str(self.extra.get("client_id", ""))
+        return str(self.beside.get("client_id", ""))
+
+    @cached_property
+    def graph(self) -> JsonObject:
+        """The graph as the client sent it: read where it is looked at."""
+        return dict(json.loads(self.text))
+
+    @property
+    def extra(self) -> JsonObject:
+        """What the client sent beside it, of what is kept."""
+        drawing = self.beside.get(PNG_INFO)
+        read = {PNG_INFO: json.loads(drawing)} if isinstance(drawing, str) else {}
+        return self.beside | read
 
     def entry(self) -> list[Json]:
         """Return it as it stands in the queue and in the history."""
@@ -104,7 +121,10 @@ def note_of(
     found: JsonObject = {
         # As a text, nothing in it can be taken for a mark of the server's own.
         "graph": json.dumps(graph, separators=(",", ":")),
-        "extra": extra,
+        "extra": {
+            name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+            for name, value in extra.items()
+        },
         "outputs": [asdict(one) for one in outputs],
         "origins": origins,
         "warnings": warnings,

@@ -23,7 +23,7 @@ from nodetool_core.server.comfyui.classes import Classes
 from nodetool_core.server.comfyui.errors import NodeErrors, PromptRefused, error_object
 from nodetool_core.server.comfyui.files import FileName, NamedFiles
 from nodetool_core.server.comfyui.graph import PromptGraph, all_failed
-from nodetool_core.server.comfyui.prompts import OutputNode, Prompt, note_of
+from nodetool_core.server.comfyui.prompts import PNG_INFO, OutputNode, Prompt, note_of
 from nodetool_core.server.http.http_errors import HttpError, wrong
 from nodetool_core.server.http.json_body import read_object
 from nodetool_core.server.security.client_workflows import MAX_NODES, read_client_workflow
@@ -52,7 +52,8 @@ class PromptBody:
 
     graph: JsonObject
     prompt_id: str | None
-    client_id: str
+    extra: JsonObject
+    """What is kept of what came beside it."""
     previews: bool
     is_first: bool
     """Whether it goes before the client's others."""
@@ -87,7 +88,7 @@ class PromptBody:
         return cls(
             graph,
             _prompt_id(given),
-            _client_id(given, extra),
+            _kept_of(given, extra),
             isinstance(method, str) and method in _PREVIEWS,
             given.get("front") is True or (isinstance(number, (int, float)) and number < 0),
             _targets(given),
@@ -147,7 +148,6 @@ class Submissions:
         read: ReadGraph,
         outputs: Sequence[OutputNode],
     ) -> JobRequest:
-        extra: JsonObject = {"client_id": body.client_id} if body.client_id else {}
         warnings = {
             node: [note.message for note in notes if note.level == "warning"]
             for node, notes in read.notes.items()
@@ -165,7 +165,7 @@ class Submissions:
                 provenance=self._state.settings.provenance,
                 confined=served.confined,
                 previews=body.previews,
-                note=note_of(body.graph, extra, outputs, read.origins, shown),
+                note=note_of(body.graph, body.extra, outputs, read.origins, shown),
             ),
         )
 
@@ -288,7 +288,7 @@ def _plain(part: str) -> str:
     return _NOT_IN_NAMES.sub("_", part)[:60].strip(" .") or "_"
 
 
-def _object(given: JsonObject, name: str) -> Mapping[str, Json]:
+def _object(given: Mapping[str, Json], name: str) -> Mapping[str, Json]:
     value = given.get(name)
     if value is not None and not isinstance(value, dict):
         raise wrong(400, "invalid_value", name, "expects an object.")
@@ -303,6 +303,17 @@ def _prompt_id(given: JsonObject) -> str | None:
         message = "expects letters, digits and signs of ASCII, such as a UUID."
         raise wrong(400, "invalid_value", "prompt_id", message)
     return value
+
+
+def _kept_of(given: JsonObject, extra: Mapping[str, Json]) -> JsonObject:
+    """Return what the queue and the history show beside a graph."""
+    client_id, about = _client_id(given, extra), _object(extra, PNG_INFO)
+    if complaint := violation(about):
+        raise wrong(400, "invalid_value", PNG_INFO, complaint)
+    if about and len(json.dumps(about)) > LARGEST:
+        raise wrong(413, "body_too_large", PNG_INFO, f"has more than {LARGEST // 2**20} MiB.")
+    kept: JsonObject = {"client_id": client_id} if client_id else {}
+    return kept | ({PNG_INFO: dict(about)} if about else {})
 
 
 def _client_id(given: JsonObject, extra: Mapping[str, Json]) -> str:

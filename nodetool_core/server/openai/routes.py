@@ -236,6 +236,8 @@ class ImagesRoutes:
                         made, notes = await state.threads.work(
                             self._answers.made, call, kept, event
                         )
+                        if wanted and not shown:
+                            notes.append(f"partial_images: no step of {served.name} was shown")
                         yield await state.threads.work(
                             self._answers.completed, stream, body, made, [*call.notes, *notes]
                         )

@@ -57,7 +57,9 @@ class Answers:
         """
         job, address = found.job, f"{base}{PREFIX}/predictions/{found.job.id}"
         status = STATES[job.state]
-        stream = f"{base}{STREAMS}{job.id}/{self._signatures.of_stream(job)}"
+        urls: JsonObject = {"get": address, "cancel": f"{address}/cancel"}
+        if found.has_stream:
+            urls["stream"] = f"{base}{STREAMS}{job.id}/{self._signatures.of_stream(job)}"
         metrics: JsonObject = {}
         if job.started is not None and job.ended is not None:
             metrics = {
@@ -78,7 +80,7 @@ class Answers:
             "started_at": None if job.started is None else iso(job.started),
             "completed_at": None if job.ended is None else iso(job.ended),
             "data_removed": False,
-            "urls": {"get": address, "cancel": f"{address}/cancel", "stream": stream},
+            "urls": urls,
         }
 
     def output(self, found: Prediction, base: str, *, inline: bool = False) -> Json:

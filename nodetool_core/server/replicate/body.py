@@ -39,7 +39,7 @@ class PredictionFields(BaseModel):
     webhook_events_filter: list[HookEvent] = Field(
         default=list(get_args(HookEvent)), description="What the webhook is sent for."
     )
-    stream: bool = Field(default=False, description="Each prediction can be streamed.")
+    stream: bool = Field(default=True, description="Whether it has an address of its stream.")
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ class Prediction:
     """What is not done as asked."""
     outputs: tuple[str, ...] = ()
     """The names of several outputs of one kind, in their order; none where it has but one."""
+    has_stream: bool = True
+    """Whether its client is given the address of its stream."""
 
     @classmethod
     def of(cls, job: Job) -> Self | None:
@@ -60,7 +62,8 @@ class Prediction:
             return None
         notes = tuple(note["notes"])
         given, outputs = json.loads(note["input"]), tuple(note.get("outputs", ()))
-        return cls(job, note["model"], note["version"], given, notes, outputs)
+        has_stream = note.get("stream") is not False
+        return cls(job, note["model"], note["version"], given, notes, outputs, has_stream)
 
     @property
     def hook(self) -> JsonObject | None:
@@ -103,7 +106,8 @@ class Predictions:
                     quality=call.quality,
                     provenance=state.settings.provenance,
                     confined=served.confined,
-                    note=_note(model.id, version, call, outputs) | _hook_note(body.hook, base),
+                    note=_note(model.id, version, call, outputs, has_stream=body.fields.stream)
+                    | _hook_note(body.hook, base),
                 ),
             )
         )
@@ -156,14 +160,17 @@ class Predictions:
             before = page[-1].id
 
 
-def _note(model: str, version: str, call: Call, outputs: Sequence[str]) -> JsonObject:
+def _note(
+    model: str, version: str, call: Call, outputs: Sequence[str], *, has_stream: bool
+) -> JsonObject:
     # As a text, nothing in it can be taken for a mark of the server's own.
     text = json.dumps(call.shown, separators=(",", ":"))
     if len(text) > LARGEST:
         message = f"is larger than {LARGEST // 2**20} MiB without its images."
         raise wrong(413, "body_too_large", "input", message, "Send less.")
     said: JsonObject = {"input": text, "notes": list(call.notes), "outputs": list(outputs)}
-    return {NOTE: {"model": model, "version": version} | said}
+    stream: JsonObject = {} if has_stream else {"stream": False}
+    return {NOTE: {"model": model, "version": version} | said | stream}
 
 
 def _hook_note(hook: Hook | None, base: str) -> JsonObject:

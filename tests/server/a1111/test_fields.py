@@ -115,8 +115,9 @@ MODEL: Mapping[str, Any] = {"steps": 2, "width": 128, "height": 128}
 
 def verdict(ask: Ask, use: str, field: str, value: Any) -> str:
     checkpoint, body = BODIES[use]
-    if field.startswith(("hr_", "enable_hr", "clip_skip", "subseed", "seed_resize")):
-        second = {"enable_hr": True, "hr_scale": 2} if field.startswith("hr_") else {}
+    of_second_pass = field.startswith("hr_") or (use, field) == ("txt2img", "denoising_strength")
+    if of_second_pass or field.startswith(("enable_hr", "clip_skip", "subseed", "seed_resize")):
+        second = {"enable_hr": True, "hr_scale": 2} if of_second_pass else {}
         checkpoint, body = TINY, body | MODEL | {"denoising_strength": 0.5} | second
     body = body | BESIDE.get(field, {})
     before, after = ask(checkpoint, use, **body), ask(checkpoint, use, **body | {field: value})

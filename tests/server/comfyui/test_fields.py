@@ -97,7 +97,8 @@ FIELDS: list[tuple[str, str, Check, dict[str, Any] | None]] = [
     ),
     (
         "`POST /prompt`", "extra_data.extra_pnginfo",
-        lambda a: "extra_pnginfo" in a.entry(extra_data={"extra_pnginfo": {}})["prompt"][3], None,
+        lambda a: a.entry(extra_data={"extra_pnginfo": {"workflow": {"nodes": []}}})["prompt"][3]
+        == {"extra_pnginfo": {"workflow": {"nodes": []}}}, {"extra_data": {"extra_pnginfo": []}},
     ),
     ("`POST /upload/image`", "type", lambda a: a.upload(type="temp")["type"] == "temp", {
         "type": "etc"}),

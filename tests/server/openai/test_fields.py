@@ -51,7 +51,7 @@ FIELDS: Mapping[str, Sample] = {
 }
 BESIDE: Mapping[str, dict[str, Any]] = {
     "output_compression": {"output_format": "jpeg"},
-    "partial_images": {"stream": True, "seed": 99},
+    "partial_images": {"stream": True, "seed": 99, "num_inference_steps": 4},
 }
 """What a field only counts with."""
 
@@ -84,9 +84,9 @@ def verdict(ask: Ask, use: str, field: str, value: Any) -> str:
         assert after.json()["error"]["param"] == field or field in after.text
         return "refused"
     assert after.status_code == 200, after.text
-    if "text/event-stream" in after.headers["content-type"]:
-        return "honoured" if shown(before) != shown(after) else "ignored"
-    notes = after.json().pop("warnings", [])
+    is_stream = "text/event-stream" in after.headers["content-type"]
+    last = after.text.rpartition("data: ")[2] if is_stream else after.text
+    notes = json.loads(last).get("warnings", [])
     if any(field in note for note in notes):
         return "noted"
     return "honoured" if shown(before) != shown(after) else "ignored"
@@ -107,6 +107,14 @@ def test_the_table_says_what_the_server_does(ask: Ask) -> None:
     text = PAGE.read_text("utf-8")
     assert text.partition(MARKS[0])[2].partition(MARKS[1])[0] == table, table
     assert set(ImagesBody.model_fields) <= set(FIELDS)
+
+
+def test_steps_that_nobody_shows_are_noted(ask: Ask) -> None:
+    given = {"prompt": "x", "model": "plain", "stream": True, "partial_images": 2}
+    (event,) = [line for line in ask(json=given).text.splitlines() if line.startswith("data: ")]
+    assert json.loads(event.removeprefix("data: "))["warnings"] == [
+        "partial_images: no step of plain was shown"
+    ]
 
 
 @pytest.mark.parametrize("use", BODIES)

@@ -54,7 +54,7 @@ class Asked:
     def stream(self) -> str:
         made = [predicted(self.client, MODEL, {"image": data_uri(png())}, stream=on) for on in (
             True, False)]  # fmt: skip
-        return "ignored" if made[0].keys() == made[1].keys() else "honoured"
+        return yes("stream" in made[0]["urls"] and "stream" not in made[1]["urls"])
 
     def image(self, name: str) -> str:
         """Return whether an image is taken by a name that is not the input's."""
