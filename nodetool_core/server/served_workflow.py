@@ -95,7 +95,9 @@ class ServedWorkflow:
             return None
         if self.image_input:
             return "image-to-image"
-        takes_images = any(given.is_image for given in self.inputs.values())
+        takes_images = any(
+            given.is_image and not given.is_exposed for given in self.inputs.values()
+        )
         return "text-to-image" if self.prompt_input and not takes_images else None
 
     @property

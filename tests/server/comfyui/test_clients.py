@@ -17,6 +17,7 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
+from nodetool_core.server.app import DIALECTS
 from nodetool_core.server.comfyui.samples import samples_of
 from tests.server import nodes
 from tests.server.comfyui.conftest import TINY, broken, colour, ended, images_of, lake
@@ -106,7 +107,15 @@ def test_the_sample_of_a_model(
     said = subprocess.run(run, capture_output=True, cwd=tmp_path, timeout=60, check=True).stdout
     (prompt_id,) = re.findall(r'"prompt_id":"([^"]+)"', said.decode())
     (image,) = images_of(client, ended(server, client, prompt_id), "7")
-    assert opened(image).size == (64, 64)
+    assert opened(image).size == ((64, 64) if task == "text-to-image" else (128, 128))
+
+
+def test_a_model_has_a_sample_of_each_task_in_every_dialect(server: LiveServer) -> None:
+    """What its node takes besides, such as an image to be like, is no reason to leave one out."""
+    for name in ("nodetool", "openai", "a1111", "huggingface", "comfyui", "replicate", "mcp"):
+        samples = DIALECTS[name](server.state).samples  # type: ignore[index]
+        for served in server.state.catalog.models[TINY].values():
+            assert server.url in samples.sample(server.url, served), (name, served.task)
 
 
 def test_workflows_that_no_graph_can_name_have_no_sample(server: LiveServer) -> None:
