@@ -24,7 +24,7 @@ from nodes.nodetool.input import (
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 
-image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake_at_noon.png"))
+image = ImageInput(name="image", value=str(Path(__file__).parent / "assets" / "lake.jpg"))
 prompt = StringInput(
     name="prompt", value="A beautiful landscape with mountains and a lake at sunset"
 )
@@ -36,8 +36,9 @@ image = ImageToImage(
     negative_prompt=StringInput(name="negative_prompt").output,
     num_inference_steps=IntegerInput(name="num_inference_steps", value=25, min=1, max=100).output,
     guidance_scale=FloatInput(name="guidance_scale", value=7.5, max=20.0).output,
-    strength=FloatInput(name="strength", value=0.6, max=1.0).output,
-    seed=IntegerInput(name="seed", value=7, min=-1, max=2**64 - 1).output,
+    strength=FloatInput(name="strength", value=0.5, max=1.0).output,
+    keep_size="tiles",
+    seed=IntegerInput(name="seed", value=3, min=-1, max=2**64 - 1).output,
 )
 workflow = Workflow(Output(name="image", value=image.output))
 

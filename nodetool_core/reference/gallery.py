@@ -40,7 +40,7 @@ MARK = (
 INDEX = "index.md"
 GIVEN = "given"
 SIDE, GIVEN_SIDE = 512, 256
-"""Height of the images that workflows give, and of those that they start from, in pixels."""
+"""Shorter side of the images that workflows give, and of those that they start from, in pixels."""
 
 
 def gallery(folder: Path, registry: Registry, out: Path) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """
 The images that examples and workflows give, made by running them.
 
-Small WebP files, because there is one beside nearly every page: at most 256 pixels a side (in the
-gallery 512), a few kilobytes each. They are made once and kept; `docs check` wants them there, not
-that they are the same bytes, which another machine would not give.
+Small WebP files, because there is one beside nearly every page: the shorter side has at most 256
+pixels (in the gallery 512), a few kilobytes each. They are made once and kept; `docs check` wants
+them there, not that they are the same bytes, which another machine would not give.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ SIDE = 256
 QUALITY = 80
 AT_MOST = 4
 """So many images are shown side by side."""
+LONGEST = 5
+"""The longer side of an image is at most so many times the limit of its shorter one."""
 
 
 def make(
@@ -109,7 +111,7 @@ def shown_image(result: RunResult, side: int = SIDE) -> Image | None:
     """
     Return the images among the results, side by side where there are several.
 
-    Of many, the first few. Each is at most `side` pixels high.
+    Of many, the first few. The shorter side of each has at most `side` pixels.
     """
     found = [
         item.image for value in result.values() for item in _items(value) if hasattr(item, "image")
@@ -134,9 +136,10 @@ def _items(value: object) -> list[object]:
 
 
 def _small(image: Image, side: int) -> Image:
-    """Return it at most `side` high and AT_MOST times as wide, in a mode that WebP has."""
+    """Return it with a shorter side of at most `side`, in a mode that WebP has."""
     made = image.convert("RGBA" if "A" in image.getbands() or image.mode == "P" else "RGB")
-    made.thumbnail((side * AT_MOST, side))
+    longest = min(max(made.size) * side / min(made.size), side * LONGEST)
+    made.thumbnail((longest, longest))
     return made
 
 

@@ -69,8 +69,6 @@ OUTPUTS = {
     "two_colour_print.json": {"image"},
     "watermark.json": {"image"},
 }
-MODEL_ALONE = "image_to_image.json"
-"""Gives what the model paints, in the size that it was trained in."""
 
 
 def load(name: str) -> Workflow:
@@ -162,11 +160,16 @@ def test_an_example_makes_images_worth_showing(path: Path, tmp_path: Path) -> No
     result = run(Workflow.load(path, base=tmp_path))
     images = [value.image for value in result.values() if isinstance(value, ImageData)]
     assert images and result.warnings == []
-    if path.name != MODEL_ALONE:
-        assert max(max(image.size) for image in images) >= 512
+    assert max(min(image.size) for image in images) >= 512
     for image in images:
         low, high = image.convert("L").getextrema()
         assert high - low > 50, "there is something on it"
+
+
+@pytest.mark.parametrize("path", OFFLINE, ids=lambda path: path.stem)
+def test_the_image_that_the_gallery_shows_is_large_enough(path: Path) -> None:
+    with Image.open(path.with_suffix(".webp")) as shown:
+        assert min(shown.size) >= 512
 
 
 def test_starters_name_weights_and_what_they_take() -> None:
@@ -202,20 +205,20 @@ def test_the_colour_that_is_masked_is_the_glaze_and_not_the_clay() -> None:
 
 @pytest.mark.slow
 def test_image_to_image_makes_another_image() -> None:
-    result = run(load("image_to_image.json"))
-    with Image.open(GRAPHS / "assets" / "lake_at_noon.png") as before:
-        assert result["image"].image.size == before.size
-        assert differs(result["image"], before)
+    result, before = run(load("image_to_image.json")), asset("lake.jpg")
+    assert result["image"].image.size == before.size == (512, 512)
+    assert differs(result["image"], before)
     assert result.warnings == []
 
 
 @pytest.mark.slow
 def test_image_to_image_follows_prompt_and_seed() -> None:
     workflow = load("image_to_image.json")
-    first, again = run(workflow)["image"], run(load("image_to_image.json"))["image"]
+    small = {"image": ImageData.of(asset("lake_at_noon.png"))}
+    first, again = (run(load("image_to_image.json"), **small)["image"] for _ in range(2))
     assert not differs(first, again), "the same workflow makes the same image"
-    assert differs(first, run(workflow, prompt="a snowy winter night")["image"])
-    assert differs(first, run(workflow, **{"image_to_image.seed": 8})["image"])
+    assert differs(first, run(workflow, **small, prompt="a snowy winter night")["image"])
+    assert differs(first, run(workflow, **small, **{"image_to_image.seed": 8})["image"])
 
 
 @pytest.mark.slow
@@ -277,11 +280,11 @@ def test_prompts_are_drawn_from_choices_and_lists() -> None:
 
 
 @pytest.mark.slow
-def test_contact_sheet_shows_the_original_and_four_strengths() -> None:
+def test_contact_sheet_shows_the_original_and_three_strengths() -> None:
     lake = asset("lake_at_noon.png")
     sheet = run(load("contact_sheet.json"), image=ImageData.of(lake))["sheet"].image
     before = lake.resize((640, 640), Image.Resampling.LANCZOS)
-    assert sheet.width >= 5 * before.width and sheet.height >= before.height
+    assert sheet.width >= 2 * before.width and sheet.height >= 2 * before.height
     left = sheet.crop((4, 4, 4 + before.width, 4 + before.height)).convert("RGB")
     assert ImageChops.difference(left, before).getbbox() is None
 

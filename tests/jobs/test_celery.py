@@ -139,7 +139,8 @@ def test_a_worker_that_has_loaded_a_model_gets_the_jobs_that_need_it(
     The second job goes to the one that loaded it for the first, though both are idle.
     """
     workflow = WorkflowDocument.load(ROOT / "graphs" / "image_to_image.json")
-    request = JobRequest(workflow, {"model": {"repo_id": MODEL}}, base=ROOT / "graphs")
+    given = {"model": {"repo_id": MODEL}, "image_to_image.keep_size": "no"}
+    request = JobRequest(workflow, given, base=ROOT / "graphs")
     workers.start()
     workers.start()
     first = jobs.wait(jobs.submit(request).id, 120)

@@ -143,11 +143,12 @@ def test_a_run_that_finds_all_in_the_cache_needs_no_torch(tmp_path: Path) -> Non
         "from nodetool_core.engine.engine import Engine\n"
         "registry = Registry.installed()\n"
         "with Engine(registry=registry, cache=default_cache()) as engine:\n"
-        "    result = Workflow.load(sys.argv[1], registry, engine=engine).run()\n"
+        "    result = Workflow.load(sys.argv[1], registry, engine=engine).run(image=sys.argv[2])\n"
         "print(result['image'].image.size, 'torch' in sys.modules)\n"
     )
     environment = {**os.environ, "NODETOOL_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", script, str(GRAPHS / "image_to_image.json")]
+    files = (GRAPHS / "image_to_image.json", GRAPHS / "assets" / "lake_at_noon.png")
+    command = [sys.executable, "-c", script, *map(str, files)]
     said = [
         subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
