@@ -80,12 +80,16 @@ def batch_items(
 
 
 def _is_pattern(graph: Graph, name: str, text: str) -> bool:
+    return takes_asset(graph, name) and glob.has_magic(text) and not Path(text).exists()
+
+
+def takes_asset(graph: Graph, name: str) -> bool:
+    """Return whether what a setting names, an input or `node.property`, takes an asset."""
     found = find(name, graph)
-    takes_asset = not isinstance(found, Problem) and any(
+    return not isinstance(found, Problem) and any(
         isinstance(member, type) and issubclass(member, AssetRef)
         for member in union_members(found[1].annotation)
     )
-    return takes_asset and glob.has_magic(text) and not Path(text).exists()
 
 
 def _files(name: str, pattern: str) -> list[tuple[str, dict[str, str]]]:

@@ -53,7 +53,10 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Value of an input, or of any property as node.property. Repeatable.",
+        help=(
+            "Value of an input, or of any property as node.property. For an image: a file, or -"
+            " for standard input. Repeatable."
+        ),
     ),
 ]
 Outputs = Annotated[
@@ -141,11 +144,15 @@ def run(
     in DIR/manifest.jsonl. A batch that was stopped continues when the same command is given
     again. With --workers, its runs are jobs that `nodetool worker` processes do, many at once.
 
+    For an image, `-` is standard input. What the image of the result records then holds it, so that
+    `nodetool rerun` needs no file; --no-infotext records nothing.
+
     \b
     Examples:
       nodetool run graphs/image_to_image.json
       nodetool run graphs/image_to_image.json --set image=photo.jpg --out images/night.png
       nodetool run graphs/image_to_image.json --set image='photos/*.jpg' --set prompt="a night"
+      nodetool run example:photo_mood --set image=- < photo.jpg
     """
     from nodetool_core.cli import command_engine
     from nodetool_core.cli.files import output_place
@@ -193,7 +200,7 @@ def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug:
     from nodetool_core.cli import report
 
     try:
-        workflow, items = request.read(engine)
+        workflow, values, items = request.read(engine)
         if items is not None:
             from nodetool_core.cli.batch import BatchRun
 
@@ -204,7 +211,7 @@ def _run(request: Request, engine: Engine, *, quiet: bool, as_json: bool, debug:
                 return batch.run()
             with request.open_workers(engine) as workers:
                 return batch.run_on(workers)
-        foreground = request.start(workflow, quiet)
+        foreground = request.start(workflow, values, quiet)
     except NodetoolError as error:
         show_problems(
             error.problems,
@@ -278,17 +285,22 @@ class Request:
 
         return open_workers(self.workers or "", self.options, engine.registry)
 
-    def read(self, engine: Engine) -> tuple[Workflow, list[Item] | None]:
-        """Return the workflow, and the items where the request is a batch. Raises NodetoolError."""
-        from nodetool_core.batch import batch_items
-        from nodetool_core.cli.files import load_workflow
-        from nodetool_core.cli.results import check_place, may_hold_image, names_file
-        from nodetool_core.cli.settings import read_settings
+    def read(self, engine: Engine) -> tuple[Workflow, dict[str, str], list[Item] | None]:
+        """
+        Return the workflow, the values that are set, and the items where it is a batch.
 
-        values = read_settings(self.settings)
+        Raises NodetoolError.
+        """
+        from nodetool_core.batch import batch_items
+        from nodetool_core.cli.files import STDIN, load_workflow
+        from nodetool_core.cli.results import check_place, may_hold_image, names_file
+        from nodetool_core.cli.settings import read_settings, with_standard_input
+
+        texts = read_settings(self.settings)
         workflow = load_workflow(self.file, engine.registry, engine)
         for note in workflow.graph.notes:
             show_problem(note)
+        values = with_standard_input(texts, workflow.graph, taken=str(self.file) == STDIN)
         items = batch_items(workflow.graph, workflow.document.to_json(), values, self.table)
         if items is None and self.workers is not None:
             hint = "Give a pattern for an image, or a table with --inputs; or use nodetool call."
@@ -307,9 +319,9 @@ class Request:
             )
         if items is not None or may_hold_image(workflow.graph, self.options.outputs):
             check_place(self.out)
-        return workflow, items
+        return workflow, values, items
 
-    def start(self, workflow: Workflow, quiet: bool) -> ForegroundRun:
+    def start(self, workflow: Workflow, values: dict[str, str], quiet: bool) -> ForegroundRun:
         """
         Begin a single run.
 
@@ -317,10 +329,7 @@ class Request:
         """
         from nodetool_core.cli.foreground import ForegroundRun
         from nodetool_core.cli.progress import listener
-        from nodetool_core.cli.settings import read_settings
 
         progress = listener(quiet)
-        started = workflow.start(
-            read_settings(self.settings), options=self.options, on_event=progress, texts=True
-        )
+        started = workflow.start(values, options=self.options, on_event=progress, texts=True)
         return ForegroundRun(started, workflow.graph, progress)

@@ -322,6 +322,51 @@ def test_n7_a_workflow_may_come_from_standard_input(
     assert done.code == 2 and "standard input:1:2" in done.err
 
 
+class Piped:
+    """Standard input that a shell fills from a file, or a terminal."""
+
+    def __init__(self, content: bytes, *, terminal: bool = False) -> None:
+        self.buffer = io.BytesIO(content)
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def test_an_image_may_come_from_standard_input(
+    nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow = write.resize()
+    nodetool("run", workflow, "--out", "file.png")
+    monkeypatch.setattr("sys.stdin", Piped((tmp_path / "photo.png").read_bytes()))
+    assert nodetool("run", workflow, "--set", "photo=-", "--out", "piped.png").code == 0
+    with Image.open(tmp_path / "file.png") as file, Image.open(tmp_path / "piped.png") as piped:
+        assert file.tobytes() == piped.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "settings", "message"),
+    [
+        (Piped(b""), ["photo=-"], "is standard input, and that is empty"),
+        (Piped(b"x", terminal=True), ["photo=-"], "and that is a terminal"),
+        (Piped(b"x"), ["photo=-", "smaller.image=-"], "another argument reads already"),
+        (Piped(b"no image"), ["photo=-"], "is no image that can be read"),
+    ],
+)
+def test_standard_input_without_an_image_is_refused(
+    given: Piped,
+    settings: list[str],
+    message: str,
+    nodetool: Command,
+    write: Author,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", given)
+    arguments = [part for setting in settings for part in ("--set", setting)]
+    done = nodetool("run", write.resize(), *arguments)
+    assert done.code != 0 and message in done.err and "Traceback" not in done.err
+
+
 def test_n7_the_home_folder_is_the_user_s(
     nodetool: Command, write: Author, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
