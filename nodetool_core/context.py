@@ -315,10 +315,16 @@ class Context:
         return in_mode(in_srgb(image), mode)
 
     def image_from_pil(self, image: Image.Image) -> ImageData:
-        """Return what an image of Pillow shows now, as the value of an output."""
-        from nodetool_core.assets.image_data import ImageData
+        """
+        Return what an image of Pillow shows now, as the value of an output.
 
-        return ImageData.of(image)
+        A profile that came along from an image of another kind, such as colours' with a mask made
+        of them, is left out.
+        """
+        from nodetool_core.assets.image_data import ImageData
+        from nodetool_core.assets.profiles import is_out_of_place, without_profile
+
+        return ImageData.of(without_profile(image) if is_out_of_place(image) else image)
 
     def service(self, kind: Callable[..., Kind]) -> Kind:
         """

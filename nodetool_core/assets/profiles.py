@@ -55,6 +55,12 @@ def fits(profile: object, mode: str) -> bool:
     return isinstance(profile, bytes) and profile[16:20] == _SPACES.get(mode)
 
 
+def is_out_of_place(image: Image.Image) -> bool:
+    """Return whether an image has a profile that is none for its mode."""
+    profile = image.info.get("icc_profile")
+    return profile is not None and image.mode in _SPACES and not fits(profile, image.mode)
+
+
 def profile_of(image: Image.Image) -> bytes | None:
     """
     Return the profile by which the image is to be read.

@@ -213,6 +213,8 @@ def test_colours_keep_their_profile(node: type[Node], mode: str, runner: NodeRun
             assert image.info.get("icc_profile") == display_p3(), (
                 "without it, the colours would be read as others"
             )
+        if image.mode == "L":
+            assert "icc_profile" not in image.info, "it is one for colours"
 
 
 @pytest.mark.parametrize("node", WITH_IMAGES, ids=name_of)
