@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from nodetool_core import Context, ImageRef
+    from nodetool_core import ColorRef, Context, ImageRef
 
     Band = NDArray[np.floating[Any]]
     Grade = Callable[[Band, int], Band]
@@ -120,6 +120,23 @@ def canvas(mode: str, size: tuple[int, int], colour: str, profile: bytes | None)
     image = Pillow.new(mode, size, dot.getpixel((0, 0)))
     image.info = dict(dot.info)
     return image
+
+
+def tones_in(given: Sequence[ColorRef], image: Image.Image) -> list[tuple[int, int, int]]:
+    """
+    Return given colours as the tones that stand for them in an image (RGB).
+
+    They are sRGB, as everywhere; in the numbers of another profile they would look different.
+    """
+    from PIL import Image as Pillow
+    from PIL import ImageColor
+
+    from nodetool_core.assets.profiles import in_profile, profile_of
+
+    row = Pillow.new("RGB", (len(given), 1))
+    row.putdata([ImageColor.getrgb(one.value or "#000000")[:3] for one in given])
+    data = in_profile(row, profile_of(image)).tobytes()
+    return [(*data[start : start + 3],) for start in range(0, len(data), 3)]
 
 
 def on_colours(image: Image.Image, work: Callable[[Image.Image], Image.Image]) -> Image.Image:

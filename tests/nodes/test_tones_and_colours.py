@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nodetool_core import ImageData, ImageRef, Node
+from nodes.lib.pillow.mask import ChromaKey
+from nodetool_core import ColorRef, ImageData, ImageRef, Node
 from nodetool_core.assets.modes import BITS_LOST, DEEP_MODES, in_mode
 from nodetool_core.assets.profiles import in_profile, in_srgb, profile_of
-from nodetool_core.types import is_assignable
+from nodetool_core.types import is_assignable, strip, union_members
 from tests.assets.images import scene
-from tests.assets.profiles import display_p3, grey_gamma
+from tests.assets.profiles import display_p3, grey_gamma, tagged
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.test_every_node import (
     WITH_IMAGES,
@@ -219,3 +220,41 @@ def test_tones_of_16_bits_are_kept_or_their_loss_is_said(run_node: NodeRunner) -
     promised = page.partition("## Sixteen bits")[2].partition(", and SaveImageFile")[0]
     named = set(promised.partition("16 bits: ")[2].split(", "))
     assert named and named <= kept
+
+
+def given_colours(node: type[Node]) -> dict[str, Any]:
+    """Return a value for each property that takes one colour or several."""
+    one = ColorRef(value="#3080ff")
+    found: dict[str, Any] = {}
+    for prop in node.spec.properties.values():
+        kinds = [strip(kind) for kind in union_members(prop.annotation)]
+        if ColorRef in kinds:
+            found[prop.name] = one
+        elif list[ColorRef] in kinds:
+            found[prop.name] = [one, one]
+    return found
+
+
+COLOURED = [node for node in NODES if given_colours(node) and slots(node) > 0]
+
+
+@pytest.mark.parametrize("node", COLOURED, ids=name_of)
+def test_a_given_colour_looks_alike_in_every_profile(
+    node: type[Node], run_node: NodeRunner
+) -> None:
+    grey = Image.new("RGB", (24, 16), "#808080")
+    plain, wide = (
+        run_node(node(**values(node, ImageData.of(image)) | given_colours(node)))
+        for image in (grey, tagged(grey, display_p3()))
+    )
+    assert max(differences(plain, wide), default=0) < 2
+
+
+def test_a_green_screen_in_display_p3_is_keyed(run_node: NodeRunner) -> None:
+    screen = Image.new("RGB", (24, 16), "#00b140")
+    screen.paste("#b07060", (8, 4, 16, 12))
+    expected = run_node(ChromaKey(image=ImageData.of(screen)))
+    seen = run_node(ChromaKey(image=ImageData.of(in_profile(screen, display_p3()))))
+    assert expected.output.image.getextrema() == (0, 255)
+    assert differences(expected, seen)[0] < 2
+    assert seen.cutout.image.info["icc_profile"] == display_p3()

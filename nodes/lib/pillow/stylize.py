@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from nodes._pixels import graded, in_colours, luma, on_colours, on_weighted, opened
+from nodes._pixels import (
+    graded,
+    in_colours,
+    luma,
+    on_colours,
+    on_weighted,
+    opened,
+    tones_in,
+)
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
 
 if TYPE_CHECKING:
@@ -65,9 +73,12 @@ class Quantize(Node):
 
     def process(self, context: Context) -> Annotated[ImageRef, "The reduced image, RGB."]:
         image = in_colours(opened(context, self.image))
-        return context.image_from_pil(on_colours(image, self._reduced))
+        given = self._given(image) if self.palette else None
+        return context.image_from_pil(
+            on_colours(image, lambda colour: self._reduced(colour, given))
+        )
 
-    def _reduced(self, colour: Image.Image) -> Image.Image:
+    def _reduced(self, colour: Image.Image, given: Image.Image | None) -> Image.Image:
         from PIL import Image as Pillow
 
         methods = {
@@ -75,24 +86,19 @@ class Quantize(Node):
             "max_coverage": Pillow.Quantize.MAXCOVERAGE,
             "octree": Pillow.Quantize.FASTOCTREE,
         }
-        table = (
-            self._given() if self.palette else colour.quantize(self.colors, methods[self.method])
-        )
+        table = given or colour.quantize(self.colors, methods[self.method])
         if self.dither == "ordered":
             colour = _patterned(colour, _step(table))
         floyd = self.dither == "floyd_steinberg"
         way = Pillow.Dither.FLOYDSTEINBERG if floyd else Pillow.Dither.NONE
         return colour.quantize(palette=table, dither=way).convert("RGB")
 
-    def _given(self) -> Image.Image:
-        """Return an image with the palette that is given."""
+    def _given(self, image: Image.Image) -> Image.Image:
+        """Return an image with the palette that is given, for an image."""
         from PIL import Image as Pillow
-        from PIL import ImageColor
 
         table = Pillow.new("P", (1, 1))
-        table.putpalette(
-            [tone for one in self.palette for tone in ImageColor.getrgb(one.value or "#000000")[:3]]
-        )
+        table.putpalette([tone for tones in tones_in(self.palette, image) for tone in tones])
         return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nodes._cube import LutError, parsed
-from nodes._pixels import graded, in_colours, on_colours, opened, toned
+from nodes._pixels import graded, in_colours, on_colours, opened, toned, tones_in
 from nodes.lib.pillow.color_grading._primary import IMAGE
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError, Sources
 
@@ -96,15 +96,13 @@ class GradientMap(Node):
     def process(self, context: Context) -> Annotated[ImageRef, "The image in these colours."]:
         import numpy as np
         from PIL import Image as Pillow
-        from PIL import ImageColor
 
         if len(self.colors) < 2:
             raise NodeError(
                 f"A gradient needs two colours or more, not {len(self.colors)}.", "Add a colour."
             )
-        stops = np.array(
-            [ImageColor.getrgb(one.value or "#000000")[:3] for one in self.colors], np.float64
-        )
+        image = in_colours(opened(context, self.image))
+        stops = np.array(tones_in(self.colors, image), np.float64)
         places = np.linspace(0, len(stops) - 1, 256)
         table = np.stack(
             [np.interp(places, range(len(stops)), stops[:, index]) for index in range(3)], axis=1
@@ -118,7 +116,6 @@ class GradientMap(Node):
                 return shown
             return Pillow.blend(colour.convert("RGB"), shown, self.strength)
 
-        image = in_colours(opened(context, self.image))
         return context.image_from_pil(on_colours(image, mapped))
 
 

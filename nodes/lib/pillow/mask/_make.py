@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 from nodes._geometry import MAX_SIDE, check_size
 from nodes._outlines import ellipse, rounded
 from nodes._painting import Shape, coverage
-from nodes._pixels import as_bytes, colours, opened, with_alpha, with_profile
+from nodes._pixels import as_bytes, colours, in_colours, opened, with_alpha, with_profile
 from nodes.lib.pillow.mask._regions import regions
 from nodetool_core import ColorRef, Context, Field, ImageRef, Node, NodeError
 
@@ -78,17 +78,19 @@ class ChromaKey(Node):
     def process(self, context: Context) -> Keyed:
         from PIL import Image as Pillow
 
-        image = opened(context, self.image)
-        colour, alpha = colours(image)
-        rgb = colour.convert("RGB")
+        from nodetool_core.assets.profiles import in_srgb
+
+        image = in_colours(opened(context, self.image))
+        rgb, alpha = colours(image)
+        seen = in_srgb(rgb)
         shown, mask = rgb.copy(), Pillow.new("L", rgb.size)
         table, channel = self._table()
         rows = max(1, _BAND_PIXELS // rgb.width)
         for top in range(0, rgb.height, rows):
             context.check_cancelled()
-            band = rgb.crop((0, top, rgb.width, min(top + rows, rgb.height)))
-            mask.paste(_by_chroma(band, table), (0, top))
-            shown.paste(_without_spill(band, channel, self.spill), (0, top))
+            place = (0, top, rgb.width, min(top + rows, rgb.height))
+            mask.paste(_by_chroma(seen.crop(place), table), (0, top))
+            shown.paste(_without_spill(rgb.crop(place), channel, self.spill), (0, top))
         cut = mask if alpha is None else _times(mask, alpha)
         return Keyed(
             context.image_from_pil(mask),
