@@ -316,7 +316,9 @@ class _Builder:
         ]
 
     def _own_image(self) -> dict[str, str]:
-        return {"type": "image", "uri": values.SAMPLE_IMAGE}
+        is_masked = values.needs_mask(self.node_class.spec)
+        uri = values.MASKED_IMAGE if is_masked else values.SAMPLE_IMAGE
+        return {"type": "image", "uri": uri}
 
     def _dynamic(self) -> dict[str, object]:
         """

@@ -27,6 +27,10 @@ NOTHING: Any = object()
 SAMPLE_IMAGE = "graphs/assets/lake_at_noon.png"
 """The image that ships as the examples' input; the path starts at the root of the repository."""
 
+MASKED_IMAGE = "graphs/assets/bottle.jpg"
+SAMPLE_MASK = "graphs/assets/bottle_mask.png"
+"""A mask of what `MASKED_IMAGE` shows, for nodes that need one: a photo would be none."""
+
 OTHER_IMAGE = "graphs/assets/ridge_in_winter.png"
 SAMPLE_WORKFLOW = "graphs/image_to_image.json"
 SAMPLE_FOLDER = "graphs/assets"
@@ -119,8 +123,15 @@ What is given instead of defaults that are made for larger images than the sampl
 _ONE_EACH = frozenset({"durations", "weights"})
 """Lists with an item for each of other things; without them, all are alike."""
 
-_SECOND = frozenset({"image2", "reference"})
+_SECOND = frozenset({"blue", "image2", "reference"})
 """Images beside the example's own."""
+
+_BY_TAG: dict[str, dict[str, Any]] = {
+    "chroma key": {"color": {"type": "color", "value": "#6098e0"}},
+    "magic wand": {"x": 64, "y": 10, "tolerance": 60},
+    "watermark": {"size": 0.12},
+}
+"""What nodes of a kind are given, so that something of the sample image is found or seen."""
 
 _COLOURS = ("#0b3d2e", "#2f6f9f", "#f4d58d", "#ffffff")
 
@@ -144,6 +155,11 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
         and not prop.misfit(_INSTEAD[prop.name])
     ):
         return _INSTEAD[prop.name]
+    if prop.name == "mask" and needs_mask(spec):
+        return {"type": "image", "uri": SAMPLE_MASK}
+    for tag in spec.tags:
+        if prop.name in _BY_TAG.get(tag, {}):
+            return _BY_TAG[tag][prop.name]
     if prop.name in _SECOND and prop.annotation is ImageRef:
         return {"type": "image", "uri": OTHER_IMAGE}
     if prop.name == "folder" and "wildcard" in spec.tags:
@@ -159,6 +175,12 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
     return _of_type(
         next(member for member in union_members(prop.annotation) if member is not type(None)), prop
     )
+
+
+def needs_mask(spec: NodeSpec) -> bool:
+    """Return whether a node does nothing without a mask."""
+    mask = spec.properties.get("mask")
+    return mask is not None and mask.required and mask.annotation is ImageRef
 
 
 def _has_to_be_given(prop: Property) -> bool:

@@ -299,3 +299,17 @@ def test_file_names_never_collide() -> None:
         "HttpGet": "http_get_2.md",
         "Index": "index_2.md",
     }
+
+
+ONE_TONE = {"background.webp", "from_alpha.webp"}
+"""What is of one colour by its default, and the mask of an opaque image."""
+
+
+def test_the_image_of_a_page_shows_what_its_node_does() -> None:
+    flat = []
+    for path in sorted((ROOT / "docs" / "nodes").rglob("*.webp")):
+        with Image.open(path) as image:
+            spread = ImageStat.Stat(image.convert("RGB")).stddev
+        if max(spread) < 8 and path.name not in ONE_TONE:
+            flat.append(path.name)
+    assert flat == []
