@@ -14,7 +14,7 @@ from skimage import exposure
 from nodes.lib.pillow._canny import canny_edges
 from nodes.lib.pillow.compare import MatchHistogram, TransferColor
 from nodes.lib.pillow.enhance import AdaptiveContrast, Equalize, RankFilter
-from nodetool_core import ImageData
+from nodetool_core import ImageData, RunCancelled
 from tests.nodes.conftest import NodeRunner
 from tests.nodes.lib.pillow.test_grading_references import source
 from tests.nodes.lib.pillow.test_references import ALPHA, tones
@@ -43,6 +43,20 @@ def test_ranks_are_those_of_scipy(size: int, rank: int, mode: str, run_node: Nod
     for place, plane in enumerate(image.split()[: found.shape[2]]):
         expected = ndimage.rank_filter(np.asarray(plane), rank, size=size, mode="nearest")
         assert np.array_equal(found[..., place], expected)
+
+
+def test_strips_of_an_image_meet_without_a_seam(run_node: NodeRunner) -> None:
+    noise = np.random.default_rng(3).integers(0, 256, (300, 9), np.uint8)
+    found = run_node(RankFilter(image=ImageData.of(Image.fromarray(noise)), size=7, rank=24))
+    assert np.array_equal(
+        np.asarray(found.image), ndimage.rank_filter(noise, 24, size=7, mode="nearest")
+    )
+
+
+def test_sorting_a_small_square_can_be_cancelled(run_node: NodeRunner) -> None:
+    run_node.cancelled.set()
+    with pytest.raises(RunCancelled):
+        run_node(RankFilter(image=ImageData.of(Image.fromarray(GREY)), size=3))
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
