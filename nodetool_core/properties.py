@@ -419,7 +419,10 @@ def jsonable(value: object) -> Any:
 
 
 def _json_object(value: Mapping[object, object]) -> dict[str, object]:
-    written = {str(key): jsonable(item) for key, item in value.items()}
+    written = {
+        str(key): item if type(item) in PLAIN_TYPES else jsonable(item)
+        for key, item in value.items()
+    }
     if len(written) < len(value):
         raise TypeError(
             "A mapping with names such as 1 and '1', which are one name in JSON, has no JSON form."

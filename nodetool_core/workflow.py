@@ -258,11 +258,8 @@ def _set_fields(record: _Record, without: tuple[str, ...] = ()) -> dict[str, Any
 
     Unknown ones are not read as attributes: one may be named like a method.
     """
-    declared = {
-        name: getattr(record, name)
-        for name in type(record).model_fields
-        if name in record.model_fields_set
-    }
+    given, own = record.model_fields_set, vars(record)
+    declared = {name: own[name] for name in type(record).model_fields if name in given}
     return {
         name: value
         for name, value in (declared | (record.model_extra or {})).items()

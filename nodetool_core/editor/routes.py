@@ -257,7 +257,7 @@ class EditorRoutes:
         document = WorkflowDocument.from_json(wanted.workflow)
         job = self._state.jobs.submit(
             JobRequest(
-                workflow=wanted.workflow,
+                workflow=document,
                 base=base,
                 name=wanted.name or "",
                 inputs=wanted.inputs,

@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,7 +32,7 @@ from nodetool_core.jobs.workflow_cache import workflow_digest
 from nodetool_core.properties import jsonable
 from nodetool_core.references import AssetRef, ModelRef
 from nodetool_core.types import union_members
-from nodetool_core.values import leaves
+from nodetool_core.values import PLAIN_TYPES, leaves
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -220,5 +221,11 @@ def model_name(ref: ModelRef) -> str:
 
 def _stored_files(graph: Graph) -> set[str]:
     """Return the digests of the stored files that a graph names."""
-    values = [(node.values, node.dynamic) for node in graph.nodes]
+    # Nearly all values are numbers and texts, which are no files.
+    values = [
+        value
+        for node in graph.nodes
+        for value in chain(node.values.values(), node.dynamic.values())
+        if type(value) not in PLAIN_TYPES
+    ]
     return {ref.stored_as for ref in leaves(values, AssetRef) if ref.stored_as}

@@ -73,10 +73,11 @@ export async function submit(
     });
     own.add(job.id);
     const started = runs.value.find((one) => one.id === job.id) ?? runOfJob(job);
+    const before = shownRun.value;
     batch(() => {
       if (!runs.value.includes(started)) runs.value = [...runs.value, started];
       shownRun.value = started;
-      announce(opened.value.document.nodes.keys());
+      announce(new Set([...(before?.nodes.keys() ?? []), ...started.nodes.keys()]));
     });
     spoken.value = t.runStarted;
     return true;
@@ -155,11 +156,8 @@ function finished(event: Extract<ServerEvent, { event: "node_finished" }>, run: 
 }
 
 function ended(run: Run): void {
-  batch(() => {
-    // It stays known for its marks; the queue lists what has not ended.
-    runs.value = runs.value.filter((one) => one === run || !hasEnded(one.state) || one === shownRun.value);
-    announce(opened.value.document.nodes.keys());
-  });
+  // It stays known for its marks; the queue lists what has not ended.
+  runs.value = runs.value.filter((one) => one === run || !hasEnded(one.state) || one === shownRun.value);
   spoken.value = run.state === "done" ? t.runDone : run.state === "cancelled" ? t.runCancelled : t.runFailed;
   if (run.state === "failed") say(whyFailed(run), "error");
   checkSoon();

@@ -2,7 +2,7 @@
  * The workflow as a tree: nodes in the order of the data, below each its properties and outputs.
  * A second, complete editor that needs neither pointer nor sight.
  */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { disconnect, portsOf, removeSelected, select, title } from "../app/editing.ts";
 import { check, dialog, nodeState, opened, problems, revision, runTick, selection, spoken, structure, versionOf } from "../app/store.ts";
 import { canBeInput, makeInput } from "../app/promoting.ts";
@@ -57,11 +57,11 @@ export default function Outline() {
   const [filter, setFilter] = useState("");
   const [top, setTop] = useState(0);
   const tree = useRef<HTMLDivElement>(null);
-  structure.value;
   revision.value;
   const { document } = opened.value;
+  const order = useMemo(() => dataOrder(document), [document, structure.value]);
   const rows: RowData[] = [];
-  for (const id of dataOrder(document)) {
+  for (const id of order) {
     if (filter && !`${title(id)} ${id}`.toLowerCase().includes(filter.toLowerCase())) continue;
     rows.push({ key: id, node: id, level: 1 });
     if (!open.has(id)) continue;
