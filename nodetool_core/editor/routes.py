@@ -67,7 +67,7 @@ from nodetool_core.server.http.http_errors import HttpError, busy
 from nodetool_core.server.http.images import looks_like_image
 from nodetool_core.server.http.openapi import BYTES
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of
-from nodetool_core.server.http.thumbnails import Side
+from nodetool_core.server.http.thumbnails import Quiet, Side, or_nothing
 from nodetool_core.server.qolaba.routes import apps_of
 from nodetool_core.server.runtime.devices import device_memory
 from nodetool_core.server.security.middleware import OWNER
@@ -325,12 +325,16 @@ class EditorRoutes:
         output: str,
         index: int | None = None,
         side: Side = None,
+        quiet: Quiet = False,
     ) -> Response:
         """Return an image of a result."""
-        content = self._results.image(_key(key), output, index, side)
-        return Response(
-            content, media_type="image/png" if side is None else "image/webp", headers=_IMMUTABLE
-        )
+        media_type = "image/png" if side is None else "image/webp"
+
+        def answer() -> Response:
+            content = self._results.image(_key(key), output, index, side)
+            return Response(content, media_type=media_type, headers=_IMMUTABLE)
+
+        return or_nothing(answer, quiet)
 
     async def read(
         self, request: Request, name: Annotated[str, Query(max_length=300)] = ""

@@ -18,6 +18,7 @@ from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.openapi import failures
 from nodetool_core.server.http.requests import client_of
+from nodetool_core.server.http.thumbnails import NOTHING
 from nodetool_core.server.security.middleware import OWNER
 
 Responses: TypeAlias = Mapping[int | str, dict[str, object]]
@@ -62,8 +63,8 @@ def json_of(model: type[BaseModel] | None = None, status: int = 200) -> Response
 
 
 def bytes_of(content: JsonObject) -> Responses:
-    """Return the `responses` of a route that answers a file of one of some media types."""
-    return {200: {"description": "The content.", "content": content}}
+    """Return the `responses` of a route that answers an image of one of some media types."""
+    return {200: {"description": "The content.", "content": content}, 204: {**NOTHING[204]}}
 
 
 def require_owner(request: Request) -> None:

@@ -26,7 +26,7 @@ from nodetool_core.editor.schemas import DraftRequest, MoveRequest, RelocateRequ
 from nodetool_core.pack_versions import with_versions
 from nodetool_core.relocating import relocated_file, relocations
 from nodetool_core.server.http.openapi import images_content
-from nodetool_core.server.http.thumbnails import Side, image_beside
+from nodetool_core.server.http.thumbnails import Quiet, Side, image_beside, or_nothing
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -80,10 +80,13 @@ class WorkflowRoutes:
         name: str,
         path: Annotated[str, Query(max_length=4000)],
         side: Side = None,
+        quiet: Quiet = False,
     ) -> Response:
         """Return an image that a workflow's file names, below the folder of all workflows."""
         folder = self._documents.path(name).parent
-        return image_beside(folder, path, side, below=self._documents.folder)
+        return or_nothing(
+            lambda: image_beside(folder, path, side, below=self._documents.folder), quiet
+        )
 
     def save(
         self,

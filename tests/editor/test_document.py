@@ -99,6 +99,8 @@ def of_files(ask: Any, editor: LiveEditor) -> None:
     ask("GET", f"{of_one}/versions/{{version}}", name="a", version=version["id"])
     ask("GET", f"{of_one}/files", name="a", params={"path": "photo.png"})
     ask("GET", f"{of_one}/files", 404, name="a", params={"path": "none.png"})
+    none = {"path": "none.png", "quiet": True}
+    ask("GET", f"{of_one}/files", 204, name="a", params=none)
     (editor.graphs / "sub").mkdir()
     ask("POST", f"{of_one}/move", name="a", json={"to": "sub/b"})
     ask("DELETE", of_one, 204, name="sub/b")
@@ -135,6 +137,7 @@ def of_runs(ask: Any, editor: LiveEditor) -> None:
     ask("GET", "/v1/results/{key}/{output}", key=key, output="output", params={"side": 16})
     one = {"key": key, "output": "output", "index": 0}
     ask("GET", "/v1/results/{key}/{output}/{index}", 404, **one)
+    ask("GET", "/v1/results/{key}/{output}/{index}", 204, **one, params={"quiet": True})
     ask("DELETE", "/v1/jobs/{job_id}", 204, job_id=job)
     ask("DELETE", "/v1/jobs/{job_id}", 404, job_id=job)
     ask("POST", "/v1/jobs/cancel", 204)

@@ -97,6 +97,30 @@ def test_a_browser_is_shown_what_is_served(
     assert page.evaluate("firstSeen[0]"), "what is below the fields moves when they come"
 
 
+def test_an_example_that_has_gone_is_a_sign(
+    visit: Callable[..., EditorBrowser], opened: LiveEditor
+) -> None:
+    """As while examples are drawn anew; nothing may be complained of."""
+    example = opened.graphs / "blur.webp"
+    Image.new("RGB", (8, 8)).save(example)
+    photo = (opened.graphs / "photo.png").rename(opened.graphs / "away.png")
+    page = visit(opened)
+    page.wait_for("document.querySelector('.card img')?.naturalWidth === 8")
+    example.unlink()
+    image = page.evaluate("document.querySelector('.card img').src")
+    page.evaluate(f"document.querySelector('.card img').src = {json.dumps(image + '&again')}")
+    page.wait_for("document.querySelectorAll('.card .no-image').length === 2")
+    photo.rename(opened.graphs / "photo.png")
+    name = "/v1/workflows/blur"
+    with opened.stranger() as client:
+        assert client.get(f"{name}/example", params={"quiet": True}).status_code == 200
+        answer = client.get(f"{name}/inputs/none", params={"quiet": True})
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert client.get(f"{name}/inputs/none").status_code == 404
+        asked = {"quiet": True, "side": 64}
+        assert client.get(f"/v1/files/{'0' * 64}", params=asked).status_code == 204
+
+
 def test_a_form_is_arranged_as_its_document_says(
     visit: Callable[..., EditorBrowser], opened: LiveEditor
 ) -> None:

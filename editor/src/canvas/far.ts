@@ -157,6 +157,6 @@ function drawFace(context: CanvasRenderingContext2D, face: FarNode, zoom: number
 /** The image that a node shows: its result, or the one that it was given. */
 function faceUrl(id: string, given: boolean): string | null {
   const image = imagesOf(nodeResult(id))[0];
-  if (image) return thumbnail(image.url);
+  if (image) return thumbnail(image.url, 256);
   return given ? imageUrl(part(opened.peek().document.nodes.get(id), "data").value, 256) : null;
 }

@@ -212,7 +212,8 @@ async function problemsOf(answer: Response): Promise<wire.Problem[]> {
   return [{ code: "http", where: "", message: `${answer.status} ${answer.statusText}`.trim(), hint: "" }];
 }
 
-/** A thumbnail of an image of the server; of others, the image itself. */
-export function thumbnail(url: string, side = 256): string {
-  return url.startsWith("/v1/") ? `${url}${url.includes("?") ? "&" : "?"}side=${side}` : url;
+/** An image of the server as a thumbnail, or at its own size; one that is gone is no failed request. */
+export function thumbnail(url: string, side?: number): string {
+  if (!url.startsWith("/v1/")) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}${side === undefined ? "" : `side=${side}&`}quiet=true`;
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { addNode } from "../app/editing.ts";
 import { newWorkflow, openWorkflow, removeWorkflow } from "../app/files.ts";
 import { settings } from "../app/settings.ts";
-import { type Tab, brokenWorkflows, dialog, file, leftTab, search, types, workflows } from "../app/store.ts";
+import { type Tab, brokenWorkflows, dialog, file, leftTab, types, workflows } from "../app/store.ts";
 import { screen, toCanvas } from "../canvas/view.ts";
 import { titleOf } from "../model/types.ts";
 import type { NodeType } from "../net/schema.ts";
@@ -11,6 +11,8 @@ import { timeText } from "../text.ts";
 import { Icon, IconButton } from "./Icon.tsx";
 import { Menu } from "./Menu.tsx";
 import Outline from "./Outline.tsx";
+import { search } from "../app/finding.ts";
+import { Thumb } from "./Thumb.tsx";
 import { t } from "./text.ts";
 
 const TABS: Tab[] = ["workflows", "outline", "nodes"];
@@ -63,7 +65,7 @@ export function Workflows() {
         {found.map((one) => (
           <li key={one.name} class={one.name === file.value.name ? "current" : ""}>
             <button type="button" class="list-button" aria-current={one.name === file.value.name ? "true" : undefined} onClick={() => void openWorkflow(one.name)} title={one.description}>
-              {one.thumbnail ? <img src={one.thumbnail} alt="" loading="lazy" /> : <span class="no-image"><Icon name="graph" /></span>}
+              <Thumb url={one.thumbnail} side={128} />
               <span class="file-text">
                 <span class="file-name">{one.title || one.name}</span>
                 <span class="muted small">{one.name} · {timeText(one.modified)}</span>

@@ -6,9 +6,9 @@ import { imagesOf } from "../app/results.ts";
 import { writeRoute } from "../app/route.ts";
 import { complain } from "../app/running.ts";
 import { brokenWorkflows, dialog, server, status, workflows } from "../app/store.ts";
-import { thumbnail } from "../net/api.ts";
 import type { ServedModels } from "../net/schema.ts";
 import { Icon } from "./Icon.tsx";
+import { Thumb } from "./Thumb.tsx";
 import { t } from "./text.ts";
 
 const FILTERED_FROM = 7;
@@ -71,7 +71,7 @@ function Card({ name, title, about, image, own }: CardProps) {
   return (
     <li class="card">
       <a class="card-link" href={writeRoute({ view: "form", name })}>
-        {image ? <img src={thumbnail(image, 640)} alt="" loading="lazy" /> : <span class="no-image"><Icon name="graph" size={28} /></span>}
+        <Thumb url={image} side={640} icon={28} />
         <strong>{title}</strong>
       </a>
       {name !== title && <span class="muted mono small">{name}</span>}

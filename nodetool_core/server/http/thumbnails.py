@@ -6,6 +6,7 @@ What a page shows small is fetched small.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Final
@@ -16,15 +17,33 @@ from starlette.responses import Response
 
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
-from nodetool_core.errors import ImageError, Problem
+from nodetool_core.errors import ImageError, NodetoolError, Problem
 from nodetool_core.references import ImageRef
 from nodetool_core.server.http.files import file_answer
-from nodetool_core.server.http.http_errors import HttpError
+from nodetool_core.server.http.http_errors import HttpError, as_http
 from nodetool_core.server.http.images import encode_image_data
 
 Side = Annotated[int | None, Query(ge=16, le=2048, description="Pixels of a thumbnail.")]
+Quiet = Annotated[
+    bool, Query(description="Whether the answer is 204, not 404, where there is no such image.")
+]
+NOTHING: Final = {204: {"description": "There is no such image, and `quiet` asked for this."}}
 
 _YEAR: Final = 31_536_000
+
+
+def or_nothing(answer: Callable[[], Response], quiet: bool) -> Response:
+    """
+    Return an answer, or an empty one where there is no such image and that was asked for.
+
+    Browsers report each 404 of an image as a mistake of the page.
+    """
+    try:
+        return answer()
+    except NodetoolError as error:
+        if quiet and as_http(error).status == 404:
+            return Response(status_code=204)
+        raise
 
 
 def image_beside(

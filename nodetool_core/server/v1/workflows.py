@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Path, Request
@@ -22,7 +24,14 @@ from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.images import EncodedValues
 from nodetool_core.server.http.openapi import BYTES, failures, images_content
 from nodetool_core.server.http.requests import base_url, client_of, read_body_of, until_gone
-from nodetool_core.server.http.thumbnails import Side, image_beside, stored_image
+from nodetool_core.server.http.thumbnails import (
+    NOTHING,
+    Quiet,
+    Side,
+    image_beside,
+    or_nothing,
+    stored_image,
+)
 from nodetool_core.server.security.client_workflows import (
     read_client_workflow,
     require_allowed,
@@ -101,7 +110,7 @@ def router(state: AppState) -> APIRouter:
             work,
             methods=["GET"],
             response_class=Response,
-            responses=_IMAGE | failures(401, 404, 422, 429),
+            responses=_IMAGE | NOTHING | failures(401, 404, 422, 429),
         )
     routes.add_api_route(
         "/workflows/{name:path}",
@@ -161,15 +170,19 @@ class WorkflowRoutes:
         """Return one workflow, or one model as a workflow."""
         return describe(self._state.catalog.workflow(name))
 
-    def example(self, name: Name, side: Side = None) -> Response:
+    def example(self, name: Name, side: Side = None, quiet: Quiet = False) -> Response:
         """Return a workflow's example: the image beside its file, else one that an input has."""
-        served = self._state.catalog.workflow(name)
-        return _image_of(served, example_of(served), side)
+        return or_nothing(lambda: self._image(name, example_of, side), quiet)
 
-    def given(self, name: Name, given: str, side: Side = None) -> Response:
+    def given(self, name: Name, given: str, side: Side = None, quiet: Quiet = False) -> Response:
         """Return the image that an input has unless another is given."""
+        return or_nothing(lambda: self._image(name, partial(given_image, name=given), side), quiet)
+
+    def _image(
+        self, name: str, find: Callable[[ServedWorkflow], str | None], side: int | None
+    ) -> Response:
         served = self._state.catalog.workflow(name)
-        return _image_of(served, given_image(served, given), side)
+        return _image_of(served, find(served), side)
 
     def models(self) -> ModelsAnswer:
         """Return the models that clients may name."""
@@ -212,9 +225,9 @@ class WorkflowRoutes:
 
         return await state.threads.work(keep)
 
-    def file(self, digest: Digest, side: Side = None) -> Response:
+    def file(self, digest: Digest, side: Side = None, quiet: Quiet = False) -> Response:
         """Return an upload or a result."""
-        return stored_image(digest, self._state.stored(digest), side)
+        return or_nothing(lambda: stored_image(digest, self._state.stored(digest), side), quiet)
 
     async def run(
         self,
