@@ -22,7 +22,12 @@ export default defineConfig({
     sourcemap: false,
     target: "es2023",
     cssMinify: true,
-    modulePreload: { polyfill: false },
+    // What each later part needs is not listed in the page: half a kilobyte, for parts that come a
+    // moment later.
+    modulePreload: {
+      polyfill: false,
+      resolveDependencies: (_, needed, { hostType }) => (hostType === "html" ? needed : []),
+    },
     // Nothing is put into the page itself: its policy forbids inline scripts and styles.
     assetsInlineLimit: 0,
     rolldownOptions: {

@@ -20,7 +20,6 @@ import { Types } from "./model/types.ts";
 import { ApiError, type Loaded } from "./net/api.ts";
 import { App, dialogs } from "./parts/App.tsx";
 import { preload } from "./parts/Lazy.tsx";
-import { Session } from "./parts/Session.tsx";
 import { t } from "./text.ts";
 
 const API = 1;
@@ -48,14 +47,15 @@ async function begin(): Promise<void> {
     status.value = found;
     types.value = new Types(catalogue);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) askToken(key === undefined ? t.askToken : t.expiredLink);
+    if (error instanceof ApiError && error.status === 401) await askToken(key === undefined ? t.askToken : t.expiredLink);
     else failed();
     return;
   }
   await start(early);
 }
 
-function askToken(message: string): void {
+async function askToken(message: string): Promise<void> {
+  const { Session } = await import("./parts/Session.tsx");
   const enter = async (token: string): Promise<boolean> => {
     try {
       await server.api.session({ token });

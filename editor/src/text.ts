@@ -10,7 +10,6 @@ export const t = {
   form: "Form",
   workflows: "Workflows",
   outline: "Outline",
-  nodes: "Nodes",
   inspector: "Inspector",
   queue: "Queue",
   gallery: "Gallery",
@@ -90,9 +89,6 @@ export const t = {
   modelHere: "on disk",
   modelAway: "not here",
   moreOfModel: "More of this model",
-  addItem: "Add",
-  removeItem: "Remove",
-  badJson: "No JSON",
   on: "on",
   off: "off",
   increase: "More",
@@ -105,7 +101,6 @@ export const t = {
   result: "Result",
   noResult: "No result yet",
   seconds: (value: number) => (value < 0.05 ? "<\u00a00.1\u00a0s" : value < 10 ? `${value.toFixed(1)}\u00a0s` : `${Math.round(value)}\u00a0s`),
-  makeInput: "Make this an input of the workflow",
 
   // Outline
   connect: "Connect",
@@ -145,8 +140,6 @@ export const t = {
   leave: "Sign out",
 
   importReport: "What became of the imported file",
-  imageCopied: "The image is copied.",
-  cantCopyImage: "This browser does not let pages copy images.",
   // Drop
   dropUse: "Use as an image",
   dropOpen: "Open its workflow",
@@ -157,12 +150,10 @@ export const t = {
   cancelAll: "Cancel all waiting",
 
   // Viewer
-  close: "Close",
   fit: "Fit",
   oneToOne: "1:1",
 
   // Mask
-  mask: "Mask",
   undo: "Undo",
   redo: "Redo",
 
@@ -172,9 +163,6 @@ export const t = {
 
   // Session
   askToken: "This server asks for a token, or for the address that nodetool edit printed. With a token you see its workflows, run them as forms, and find your results again. Programs send it as Authorization: Bearer.",
-  token: "Token",
-  enter: "Enter",
-  wrongToken: "This token is not accepted.",
   expiredLink: "This link was used already. Start nodetool again for another one, or enter a token.",
   updated: "The editor was updated.",
   failedToLoad: "The editor could not be loaded.",
@@ -204,7 +192,6 @@ export const t = {
   reroute: "Lead a wire",
   inSlot: (name: string, slot: number) => `${name} is in slot ${slot}. Press ${slot} in the viewer to compare.`,
   runRows: "Run for each row or image…",
-  crop: "Crop",
   writeNote: "Write a note",
   size: "Size",
 };

@@ -1,17 +1,11 @@
 /** Files that are dropped or pasted anywhere on the page. */
 import { signal } from "@preact/signals";
 import { screen, toCanvas } from "../canvas/view.ts";
-import { t } from "../text.ts";
-import { addNode, lastCopied, pasteText } from "./editing.ts";
+import { lastCopied, pasteText } from "./editing.ts";
 import { newWorkflow } from "./files.ts";
-import { openRead } from "./reports.ts";
 import { route } from "./route.ts";
-import { complain } from "./running.ts";
-import { dialog, say, server, status, types } from "./store.ts";
+import { dialog, status } from "./store.ts";
 import type { Point } from "../model/operations.ts";
-import type { ReadAnswer } from "../net/schema.ts";
-
-const IMAGE_INPUT = "nodetool.input.ImageInput";
 
 /** What an image that is dropped is for: two zones of the canvas; "ask" where there are none. */
 export type Zone = "use" | "open" | "ask";
@@ -19,24 +13,10 @@ export type Zone = "use" | "open" | "ask";
 /** The zone that an image is over while it is dragged; null where nothing is dragged. */
 export const zone = signal<Zone | null>(null);
 
-export async function takeFile(file: File, at: Point, into: Zone = "ask"): Promise<void> {
-  try {
-    const answer = await server.api.readFile(file, file.name);
-    if (answer.document && answer.upload && into === "ask") dialog.value = { kind: "drop", data: { answer, name: file.name, at } };
-    else if (answer.document && !(answer.upload && into === "use")) openRead(answer, file.name);
-    else if (answer.upload && into === "open") say(t.noWorkflowIn(file.name), "error");
-    else if (answer.upload) useDropped(answer, at);
-    else if (answer.notes?.length) dialog.value = { kind: "report", data: { answer, name: file.name } };
-    else say(t.dropUnknown(file.name), "error");
-  } catch (error) {
-    complain(error);
-  }
-}
-
-/** Adds an input with an image that was dropped. */
-export function useDropped({ upload }: ReadAnswer, at: Point): void {
-  const type = types.value.node(IMAGE_INPUT);
-  if (type && upload) addNode(type, at, undefined, { value: { type: "image", asset_id: upload.asset_id } });
+/** What is done with a file is fetched when there is one. */
+async function takeFile(file: File, at: Point, into?: Zone): Promise<void> {
+  const taking = await import("./taking.ts");
+  await taking.takeFile(file, at, into);
 }
 
 /** The left half of the canvas uses an image, the right half opens its workflow. */

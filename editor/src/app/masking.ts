@@ -5,7 +5,7 @@ import { type Json, type JsonObject, numberOf } from "../model/json.ts";
 import { type MaskStep, writeSteps } from "../model/mask.ts";
 import * as operations from "../model/operations.ts";
 import { freeId } from "../model/ids.ts";
-import { t } from "../text.ts";
+import { t } from "../parts/text.ts";
 import { commit, portsOf } from "./editing.ts";
 import { imageUrl } from "./images.ts";
 import { imagesIn, nodeResult } from "./results.ts";

@@ -6,7 +6,7 @@ import type { JsonObject } from "../model/json.ts";
 import * as operations from "../model/operations.ts";
 import { asGiven, valueOf } from "../model/shown.ts";
 import type { Property } from "../net/schema.ts";
-import { t } from "../text.ts";
+import { t } from "../parts/text.ts";
 import { commit, select } from "./editing.ts";
 import { opened, types } from "./store.ts";
 

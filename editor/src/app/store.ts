@@ -5,7 +5,6 @@ import { WorkflowDocument as Document } from "../model/document.ts";
 import { History } from "../model/history.ts";
 import type { Run } from "../model/runs.ts";
 import { hasEnded } from "../model/runs.ts";
-import { Search } from "../model/search.ts";
 import { type NodeState, stateOf } from "../model/state.ts";
 import { Types } from "../model/types.ts";
 import { Api } from "../net/api.ts";
@@ -19,7 +18,6 @@ export const server = { api: new Api() };
 export const status = signal<Status | null>(null);
 export const connected = signal(true);
 export const types = signal(new Types({ types: [], accepts: [], nodes: [], models: [], aliases: {} }));
-export const search = computed(() => new Search(types.value));
 export const workflows = signal<WorkflowInfo[]>([]);
 export const brokenWorkflows = signal<Record<string, Problem[]>>({});
 

@@ -1,7 +1,7 @@
 /** What is done with an image that a workflow made: it becomes an input, it is copied, it is painted over. */
 import { screen, toCanvas } from "../canvas/view.ts";
 import type { ImageValue } from "../net/schema.ts";
-import { t } from "../text.ts";
+import { t } from "../parts/text.ts";
 import { addNode } from "./editing.ts";
 import { uploaded } from "./images.ts";
 import { go } from "./route.ts";

@@ -1,7 +1,7 @@
 /** The regions of the page. On a narrow one, one region at a time and tabs at the bottom. */
 import { signal } from "@preact/signals";
-import { fileTitle, showRoute, takeOver } from "../app/files.ts";
-import { type Tab, activate, active, closeTab, nextTab, shownTabs } from "../app/tabs.ts";
+import { fileTitle, takeOver } from "../app/files.ts";
+import { shownTabs } from "../app/tabs.ts";
 import { go, route } from "../app/route.ts";
 import { set, settings, sides } from "../app/settings.ts";
 import { type View, connected, dialog, file, leftTab, status } from "../app/store.ts";
@@ -17,6 +17,7 @@ export const dialogs = () => import("./Dialogs.tsx");
 const left = () => import("./Left.tsx");
 const inspector = () => import("./Inspector.tsx");
 const strip = () => import("./Queue.tsx");
+const openTabs = () => import("./OpenTabs.tsx");
 const outline = () => import("./Outline.tsx");
 const workflows = () => import("./Left.tsx").then(({ Workflows }) => ({ default: Workflows }));
 
@@ -35,7 +36,7 @@ export function App() {
   return (
     <div class={`app show-${region.value} view-${view}`} style={{ "--left": hasSides && hasLeft ? `${leftWidth}px` : "0px", "--right": hasSides && hasRight ? `${rightWidth}px` : "0px" }}>
       <Bar />
-      {own && isGraph && shownTabs.value.length > 1 && <OpenTabs />}
+      {own && isGraph && shownTabs.value.length > 1 && <Lazy load={openTabs} quiet />}
       {!connected.value && <p class="banner" role="alert">{t.offline(0)}</p>}
       {own && isGraph && file.value.readOnly && file.value.name && <p class="banner quiet">{t.otherTab} <button type="button" class="text-button" onClick={takeOver}>{t.editHere}</button></p>}
       <div class="body">
@@ -59,46 +60,6 @@ export function App() {
       {dialog.value && <Lazy load={dialogs} />}
       <Toasts />
     </div>
-  );
-}
-
-/** The workflows that are open, where there are several. */
-function OpenTabs() {
-  const choose = (tab: Tab): void => {
-    activate(tab);
-    showRoute();
-  };
-  const close = (tab: Tab): void => {
-    closeTab(tab);
-    showRoute();
-  };
-  const keys = (event: KeyboardEvent): void => {
-    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (event.key === "Delete") close(active.value);
-    else if (by) {
-      nextTab(by);
-      showRoute();
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-    const row = event.currentTarget as HTMLElement;
-    requestAnimationFrame(() => row.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
-  };
-  return (
-    <nav aria-label={t.tabs}>
-      <div class="open-tabs" role="tablist" aria-label={t.tabs} onKeyDown={keys}>
-        {shownTabs.value.map(({ tab, title, unsaved }) => (
-          <span key={tab.id} class="open-tab" role="presentation">
-            <button type="button" role="tab" aria-selected={tab === active.value} tabIndex={tab === active.value ? 0 : -1} title={title} onClick={() => choose(tab)} onAuxClick={(event) => event.button === 1 && close(tab)}>
-              {unsaved && <i class="unsaved-dot" aria-label={t.unsaved} />}
-              <span>{title.slice(title.lastIndexOf("/") + 1)}</span>
-            </button>
-            {/* A list of tabs holds tabs alone: keys close one by Delete, or by Alt+W. */}
-            <button type="button" class="icon-button close-tab" aria-hidden="true" tabIndex={-1} aria-label={`${t.closeTab} ${title}`} title={`${t.closeTab} ${title}`} onClick={() => close(tab)}><Icon name="close" /></button>
-          </span>
-        ))}
-      </div>
-    </nav>
   );
 }
 

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { dialog } from "../app/store.ts";
-import { t } from "../text.ts";
+import { t } from "./text.ts";
 import { IconButton } from "./Icon.tsx";
 
 interface Props {

@@ -1,5 +1,5 @@
 /** An image that carries a workflow was dropped: use it, or open what made it. */
-import { useDropped } from "../app/dropping.ts";
+import { useDropped } from "../app/taking.ts";
 import { openRead } from "../app/reports.ts";
 import type { Point } from "../model/operations.ts";
 import type { ReadAnswer } from "../net/schema.ts";

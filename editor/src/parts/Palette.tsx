@@ -1,13 +1,14 @@
 /** Adds a node: found by a few words, filtered by what a dropped wire fits. */
 import { useState } from "preact/hooks";
 import { type From, addNode, portsOf } from "../app/editing.ts";
-import { file, opened, placeName, search, types, workflows } from "../app/store.ts";
+import { file, opened, placeName, types, workflows } from "../app/store.ts";
 import { pathFrom } from "../app/inner.ts";
 import { settings } from "../app/settings.ts";
 import { measure } from "../canvas/geometry.ts";
 import { freePlace } from "../canvas/neighbours.ts";
 import { reveal } from "../canvas/view.ts";
 import type { Point } from "../model/operations.ts";
+import { search } from "../app/finding.ts";
 import type { Wanted } from "../model/search.ts";
 import { titleOf } from "../model/types.ts";
 import type { NodeType, Property } from "../net/schema.ts";

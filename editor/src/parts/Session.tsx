@@ -1,6 +1,6 @@
 /** What is shown where there is no session: a field for the token. */
 import { useState } from "preact/hooks";
-import { t } from "../text.ts";
+import { t } from "./text.ts";
 
 export function Session({ message, onToken }: { message: string; onToken: (token: string) => Promise<boolean> }) {
   const [token, setToken] = useState("");

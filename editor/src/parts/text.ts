@@ -4,6 +4,21 @@ import { count, t as first } from "../text.ts";
 export const t = {
   ...first,
 
+  // Of several
+  nodes: "Nodes",
+  addItem: "Add",
+  removeItem: "Remove",
+  badJson: "No JSON",
+  makeInput: "Make this an input of the workflow",
+  imageCopied: "The image is copied.",
+  cantCopyImage: "This browser does not let pages copy images.",
+  close: "Close",
+  mask: "Mask",
+  token: "Token",
+  enter: "Enter",
+  wrongToken: "This token is not accepted.",
+  crop: "Crop",
+
   // Bar
   cancel: "Cancel",
 

@@ -4,12 +4,15 @@ import { isObject } from "../../model/json.ts";
 import type { FieldKind } from "../../model/shown.ts";
 import type { Property } from "../../net/schema.ts";
 import { t } from "../../text.ts";
+import { Lazy } from "../Lazy.tsx";
 import { ImageField } from "./Image.tsx";
-import { ListField, JsonField } from "./List.tsx";
-import { ModelField } from "./Model.tsx";
 import { NumberField } from "./Number.tsx";
 import { PathField } from "./Path.tsx";
 import { TextField } from "./Text.tsx";
+
+const models = () => import("./Model.tsx").then(({ ModelField }) => ({ default: ModelField }));
+const lists = () => import("./List.tsx").then(({ ListField }) => ({ default: ListField }));
+const jsons = () => import("./List.tsx").then(({ JsonField }) => ({ default: JsonField }));
 
 export interface FieldProps {
   /** Of the element, so that a label can name it. */
@@ -45,13 +48,13 @@ export function Field(props: FieldProps) {
     case "image":
       return <ImageField {...props} />;
     case "model":
-      return <ModelField {...props} />;
+      return <Lazy key="model" load={models} quiet {...props} />;
     case "path":
       return <PathField {...props} />;
     case "list":
-      return <ListField {...props} />;
+      return <Lazy key="list" load={lists} quiet {...props} />;
     case "json":
-      return <JsonField {...props} />;
+      return <Lazy key="json" load={jsons} quiet {...props} />;
     case "none":
       return null;
     default:

@@ -1,6 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { type Json, numberOf, parseJson, writeJson } from "../../model/json.ts";
-import { count, t } from "../../text.ts";
+import { count } from "../../text.ts";
+import { t } from "../text.ts";
 import { complain } from "../../app/running.ts";
 import { Icon, IconButton } from "../Icon.tsx";
 import { type FieldProps, common } from "./Field.tsx";
