@@ -1,8 +1,8 @@
 """
-Measure the editor's page in a browser, and print a table.
+Measure the editor's page in a browser, by turns with @xyflow/react, and print a table.
 
     nodetool edit FOLDER --no-browser      # prints an address, with a key
-    python bench/editor.py ADDRESS FOLDER [--sizes 20,200,1000,5000]
+    python bench/editor.py ADDRESS FOLDER [--sizes 20,200,1000,5000] [--turns 1]
 
 Graphs of these sizes are written into FOLDER, as `bench_20.json` and so on, and removed again.
 `ready` is the time from the request for the page until a node can be dragged. Each other figure is
@@ -12,8 +12,12 @@ that follows the start has been answered. `check` is the time until the server s
 would do. `elements` is the most there were. `mistake` (G9) is the time from the last key of a value
 that is out of bounds until its node says so, with the 80 milliseconds that the page waits for
 another key. `begun` (G10) is the time from the press on Run until the page shows the run's place or
-its progress; the run is cancelled then. With other work on the machine, compare sizes with each
+its progress; the run is cancelled then. With other work on the machine, compare rows with each
 other.
+
+Below our rows are those of @xyflow/react with the same graph in the same browser, which draws and
+does nothing else (`bench/xyflow`, its own lock file, no part of ours), and of the same with
+`onlyRenderVisibleElements`. Where npm or the packages are not at hand, a sentence says so.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ import json
 import os
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,10 +36,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from PIL import Image
 
+from bench.editor_xyflow import served
+from tests.site import browser as driver
 from tests.site.browser import Browser, installed
 
 SIZES: Final = (20, 200, 1_000, 5_000)
 FRAMES: Final = 60
+PATIENCE: Final = 300.0
+"""Seconds that a page may be busy: pages that draw all nodes are, with thousands of them."""
 PHOTO: Final = (3000, 2000)
 """Pixels of the image: its blur takes longer than a frame."""
 COLUMNS: Final = ("ready", "pan", "far", "zoom", "check", "elements", "mistake", "begun")
@@ -94,6 +104,15 @@ new Promise((done, fail) => {
   })();
 })
 """
+CANVAS: Final = "#canvas"
+PANE: Final = ".react-flow__pane"
+STARTED: Final = """
+new Promise(done => (function look() {
+  const ready = performance.getEntriesByName("ready")[0];
+  if (ready) done(ready.startTime);
+  else setTimeout(look, 20);
+})())
+"""
 RIGHT: Final = "!document.querySelector('.mark-mistake, .mark-unchecked')"
 
 
@@ -117,7 +136,7 @@ def graph(size: int) -> dict[str, Any]:
     return {"schema_version": 1, "graph": {"nodes": nodes, "edges": edges}}
 
 
-def work(browser: Browser, *, zoom: bool, canvas: str = "#canvas") -> float:
+def work(browser: Browser, *, zoom: bool, canvas: str = CANVAS) -> float:
     """
     Return milliseconds of the main thread for a frame while the view moves.
 
@@ -137,20 +156,37 @@ def counted(browser: Browser) -> float:
     return sum(one["value"] for one in found if one["name"] in wanted)
 
 
-def measured(browser: Browser, page: str, name: str) -> dict[str, float]:
+def opened(browser: Browser, address: str) -> float:
+    """Open a page anew. Returns the milliseconds until it could be used."""
     browser.call("Performance.enable")
     browser.open("about:blank")
-    browser.open(f"{page}#/g/{name}")
-    browser.wait_for('performance.getEntriesByName("ready").length')
-    ready = browser.evaluate('performance.getEntriesByName("ready")[0].startTime')
+    browser.open(address)
+    return float(browser.evaluate(STARTED))
+
+
+def looked(browser: Browser, canvas: str, closer: str) -> dict[str, float]:
+    """
+    Return the figures of looking around.
+
+    Args:
+        canvas: What the wheel turns over, as CSS selects it.
+        closer: What leads from everything in view to fields in view.
+    """
+    figures = {"far": work(browser, zoom=False, canvas=canvas)}
+    browser.evaluate(closer)
+    figures["pan"] = work(browser, zoom=False, canvas=canvas)
+    figures["zoom"] = work(browser, zoom=True, canvas=canvas)
+    figures["elements"] = float(browser.evaluate('document.querySelectorAll("*").length'))
+    return figures
+
+
+def ours(browser: Browser, address: str) -> dict[str, float]:
+    """Return the figures of our page."""
+    figures = {"ready": opened(browser, address)}
     browser.wait_for(
         "document.querySelector('.tree-row .mark') && !document.querySelector('.mark-unchecked')"
     )
-    figures = {"ready": float(ready), "far": work(browser, zoom=False)}
-    browser.evaluate('document.querySelector(".zoom-text").click()')
-    figures["pan"] = work(browser, zoom=False)
-    figures["zoom"] = work(browser, zoom=True)
-    figures["elements"] = float(browser.evaluate('document.querySelectorAll("*").length'))
+    figures |= looked(browser, CANVAS, 'document.querySelector(".zoom-text").click()')
     figures["check"] = float(browser.evaluate(CHECKED))
     # The first step is shown and selected, so that the run is one up to there.
     browser.evaluate(
@@ -166,36 +202,66 @@ def measured(browser: Browser, page: str, name: str) -> dict[str, float]:
     return figures
 
 
+def theirs(browser: Browser, address: str) -> dict[str, float]:
+    """Return the figures of a page of @xyflow/react."""
+    ready = opened(browser, address)
+    return {"ready": ready} | looked(browser, PANE, "flow.setViewport({x: 0, y: 0, zoom: 1})")
+
+
+@contextmanager
+def other_page() -> Iterator[tuple[str, Path] | None]:
+    """Yield where @xyflow/react is served; None, and a sentence, where it can't be."""
+    try:
+        with served() as found:
+            yield found
+    except OSError as error:
+        print(f"Without @xyflow/react: {error}.")
+        yield None
+
+
+def rows(
+    browser: Browser, page: str, other: tuple[str, Path] | None, path: Path
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield what was measured of one graph, by the name of the page."""
+    # Noise that no run has seen: what the cache has is there before it can be shown.
+    Image.effect_noise(PHOTO, 64).save(path.with_suffix(".png"))
+    yield "ours", ours(browser, f"{page}#/g/{path.stem}")
+    if other is not None:
+        address, folder = other
+        (folder / path.name).write_bytes(path.read_bytes())
+        yield "xyflow", theirs(browser, f"{address}?graph={path.name}")
+        yield "xyflow, in view", theirs(browser, f"{address}?graph={path.name}&visible=1")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("address", help="what `nodetool edit` prints")
     parser.add_argument("folder", type=Path, help="the folder that it serves")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--turns", type=int, default=1)
     given = parser.parse_args()
     program = installed()
     if program is None:
         raise SystemExit("needs a Chromium on PATH")
-    sizes = [int(size) for size in given.sizes.split(",")]
-    written = [given.folder / f"bench_{size}.json" for size in sizes]
+    driver.PATIENCE = PATIENCE
     page = given.address.partition("#")[0]
-    print(f"load {os.getloadavg()[0]:.1f}")
-    print("".join(f"{name:>9}" for name in ("nodes", *COLUMNS)))
-    try:
-        with Browser(program) as browser:
-            browser.be_new(width=1440, height=900)
-            browser.open(given.address)  # The key becomes the session's cookie.
-            for size, path in zip(sizes, written, strict=True):
+    with other_page() as other, Browser(program) as browser:
+        browser.be_new(width=1440, height=900)
+        browser.open(given.address)  # The key becomes the session's cookie.
+        print(f"load {os.getloadavg()[0]:.1f}")
+        print(f"{'nodes':>6} {'page':<16}" + "".join(f"{name:>9}" for name in COLUMNS))
+        for size in map(int, given.sizes.split(",")):
+            path = given.folder / f"bench_{size}.json"
+            try:
                 path.write_text(json.dumps(graph(size)), encoding="utf-8")
-                # Noise that no run has seen: what the cache has is there before it can be shown.
-                Image.effect_noise(PHOTO, 64).save(path.with_suffix(".png"))
-                found = measured(browser, page, path.stem)
-                row = "".join(f"{found[name]:9.1f}" for name in COLUMNS)
-                print(f"{size:>9}{row}", flush=True)
-    finally:
-        for path in written:
-            path.unlink(missing_ok=True)
-            path.with_suffix(".png").unlink(missing_ok=True)
-    print(f"load {os.getloadavg()[0]:.1f}")
+                for _ in range(given.turns):
+                    for name, found in rows(browser, page, other, path):
+                        cells = (f"{found[one]:9.1f}" if one in found else "" for one in COLUMNS)
+                        print(f"{size:>6} {name:<16}{''.join(cells)}", flush=True)
+            finally:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".png").unlink(missing_ok=True)
+        print(f"load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
