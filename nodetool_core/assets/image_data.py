@@ -122,6 +122,11 @@ class ImageData(ImageRef):
         return encode_image(self.image, file_format)
 
     @property
+    def has_digest(self) -> bool:
+        """Whether `digest` is known already."""
+        return self._digest is not None
+
+    @property
     def digest(self) -> str:
         """
         Hash of mode, size and pixels, with what their numbers stand for.

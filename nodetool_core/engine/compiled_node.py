@@ -39,6 +39,7 @@ class CompiledNode:
         "is_regular",
         "lane",
         "node_class",
+        "places",
         "process",
         "seeds",
         "shareable",
@@ -62,6 +63,8 @@ class CompiledNode:
         """The type of the one output, where being of that type is enough."""
         self.is_input = node_class.role is Role.INPUT
         self.seeds = tuple(name for name, prop in self.spec.properties.items() if prop.seed)
+        self.places = frozenset(name for name, prop in self.spec.properties.items() if prop.place)
+        """Properties whose value is a name of what lies elsewhere."""
         self.varies = (
             not node_class.cacheable
             or bool(self.seeds)

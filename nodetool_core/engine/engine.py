@@ -39,6 +39,7 @@ from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.seeds import draw_seeds
 from nodetool_core.engine.threads import Threads
+from nodetool_core.engine.work_times import WorkTimes
 from nodetool_core.forking import renewed_after_fork
 from nodetool_core.graph import Graph
 from nodetool_core.inputs import check_given
@@ -93,6 +94,7 @@ class Engine:
             named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
         )
         self._owns_cache = isinstance(cache, str)
+        self._work_times = WorkTimes(self.cache)
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.services = Services(services)
         self._tracing = tracing
@@ -204,6 +206,7 @@ class Engine:
         environment = RunEnvironment(
             options=options,
             cache=self.cache,
+            work_times=self._work_times,
             keys=self.keys,
             images=images,
             models=models,
@@ -252,6 +255,7 @@ class Engine:
         environment = RunEnvironment(
             options=options,
             cache=self.cache,
+            work_times=self._work_times,
             keys=self.keys,
             images=images,
             models=self.models,

@@ -103,6 +103,8 @@ class FrameKeys:
         if not step.node.node_class.cacheable:
             return unique()
         base = self._base(step, self._seeds.values(step, frame.index))
+        if step.shareable and not step.compiled.is_plain:
+            frame.bases[step.slot] = base
         return of_node(base, [self._feed_key(frame, feed) for feed in step.feeds])
 
     def _inner(self, frame: Frame, step: Step, inner: dict[int, Key]) -> Key:
@@ -136,6 +138,10 @@ class FrameKeys:
         if step.base is not None:
             return step.base
         return self._make_base(step.node, values, step.wiring)
+
+    def own_part(self, frame: Frame, step: NodeStep) -> bytes:
+        """Return the part of a step's key that comes from no input; none where it has none."""
+        return step.base or frame.bases.get(step.slot, b"")
 
     def _feed_key(self, frame: Frame, feed: Feed) -> Key:
         """Return the key of what a step of the frame itself takes."""

@@ -67,6 +67,7 @@ class Frame:
     """
 
     __slots__ = (
+        "bases",
         "buckets",
         "demanded",
         "duplicate_of",
@@ -105,6 +106,8 @@ class Frame:
         self.refcount = list(region.refcount)
         self.values: list[Values | None] = [None] * count
         self.keys: list[Key] = []
+        self.bases: dict[int, bytes] = {}
+        """Own parts of keys that were made for this frame, where they may be wanted again."""
         self.state = bytearray(count)
         self.upstream_state = bytearray(count)
         """For a step that can't run: SKIPPED or FAILED, after what reached it."""

@@ -202,16 +202,20 @@ class KeyMaker:
                 replace(error.problem, where=f"node {node.id!r} ({node.spec.node_type})")
             ) from None
 
-    def item(self, value: Any, loop: Key, number: int, sources: Sources) -> Key:
+    def item(self, value: object, loop: Key, number: int, sources: Sources) -> Key:
         """
         Return the key of one item of a loop.
 
         By its content where that is at hand, else by its place in the loop.
         """
+        return self.content(value, sources) or combine(b"item", loop, str(number).encode())
+
+    def content(self, value: object, sources: Sources) -> Key | None:
+        """Return a key of what a value is; None where that is not known."""
         try:
             return combine(b"value", _canonical(value, sources).encode())
         except (TypeError, NodetoolError):
-            return combine(b"item", loop, str(number).encode())
+            return None
 
 
 def _fingerprint(node: GraphNode, values: dict[str, Any], sources: Sources) -> str | None:

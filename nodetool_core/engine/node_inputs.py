@@ -39,13 +39,10 @@ class NodeInputs:
         values = dict(self.seeds.fixed.get(step.index, node.values))
         dynamic = own_copy(node.dynamic)
         for feed in step.feeds:
-            is_demanded = not feed.lazy or feed.property in frame.lazy_demanded[step.slot]
-            value = self._frames.value(frame, feed) if is_demanded else SKIPPED
+            value = self.came(frame, step, feed)
             if value is SKIPPED:
                 _set_default(values, node, feed)
                 continue
-            if feed.gathered and not feed.in_loop:
-                value = [value]
             if feed.accept is not None:
                 self.check(step, feed, value)
             (dynamic if feed.is_dynamic else values)[feed.property] = (
@@ -58,6 +55,13 @@ class NodeInputs:
         if step.compiled.dynamic:
             values["dynamic_values"] = dynamic
         return step.compiled.node_class.instantiate(values)
+
+    def came(self, frame: Frame, step: NodeStep, feed: Feed) -> object:
+        """Return what an input brought; SKIPPED for a branch not taken, or not demanded."""
+        if feed.lazy and feed.property not in frame.lazy_demanded[step.slot]:
+            return SKIPPED
+        value = self._frames.value(frame, feed)
+        return [value] if feed.gathered and not feed.in_loop and value is not SKIPPED else value
 
     def check(self, step: NodeStep, feed: Feed, value: Any) -> None:
         """Raise MisfitError where a value does not fit the property that its edge leads to."""

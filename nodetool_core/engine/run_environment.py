@@ -18,6 +18,7 @@ from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Event, NodePreview
 from nodetool_core.engine.keys import Key, KeyMaker, unique
 from nodetool_core.engine.options import RunOptions
+from nodetool_core.engine.work_times import WorkTimes
 from nodetool_core.graph import GraphNode
 from nodetool_core.node_base import Lane
 from nodetool_core.secrets import Secrets
@@ -48,6 +49,7 @@ class RunEnvironment:
 
     options: RunOptions
     cache: ResultCache
+    work_times: WorkTimes
     keys: KeyMaker
     images: Any
     models: Models

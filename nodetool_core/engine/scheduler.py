@@ -27,6 +27,7 @@ from time import perf_counter
 from nodetool_core.engine import events, messages
 from nodetool_core.engine.attempt import Attempt, Attempts
 from nodetool_core.engine.compiled_node import Values
+from nodetool_core.engine.cut_off import CutOff
 from nodetool_core.engine.demand import Demand
 from nodetool_core.engine.events import node_finished
 from nodetool_core.engine.failures import failure_of, forget_frames, retry_warning
@@ -91,6 +92,7 @@ class Scheduler:
         self.outputs = Outputs(plan, environment, result)
         self.demand = Demand(self.frames, environment)
         keys = FrameKeys(self.frames, environment, seeds)
+        self.cut_off = CutOff(self.inputs, keys, environment)
         self.loops = Loops(self.frames, self.demand, keys, self.outputs, self.gaps)
         self.settlement = Settlement(
             self.frames, self.loops, self.outputs, self.gaps, environment, result
@@ -291,6 +293,8 @@ class Scheduler:
             and self.timers.policy(step) is None
         ):
             self._run_here(frame, step)
+        elif not self.gaps.any and (known := self.cut_off.find(frame, step)) is not None:
+            self.settlement.settle_hit(frame, step, known)
         else:
             self.ready.add(frame, step)
 
@@ -369,6 +373,7 @@ class Scheduler:
         is_kept = step.shareable and not self.gaps.reach(frame, step)
         if is_kept:
             self.environment.cache.put(frame.keys[step.slot], values, seconds)
+            self.cut_off.note(frame, step, seconds)
         self.settlement.report_finished(step, frame, seconds, is_kept=is_kept)
         self.settlement.settle(frame, step, values, DONE)
 
