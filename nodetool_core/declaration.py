@@ -50,6 +50,7 @@ RESERVED = frozenset(
         "lazy",
         "gathers",
         "gap_policy",
+        "spreads",
         "carries",
         "branches",
         "merges",

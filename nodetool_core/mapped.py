@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import Problem, WorkflowError
@@ -19,34 +19,9 @@ from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
     from nodetool_core.engine.engine import Engine
-    from nodetool_core.engine.mapping import Begin, OnItem, Outcome
+    from nodetool_core.engine.mapping import Begin, Executor, OnItem, Outcome
     from nodetool_core.engine.options import OnError
     from nodetool_core.engine.run import Run
-
-
-class Portable(Protocol):
-    """What is needed of a workflow to run it elsewhere."""
-
-    graph: Graph
-    base: Path
-    """The folder that its relative paths start from."""
-
-    def portable_document(self) -> WorkflowDocument:
-        """Return the document, which another process reads as the same workflow."""
-        ...
-
-
-class Executor(Protocol):
-    """Where the runs of a mapping happen."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many runs to have under way, unless the mapping says so."""
-        ...
-
-    def starter(self, workflow: Portable, /) -> Begin:
-        """Return what begins a run of a workflow with the values of an item."""
-        ...
 
 
 class MappedWorkflow(ABC):

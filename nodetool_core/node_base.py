@@ -158,6 +158,8 @@ class Node:
 
     `fail` (no list), `skip` or `none`.
     """
+    spreads: ClassVar[str] = ""
+    """Property that sets whether what follows may run on workers, for each item that it yields."""
     carries: ClassVar[bool] = False
     """
     True where what it gathers goes back to the node that opened the loop, round by round.

@@ -102,7 +102,15 @@ class ForEach(Node):
 
     lane = Lane.INLINE
 
+    spreads = "on_workers"
+
     input_list: list[Value] = Field(default=[], description="Items to go through.")
+    on_workers: bool = Field(
+        default=False,
+        description=(
+            "Have what follows run as a job on a worker for each item, where the run has workers."
+        ),
+    )
 
     def process(self, context: Context) -> Iterator[Item]:
         context.expects(len(self.input_list))

@@ -28,7 +28,9 @@ from nodetool_core.engine.event_queue import EventQueue
 from nodetool_core.engine.events import Listener
 from nodetool_core.engine.forecast import NodeForecast, forecast
 from nodetool_core.engine.keys import KeyMaker
+from nodetool_core.engine.mapping import Executor
 from nodetool_core.engine.model_lookahead import RunLane
+from nodetool_core.engine.on_workers import Place
 from nodetool_core.engine.options import RunOptions
 from nodetool_core.engine.plan import Plan
 from nodetool_core.engine.plans import Plans
@@ -38,6 +40,7 @@ from nodetool_core.engine.run import Run
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.scheduler import Scheduler
 from nodetool_core.engine.seeds import draw_seeds
+from nodetool_core.engine.spread import Spread, is_marked
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work_times import WorkTimes
 from nodetool_core.forking import renewed_after_fork
@@ -71,6 +74,7 @@ class Engine:
         assets: AssetStore | None = None,
         services: Mapping[type, object] | None = None,
         tracing: bool = False,
+        executor: Executor | None = None,
     ) -> None:
         """
         Make an engine, without a thread yet.
@@ -89,6 +93,8 @@ class Engine:
             services: Objects that nodes work with, by the class that nodes ask for. They stay
                 yours: the engine does not close them.
             tracing: Whether runs and nodes are spans of OpenTelemetry (extra `otel`).
+            executor: Where items of loops run that are marked so, such as a `JobExecutor`; in this
+                process unless given. It stays yours.
         """
         self.cache: ResultCache = (
             named_cache(cache or "memory") if cache is None or isinstance(cache, str) else cache
@@ -98,6 +104,7 @@ class Engine:
         self.workers = workers or max(2, os.cpu_count() or 2)
         self.services = Services(services)
         self._tracing = tracing
+        self.executor = executor
         self.keys = KeyMaker(self.services)
         self.plans = Plans(self.keys)
         self.registry = registry or Registry()
@@ -220,6 +227,14 @@ class Engine:
             secrets=self.secrets,
             services=self.services,
         )
+        # Workers know nothing of a run that may reach no file.
+        executor = None if options.confined else self.executor
+        if executor is not None and any(map(is_marked, graph.nodes)):
+            place = Place(executor, base or Path.cwd(), result)
+            spread = Spread(graph, plan, seeds, place, self.keys, environment.sources)
+            plan = self.plan(spread.graph, options)
+            seeds = draw_seeds(plan, RunResult(""), result.seeds)
+            spread.set_seeds(plan, seeds)
         scheduler = Scheduler(plan, environment, result, seeds)
         device.lookahead = scheduler.ready.lookahead
         run = Run(scheduler, self._run_over)

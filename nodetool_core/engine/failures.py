@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nodetool_core.engine.result import NodeFailure
@@ -13,15 +14,30 @@ if TYPE_CHECKING:
     from nodetool_core.graph import GraphNode
 
 
+class ElsewhereError(NodetoolError):
+    """A node failed in a run elsewhere, which stands for a part of this one (on_workers.py)."""
+
+    def __init__(self, failure: NodeFailure) -> None:
+        super().__init__(failure.problem)
+        self.failure = failure
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.failure,)
+
+
 def failure_of(node: GraphNode, item: tuple[int, ...], error: BaseException) -> NodeFailure:
     """
     Return the failure that an exception amounts to.
 
     The user's own mistake in its own words, all else with its traceback.
     """
-    where = f"node {node.id!r} ({node.spec.node_type})" + (
-        f" item {'.'.join(map(str, item))}" if item else ""
-    )
+    place = f" item {'.'.join(map(str, item))}" if item else ""
+    if isinstance(error, ElsewhereError):
+        told = error.failure
+        return replace(
+            told, item=item, problem=replace(told.problem, where=f"{told.problem.where}{place}")
+        )
+    where = f"node {node.id!r} ({node.spec.node_type}){place}"
     if isinstance(error, NodetoolError):
         found = error.problem
         inner = f"{found.where}: " if found.where else ""

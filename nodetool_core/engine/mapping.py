@@ -13,12 +13,17 @@ import copy
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
-from typing import Protocol, TypeAlias, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias, get_args
 
 from nodetool_core.engine.options import OnError
 from nodetool_core.engine.permits import released
 from nodetool_core.engine.result import RunResult
 from nodetool_core.errors import NodetoolError, Problem, WorkflowError
+
+if TYPE_CHECKING:
+    from nodetool_core.graph import Graph
+    from nodetool_core.workflow import WorkflowDocument
 
 Values = Mapping[str, object]
 """The values of one item for a workflow, by input."""
@@ -44,6 +49,31 @@ class RunHandle(Protocol):
 
 
 Begin = Callable[[Values], RunHandle]
+
+
+class Portable(Protocol):
+    """What is needed of a workflow to run it elsewhere."""
+
+    graph: Graph
+    base: Path
+    """The folder that its relative paths start from."""
+
+    def portable_document(self) -> WorkflowDocument:
+        """Return the document, which another process reads as the same workflow."""
+        ...
+
+
+class Executor(Protocol):
+    """Where the runs of a mapping happen."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many runs to have under way, unless the mapping says so."""
+        ...
+
+    def starter(self, workflow: Portable, /) -> Begin:
+        """Return what begins a run of a workflow with the values of an item."""
+        ...
 
 
 def check_options(concurrency: int | None, on_error: str) -> None:

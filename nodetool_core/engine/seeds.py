@@ -26,7 +26,7 @@ Given = Mapping[str, Mapping[str, int]]
 """Numbers to take instead of drawing some, by node and property."""
 
 
-class _Drawn(NamedTuple):
+class Drawn(NamedTuple):
     """A number that was drawn for all items of a loop, and what the seeds of all are below."""
 
     number: int
@@ -46,7 +46,7 @@ class Seeds:
 
     fixed: dict[int, dict[str, Any]] = field(default_factory=dict)
     """The values of steps outside of loops, with numbers in place."""
-    by_item: dict[int, dict[str, _Drawn]] = field(default_factory=dict)
+    by_item: dict[int, dict[str, Drawn]] = field(default_factory=dict)
     """For steps in loops: the properties whose seed differs from item to item."""
     varied: set[int] = field(default_factory=set)
     """Steps whose number goes into loops, where each item makes another seed of it."""
@@ -82,11 +82,11 @@ def draw_seeds(plan: Plan, result: RunResult, given: Given | None = None) -> See
     """
     seeds, given = Seeds(), given or {}
 
-    def settle(step: NodeStep, name: str, below: int = _HIGHEST) -> _Drawn | None:
+    def settle(step: NodeStep, name: str, below: int = _HIGHEST) -> Drawn | None:
         value, drawn = step.node.values[name], None
         if value == RANDOM:
             value = given.get(step.node.id, {}).get(name, RANDOM)
-            drawn = _Drawn(secrets.randbelow(below) if value == RANDOM else value, below)
+            drawn = Drawn(secrets.randbelow(below) if value == RANDOM else value, below)
             value = drawn.number
         result.seeds.setdefault(step.node.id, {})[name] = value
         return drawn
@@ -111,7 +111,7 @@ def draw_seeds(plan: Plan, result: RunResult, given: Given | None = None) -> See
     return seeds
 
 
-def _vary(plan: Plan, sources: dict[int, _Drawn], seeds: Seeds) -> None:
+def _vary(plan: Plan, sources: dict[int, Drawn], seeds: Seeds) -> None:
     """Have seeds in loops differ from item to item where their number was drawn outside."""
     for step in plan.seeds:
         if not step.loops:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from nodetool_core.engine.attempt import Attempt
 from nodetool_core.engine.frames import RUNNING, Frame, Frames, Stream
 from nodetool_core.engine.invoker import NodeInvoker
+from nodetool_core.engine.on_workers import jobs_at_once
 from nodetool_core.engine.steps import NodeStep
 from nodetool_core.engine.timers import Timers
 from nodetool_core.errors import Problem
@@ -144,5 +145,6 @@ class Streams:
             )
             computing = max(ITEMS_IN_FLIGHT, 2 * self._workers)
             bound = ITEMS_IN_FLIGHT_WAITING if waits else computing
+            bound = max([bound, *map(jobs_at_once, inner)])
             self._limits[step.index] = bound if step.limited else 1 << 60
         return self._limits[step.index]

@@ -50,8 +50,8 @@ from nodetool_core.references import AssetRef, FolderRef, ImageRef
 from nodetool_core.values import json_form, leaves, map_leaves
 
 if TYPE_CHECKING:
+    from nodetool_core.engine.mapping import Portable
     from nodetool_core.graph import Graph
-    from nodetool_core.mapped import Portable
     from nodetool_core.registry import Registry
 
 _log = logging.getLogger(__name__)

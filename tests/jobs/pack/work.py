@@ -7,6 +7,8 @@ import signal
 import time
 from pathlib import Path
 
+from PIL import ImageChops
+
 from nodetool_core import Context, Field, ImageRef, ImageToImageModel, Node, NodeError
 
 LEAST = 0.02
@@ -135,3 +137,33 @@ class Recall(Node):
 
     def process(self) -> ImageRef:
         return ImageRef(uri=self.source)
+
+
+class Both(Node):
+    """Adds the tones of two images."""
+
+    first: ImageRef
+    second: ImageRef
+
+    def process(self, context: Context) -> ImageRef:
+        both = ImageChops.add(context.image(self.first, "L"), context.image(self.second, "L"))
+        return context.image_from_pil(both)
+
+
+class Drawn(Node):
+    """Gives the number that was drawn for an item."""
+
+    value: int
+    seed: int = Field(default=-1, ge=-1, seed=True, description="Seed.")
+
+    def process(self) -> int:
+        return self.seed
+
+
+class IsA(Node):
+    """Whether a text is a."""
+
+    value: str
+
+    def process(self) -> bool:
+        return self.value == "a"
