@@ -217,6 +217,13 @@ GUESS_MODE = Field(
         " alone; Stable Diffusion and SDXL."
     ),
 )
+STRENGTH_MASK = Field(
+    default=None,
+    description=(
+        "Where `strength` holds: white is changed as far as it says, black is kept, and grey"
+        " lies between. Resized to the image."
+    ),
+)
 KEEP_SIZE = Field(
     default="no",
     description=(

@@ -8,7 +8,7 @@ any radius.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from nodetool_core import NodeError
@@ -61,9 +61,16 @@ class Mask:
         alpha = np.ceil(opacity * 255).astype(np.uint8)
         return cls(Pillow.fromarray((alpha > 0).astype(np.uint8) * 255), Pillow.fromarray(alpha))
 
+    def with_part(self, tones: Image.Image) -> Mask:
+        """Return a mask through which the result shows wherever tones are not black as well."""
+        from PIL import ImageChops
+
+        shown = tones.point(lambda tone: 255 * (tone > 0))
+        return replace(self, opacity=ImageChops.lighter(self.opacity, shown))
+
     def region(self, padding: int) -> Box:
         """Return the bounding box of the masked part, padded and cut at the image's edges."""
-        box = self.paint.getbbox()
+        box = self.opacity.getbbox()
         assert box is not None
         left, upper, right, lower = box
         return (

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from nodes.huggingface.arguments import Warn, call_arguments, check_steps, steps_of_call
 from nodes.huggingface.calls import PipelineCalls
+from nodes.huggingface.diffusion import model_image
 from nodes.huggingface.latents import Latents
 from nodes.huggingface.prompts import encoded_prompts
 from nodes.huggingface.regions import MASKS, prompt_regions
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from nodes.huggingface.noise import Noise
     from nodes.huggingface.units import PromptUnit
-    from nodetool_core import Context
+    from nodetool_core import Context, ImageRef
     from nodetool_core.context import Lease, Pipeline
 
 Aligned: TypeAlias = "Image.Image | list[Image.Image]"
@@ -50,6 +51,8 @@ Aligned: TypeAlias = "Image.Image | list[Image.Image]"
 
 STRENGTH_MASK = "strength_mask"
 """The aligned image that says where an image may differ, and how far."""
+
+_NO_NOISE_ON_IMAGE = "this model begins with noise alone. Set `strength` to a little less than 1."
 
 _TEXT_MULTIPLE = 8
 """What sides have to be multiples of in text to image: most pipelines check for 8."""
@@ -149,6 +152,8 @@ def generate(
         if begun.taken is not None and size is None and not restore_size and is_first:
             _warn_of_chosen_size(pipeline, generated, begun.taken, context)
         images.append(begun.in_shape(generated))
+    if strengths and not strengths.is_used:
+        warn(f"{STRENGTH_MASK} is not used: {_NO_NOISE_ON_IMAGE}")
     if encoded.properties.get("layers") and call.layers:
         images = list(call.layers)
     latents = capture.latents(pipeline, images[-1].size)
@@ -209,6 +214,15 @@ def _strength_mask(pipeline: Pipeline, mask: object, warn: Warn) -> StrengthMask
         warn(f"{STRENGTH_MASK} is not used: {type(pipeline).__name__} has no such setting.")
         return None
     return made
+
+
+def strength_masks(
+    ref: ImageRef | None, size: tuple[int, int], context: Context
+) -> dict[str, Image.Image]:
+    """Return the mask of strengths of a node as an image that lies over the result, if any."""
+    if ref is None or ref.is_empty():
+        return {}
+    return {STRENGTH_MASK: resized(model_image(context, ref, STRENGTH_MASK, "L"), size)}
 
 
 def _aligned_arguments(images: Mapping[str, Aligned], size: Size | None) -> dict[str, object]:

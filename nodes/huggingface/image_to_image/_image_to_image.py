@@ -27,13 +27,13 @@ from nodes.huggingface.model_kinds import (
 )
 from nodes.huggingface.noise import Noise
 from nodes.huggingface.pipelines import (
-    STRENGTH_MASK,
     Aligned,
     Generated,
     generate,
     kept_in_size,
     resized,
     say_that_size_is_kept,
+    strength_masks,
 )
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.regions import prompt_masks
@@ -116,13 +116,7 @@ class ImageToImage(DiffusionNode):
     prompts: list[PromptUnit] = shared.PROMPTS
     num_images: int = shared.COUNT
     keep_size: Literal["no", "later", "resize", "tiles"] = shared.KEEP_SIZE
-    strength_mask: ImageRef | None = Field(
-        default=None,
-        description=(
-            "Where `strength` holds: white is changed as far as it says, black is kept, and grey"
-            " lies between. Resized to the image."
-        ),
-    )
+    strength_mask: ImageRef | None = shared.STRENGTH_MASK
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
@@ -139,17 +133,11 @@ class ImageToImage(DiffusionNode):
             wanted |= conditioning_arguments(lease.pipeline, conditioning, context)
             aligned = (
                 conditioning.aligned_images(context)
-                | self._strength_mask(source, context)
+                | strength_masks(self.strength_mask, source.size, context)
                 | prompt_masks(prompts, context)
             )
             made = self._made(lease, wanted, source, aligned, prompts, context)
         return image_outputs(made, context, source)
-
-    def _strength_mask(self, source: Image.Image, context: Context) -> dict[str, Image.Image]:
-        if self.strength_mask is None or self.strength_mask.is_empty():
-            return {}
-        mask = source_image(context, self.strength_mask, STRENGTH_MASK, "L")
-        return {STRENGTH_MASK: resized(mask, source.size)}
 
     def _made(
         self,

@@ -28,7 +28,7 @@ from nodes.huggingface.model_kinds import (
     LoraModel,
 )
 from nodes.huggingface.noise import Noise
-from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligned
+from nodes.huggingface.pipelines import Aligned, Generated, generate, map_aligned, strength_masks
 from nodes.huggingface.prompts import GENERATION_PROPERTIES, PromptSyntax
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import Context, Field, ImageRef
@@ -137,6 +137,13 @@ class Inpainting(DiffusionNode):
     seed_width: int = shared.SEED_WIDTH
     seed_height: int = shared.SEED_HEIGHT
     num_images: int = shared.COUNT
+    strength_mask: ImageRef | None = Field(
+        default=None,
+        description=(
+            "In how many of the steps each part is painted, by its tone: white in all, black in"
+            " none. What is not black is painted beside the mask; empty for white in the mask."
+        ),
+    )
 
     def process(self, context: Context) -> Images:
         source = source_image(context, self.image, "image")
@@ -146,13 +153,20 @@ class Inpainting(DiffusionNode):
             self.mask_grow,
             self.mask_blur,
         )
+        strengths = strength_masks(self.strength_mask, source.size, context)
+        for tones in strengths.values():
+            mask = mask.with_part(tones)
         box = mask.region(self.crop_padding) if self.crop_to_mask else whole
         conditioning = Conditioning.of(self)
         aligned_images = {
             name: map_aligned(image, partial(_resized, other=source))
             for name, image in conditioning.aligned_images(context).items()
         }
-        cropped_along: dict[str, Aligned] = {"mask_image": mask.paint, **aligned_images}
+        cropped_along: dict[str, Aligned] = {
+            "mask_image": mask.paint,
+            **strengths,
+            **aligned_images,
+        }
         wanted = self.property_values("strength", *GENERATION_PROPERTIES)
         wanted = with_few_steps(self, wanted, self.model, self.loras, context)
         with conditioned_pipeline(

@@ -381,11 +381,7 @@ def _from_image(
     if is_differential and latents.mask_is == "noise" and latents.grow == 0:
         return IMAGE_TO_IMAGE, properties | {"strength_mask": latents.mask.handle}
     if is_differential and latents.mask_is != "fill alone":
-        reading.note(
-            "the greys of the mask say in how many steps a part is changed; here, what is lighter"
-            " than half is repainted in all of them. A mask without greys means the same.",
-            level="warning",
-        )
+        properties["strength_mask"] = latents.mask.handle
     return INPAINTING, properties | {"mask_image": latents.mask.handle, "mask_grow": latents.grow}
 
 

@@ -68,6 +68,11 @@ class StrengthMask:
         """Whether it is white throughout, and changes nothing."""
         return self._mask.getextrema() == (255, 255)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether a call put noise on an image, so that parts of it could be put back."""
+        return self._original is not None
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Remember what the pipeline puts noise on, and which, in calls within the block."""
@@ -109,7 +114,9 @@ class StrengthMask:
         """Return latents before a step of so many, with all put back that took no part so far."""
         import torch
 
-        assert self._original is not None, "takes_strength_mask knows who puts noise on images"
+        if self._original is None:
+            # Models made for inpainting begin with noise alone at full strength.
+            return latents
         if self._steps is None:
             self._steps = (self._strengths(self._original) * total).round()
         is_put_back = self._steps <= total - step

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nodes.huggingface.image_to_image import ImageToImage
+from nodes.huggingface.image_to_image import ImageToImage, Inpainting
 from nodetool_core import ImageData
 from tests.nodes.huggingface.test_image_to_image import scene
 
@@ -110,3 +110,51 @@ def test_a_family_that_can_not_says_so(model: Callable[[str], str], recorder: Re
     plain = transform(recorder, model("kandinsky"))
     assert np.array_equal(transform(recorder, model("kandinsky"), tone(0)), plain)
     assert [text.split(":")[0] for text in recorder.warnings] == ["strength_mask is not used"]
+
+
+@pytest.mark.parametrize(
+    "family", ["stable_diffusion", pytest.param("flux_fill", marks=pytest.mark.slow)]
+)
+def test_tones_count_where_a_part_is_repainted(
+    family: str, model: Callable[[str], str], recorder: Recorder
+) -> None:
+    """A grey part beside the mask is painted in the last steps; black keeps every bit."""
+    source = scene(64, 64)
+    mask, tones = tone(0), tone(0)
+    mask.paste(255, (0, 0, 32, 64))
+    tones.paste(255, (0, 0, 16, 64))
+    tones.paste(128, (16, 0, 48, 64))
+
+    def filled(**given: Any) -> NDArray[np.int16]:
+        values = {**QUICK, "num_inference_steps": 4, **given}
+        node = Inpainting(
+            model=model(family),
+            image=ImageData.of(source),
+            mask_image=ImageData.of(mask),
+            **values,
+        )
+        made = node.process(recorder.context).output
+        assert isinstance(made, ImageData)
+        return np.asarray(made.image.convert("RGB")).astype(np.int16)
+
+    plain, by_tones = filled(), filled(strength_mask=ImageData.of(tones))
+    before = np.asarray(source).astype(np.int16)
+    assert np.array_equal(plain[:, 32:], before[:, 32:])
+    assert np.array_equal(by_tones[:, 48:], before[:, 48:])
+    assert not np.array_equal(by_tones[:, 32:48], before[:, 32:48])
+    assert not np.array_equal(by_tones[:, :16], plain[:, :16])
+    assert recorder.warnings == []
+
+
+def test_a_model_that_begins_with_noise_alone_says_that_tones_do_not_count(
+    model: Callable[[str], str], recorder: Recorder
+) -> None:
+    node = Inpainting(
+        model=model("inpainting"),
+        image=ImageData.of(scene(64, 64)),
+        mask_image=ImageData.of(tone(255)),
+        strength_mask=ImageData.of(tone(128)),
+        **QUICK,
+    )
+    node.process(recorder.context)
+    assert "strength_mask is not used: this model begins with noise alone" in recorder.warnings[-1]
