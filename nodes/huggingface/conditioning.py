@@ -20,6 +20,7 @@ from nodes.huggingface.controlnets import (
     control_images,
     controlnet_arguments,
 )
+from nodes.huggingface.free_u import check_free_u, set_free_u
 from nodes.huggingface.ip_adapters import (
     adapter_masks,
     check_image_prompts,
@@ -53,6 +54,7 @@ class Conditioning:
     scheduler: str = "default"
     noise_schedule: str = "default"
     shift: float = 0.0
+    free_u: list[float] = field(default_factory=list)
     loras: list[LoraModel] = field(default_factory=list)
     ip_adapter_model: ModelRef = field(default_factory=IPAdapterModel)
     ip_adapter_image: ImageRef | None = None
@@ -136,6 +138,7 @@ def conditioned_pipeline(
     prompts, units = conditioning.image_prompts, conditioning.control_units
     check_image_prompts(model, task, conditioning.own_prompt, prompts, context)
     check_scheduler(conditioning.scheduler)
+    check_free_u(conditioning.free_u)
     check_controlnets(model, task, units, context)
     check_families(model, task, conditioning.loras, context)
     with ExitStack() as stack:
@@ -149,6 +152,7 @@ def conditioned_pipeline(
             add_controlnets(lease, task, fitting, stack, context, where)
         set_scheduler(lease.pipeline, conditioning.scheduler, context, conditioning.noise_schedule)
         set_shift(lease.pipeline, conditioning.shift, context)
+        set_free_u(lease.pipeline, conditioning.free_u, context)
         if prompts:
             encoder = _with_dtype_of(model, prompts[0].model, "ip_adapter_model", context)
             load_ip_adapters(lease, prompts, encoder, stack, context)

@@ -162,6 +162,13 @@ SHIFT = Field(
         " own."
     ),
 )
+FREE_U = Field(
+    default=[],
+    description=(
+        "FreeU's four numbers b1, b2, s1, s2: how much the UNet's backbone counts, and the skips"
+        " beside it; such as 1.3, 1.4, 0.9, 0.2. Empty for none. Models with a UNet."
+    ),
+)
 LORAS = Field(default=[], description="LoRAs to apply, each with its scale; 0 has no effect.")
 IP_ADAPTER_MODEL = Field(
     default=IPAdapterModel(),

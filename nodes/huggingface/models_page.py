@@ -164,6 +164,7 @@ _NOTES: Final = """\
   [AddPrompt](nodes/huggingface/regions/add_prompt.md), each with its part of the image, its
   strength and its share of the noise, for Stable Diffusion 1, 2 and XL: at each step the noise is
   predicted once for every prompt that counts then, and averaged. Other families refuse them.
+- `free_u` takes FreeU's numbers b1, b2, s1 and s2, for models with a UNet.
 - `prompt_syntax: weighted` reads the syntax of the AUTOMATIC1111 web UI in both prompts:
   `(x:1.3)`, `(x)` for 1.1 times, `[x]` for 1.1 times less, `\\(` for a bracket that is text,
   `BREAK` for a new section, `embedding:name`. A prompt of any length is read in chunks of 75

@@ -100,6 +100,7 @@ class TextToImage(DiffusionNode):
     seed_width: int = shared.SEED_WIDTH
     seed_height: int = shared.SEED_HEIGHT
     prompts: list[PromptUnit] = shared.PROMPTS
+    free_u: list[float] = shared.FREE_U
     num_images: int = shared.COUNT
 
     def process(self, context: Context) -> Images:

@@ -114,6 +114,7 @@ class ImageToImage(DiffusionNode):
     seed_width: int = shared.SEED_WIDTH
     seed_height: int = shared.SEED_HEIGHT
     prompts: list[PromptUnit] = shared.PROMPTS
+    free_u: list[float] = shared.FREE_U
     num_images: int = shared.COUNT
     keep_size: Literal["no", "later", "resize", "tiles"] = shared.KEEP_SIZE
     strength_mask: ImageRef | None = shared.STRENGTH_MASK

@@ -136,6 +136,7 @@ class Inpainting(DiffusionNode):
     variation_strength: float = shared.VARIATION_STRENGTH
     seed_width: int = shared.SEED_WIDTH
     seed_height: int = shared.SEED_HEIGHT
+    free_u: list[float] = shared.FREE_U
     num_images: int = shared.COUNT
     strength_mask: ImageRef | None = Field(
         default=None,

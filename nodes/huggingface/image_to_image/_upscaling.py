@@ -253,6 +253,7 @@ class TiledRefinement(DiffusionNode):
     scheduler: SchedulerName = shared.SCHEDULER
     noise_schedule: NoiseSchedule = shared.NOISE_SCHEDULE
     loras: list[LoraModel] = shared.LORAS
+    free_u: list[float] = shared.FREE_U
     controlnet: ControlNetModel = Field(
         default=ControlNetModel(),
         description="ControlNet (tile) that keeps tiles close to the image; empty for none.",

@@ -75,6 +75,15 @@ def differential(reading: Reading) -> tuple[object, ...]:
     return (replace(reading.take_as("model", Weights), is_differential=True),)
 
 
+def free_u(reading: Reading) -> tuple[object, ...]:
+    """Have a UNet's backbone count more, by fixed numbers."""
+    numbers = tuple(reading.number(name) for name in ("b1", "b2", "s1", "s2"))
+    if reading.node.class_type == "FreeU_V2":
+        message = "b1 and b2 count everywhere alike, as in the first FreeU, not by each place."
+        reading.note(message, level="warning")
+    return (replace(reading.take_as("model", Weights), free_u=numbers),)
+
+
 def discrete(reading: Reading) -> tuple[object, ...]:
     """Say what a model predicts: noise, as most do, or what the LCM sampler asks for."""
     reading.usual("zsnr", False)
@@ -176,8 +185,8 @@ RULES: Final[Mapping[str, Callable[[Reading], tuple[object, ...]]]] = {
     "FluxKontextMultiReferenceLatentMethod": SameAnyway(
         "is left to the model's pipeline, which has its own order of images.", "conditioning"
     ),
-    "FreeU": Patch(),
-    "FreeU_V2": Patch(),
+    "FreeU": free_u,
+    "FreeU_V2": free_u,
     "HyperTile": Patch(),
     "InstructPixToPixConditioning": pix_to_pix,
     "ModelAttentionBackend": SameAnyway(_FASTER),

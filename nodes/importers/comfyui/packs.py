@@ -15,6 +15,7 @@ from nodes.importers.comfyui import diffusion, joining, plain, sampling, scaling
 from nodes.importers.comfyui.prompts import prompt_properties, prompt_text
 from nodes.importers.comfyui.reading import Reading, known
 from nodes.importers.comfyui.samplers import scheduler_for
+from nodes.importers.comfyui.sampling import free_u_property
 from nodes.importers.comfyui.values import (
     Adapter,
     EmptyLatents,
@@ -196,6 +197,7 @@ def refine_in_tiles(reading: Reading) -> tuple[object, ...]:
         "seed": reading.take("seed"),
         **chosen.properties(),
         **({"loras": list(weights.loras)} if weights.loras else {}),
+        **free_u_property(reading, REFINEMENT, weights),
     }
     settings = ", ".join(f"{name} {value!r}" for name, value in reading.unread())
     reading.skip(*(name for name, _ in reading.unread()))

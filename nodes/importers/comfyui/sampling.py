@@ -322,6 +322,7 @@ def sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
             reading.lost("the images of its prompt have no counterpart beside a mask.")
     else:
         raise Unsupported("its latent_image is not the latents of an image, nor empty")
+    properties |= free_u_property(reading, node_type, weights)
     count = latents.count if isinstance(latents, (EmptyLatents, ImageLatents)) else 1
     several = count != 1
     properties |= more | ({"num_images": count} if several else {})
@@ -334,6 +335,14 @@ def sampled(reading: Reading, sampling: Sampling) -> tuple[ImageLatents]:
     has_layers = "layers" in properties
     pixels = Pixels(Handle(made), Handle(made, "images") if several or has_layers else None)
     return (ImageLatents(pixels, model=weights.model, layers=has_layers),)
+
+
+def free_u_property(reading: Reading, node_type: str, weights: Weights) -> dict[str, object]:
+    """Return FreeU's numbers as the property of a node that has it."""
+    if weights.free_u and reading.draft.annotation(node_type, "free_u") is None:
+        reading.lost(f"FreeU {', '.join(map(str, weights.free_u))} has no counterpart here.")
+        return {}
+    return {"free_u": list(weights.free_u)} if weights.free_u else {}
 
 
 def _edited(

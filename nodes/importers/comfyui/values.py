@@ -74,6 +74,8 @@ class Weights:
     """Images that lead it as prompts do."""
     shift: object = None
     """By how much its noise schedule is shifted."""
+    free_u: tuple[float, ...] = ()
+    """FreeU's numbers b1, b2, s1, s2."""
     is_differential: bool = False
     """Whether the tones of a mask say in how many steps a part is changed."""
 

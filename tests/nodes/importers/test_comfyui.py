@@ -203,8 +203,8 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
     )
     assert said(result) == [
         (
-            "FreeU_V2 (11): has no counterpart: the model is used without it (b1 1.3, b2 1.4, s1"
-            " 0.9, s2 0.2)."
+            "FreeU_V2 (11): b1 and b2 count everywhere alike, as in the first FreeU, not by each"
+            " place."
         ),
         (
             f"KSampler (9): num_inference_steps becomes {most['num_inference_steps']}: 150 is out"
@@ -219,7 +219,6 @@ def test_two_passes_with_a_control_network_and_what_is_left_out() -> None:
         "SaveImage (19): is left out: it needs ImageInvert (18) for its images.",
     ]
     assert {note.where for note in result.left_out} == {
-        "FreeU_V2 (11)",
         "FaceRestore (17)",
         "ImageInvert (18)",
         "SaveImage (19)",
