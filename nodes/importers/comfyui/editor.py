@@ -21,6 +21,7 @@ from nodes.importers.comfyui.canvas import (
 )
 from nodes.importers.comfyui.exposed import exposed
 from nodes.importers.comfyui.graph import GROUP, ComfyNode, Form, form, forms
+from nodes.importers.comfyui.group_nodes import with_subgraphs
 from nodes.importers.comfyui.widgets import named
 
 NOTES: Final = frozenset({"Note", "MarkdownNote"})
@@ -38,6 +39,7 @@ def read(content: Form) -> list[ComfyNode]:
 
     Raises DamagedError, or KeyError, TypeError and their like where its form is another.
     """
+    content = with_subgraphs(content)
     canvas = tree_of(content)
     called = {
         str(one["id"]): str(one.get("name") or "subgraph")
