@@ -14,7 +14,7 @@ from typing import Final
 from nodes.importers.metadata import invokeai_first
 from nodes.importers.metadata.fields import Fields
 from nodes.importers.metadata.prompts import lora, weights_file
-from nodes.importers.metadata.recipe import IMAGE, MODEL, Control, Recipe
+from nodes.importers.metadata.recipe import FACES, IMAGE, LARGER, MODEL, Control, Recipe
 from nodetool_core.importing.prompt_networks import finite
 
 SCHEDULERS: Final[Mapping[str, str]] = {
@@ -101,7 +101,33 @@ def recipe_of(fields: Fields) -> Recipe:
     else:
         fields.skip("strength")
     _controls(fields, recipe)
+    _afterwards(fields, recipe)
     return recipe
+
+
+def _afterwards(fields: Fields, recipe: Recipe) -> None:
+    """Repaint faces, and enlarge the result, as the first versions did with networks for it."""
+    if (strength := fields.number("facetool_strength", FACES)) and strength > 0:
+        recipe.faces = _FACE_STRENGTH
+        message = f"faces are restored by another network, at {strength:g}: here, the model itself"
+        fields.about("facetool_strength", f"{message} repaints them, at {_FACE_STRENGTH}.")
+    fields.skip("codeformer_fidelity")
+    stated = fields.text("upscale", LARGER).strip("[]").replace(",", " ").split()
+    if not stated:
+        return
+    scale = finite(stated[0])
+    if not scale or not 1 < scale <= _MOST_TIMES or recipe.size is None:
+        fields.lost("upscale", f"has no counterpart: {' '.join(stated)!r} is left out.")
+        return
+    recipe.enlarged_to = (round(recipe.size[0] * scale), round(recipe.size[1] * scale))
+    if len(stated) > 1 and finite(stated[1]) != 1:
+        message = f"{stated[1]} of the network's result is mixed in there: here, it counts alone."
+        fields.about("upscale", message)
+
+
+_FACE_STRENGTH: Final = 0.4
+"""How far faces are repainted: enough for their details, and not for another face."""
+_MOST_TIMES: Final = 8
 
 
 def _second_prompt(fields: Fields, recipe: Recipe) -> str | None:

@@ -65,6 +65,7 @@ def _of_object(stated: Mapping[str, object], image: Mapping[str, object]) -> dic
         for name, value in image.items()
         if name not in _WITHOUT_EFFECT or value != _WITHOUT_EFFECT[name]
     }
+    found |= _afterwards(found.pop("postprocessing", None))
     parts = found.pop("prompt", "")
     texts = parts if isinstance(parts, list) else [{"prompt": parts}]
     words = [str(one.get("prompt", "")) for one in texts if isinstance(one, dict)]
@@ -73,6 +74,24 @@ def _of_object(stated: Mapping[str, object], image: Mapping[str, object]) -> dic
         found["model"] = {"name": str(model), "base": "sd-1"}
     found["scheduler"] = found.pop("sampler", "")
     return _completed(found, ", ".join(words))
+
+
+def _afterwards(steps: object) -> dict[str, object]:
+    """Return what was done to an image after it was made, in the words of the command."""
+    found: dict[str, object] = {}
+    left: list[object] = []
+    listed: list[object] = steps if isinstance(steps, list) else [steps] if steps else []
+    for one in listed:
+        step: dict[str, object] = one if isinstance(one, dict) else {}
+        kind = step.get("type")
+        if kind in ("codeformer", "gfpgan"):
+            found["facetool_strength"] = step.get("strength", 1.0)
+            found |= {"codeformer_fidelity": step["fidelity"]} if "fidelity" in step else {}
+        elif kind == "esrgan":
+            found["upscale"] = f"{step.get('scale', 4)} {step.get('strength', 1.0)}"
+        else:
+            left.append(one)
+    return found | ({"postprocessing": left} if left else {})
 
 
 def _of_command(command: str) -> dict[str, object]:

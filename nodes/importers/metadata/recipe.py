@@ -21,11 +21,14 @@ INPAINTING: Final = "huggingface.image_to_image.Inpainting"
 CONTROLNET: Final = "huggingface.loaders.ApplyControlNet"
 IP_ADAPTER: Final = "huggingface.loaders.ApplyIPAdapter"
 UPSCALE: Final = "huggingface.image_to_image.Upscale"
+FACE_MASK: Final = "huggingface.segmentation.MaskFromText"
 
 MODEL: Final = "model"
 IMAGE: Final = "image"
 ENLARGED: Final = "enlarged"
 REFINED: Final = "refined"
+FACES: Final = "faces"
+LARGER: Final = "larger"
 _PLACES: Final = (
     MODEL,
     "source",
@@ -39,6 +42,9 @@ _PLACES: Final = (
     "upscaled",
     ENLARGED,
     REFINED,
+    "face",
+    FACES,
+    LARGER,
     "output",
 )
 """The nodes, from the left to the right."""
@@ -106,6 +112,10 @@ class Recipe:
     controls: list[Control] = field(default_factory=list)
     image_prompts: list[ImagePrompt] = field(default_factory=list)
     second: SecondPass | None = None
+    faces: float = 0.0
+    """How far faces are repainted at the end; 0 where they are left."""
+    enlarged_to: tuple[int, int] | None = None
+    """The size that the result is enlarged to by a network."""
 
 
 class Writer:
@@ -135,6 +145,11 @@ class Writer:
             made = self._from_image(common, recipe.strength)
         if recipe.second is not None:
             made = self._second(recipe.second, common, made)
+        if recipe.faces:
+            made = self._faces(recipe.faces, common, made)
+        if recipe.enlarged_to is not None:
+            side = max(recipe.enlarged_to)
+            made = self._add(LARGER, UPSCALE, {"image": made, "longest_side": side})
         self._add("output", "nodetool.output.Output", {"name": "image", "value": made})
 
     def _add(self, name: str, node_type: str, properties: Mapping[str, object]) -> Handle:
@@ -243,6 +258,11 @@ class Writer:
             made = self._add(ENLARGED, "nodetool.image.Resize", sized)
         given = {**common, "image": made, "strength": second.strength, **second.properties}
         return self._add(REFINED, IMAGE_TO_IMAGE, given)
+
+    def _faces(self, strength: float, common: Mapping[str, object], made: Handle) -> Handle:
+        found = self._add("face", FACE_MASK, {"image": made, "text": "a face"})
+        given = {**common, "image": made, "mask_image": Handle(found.node, "mask")}
+        return self._add(FACES, INPAINTING, given | {"strength": strength, "crop_to_mask": True})
 
 
 def _name(ref: Mapping[str, object]) -> object:

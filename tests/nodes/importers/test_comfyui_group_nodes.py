@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from nodetool_core import WorkflowError
 from nodetool_core.importing.draft import Grade
 from tests.nodes.importers.conftest import edges, from_content, said, values
 

@@ -27,6 +27,7 @@ from nodetool_core.assets.infotext import comment_text
 from nodetool_core.importing import NotRecognizedError, import_file
 from nodetool_core.importing.draft import Draft, Grade, Imported, Unsupported
 from nodetool_core.importing.report import report
+from nodetool_core.validation import build_graph
 from tests.nodes.importers.conftest import REGISTRY, edges, values
 
 A1111 = """a lake at night, <lora:stars_v2:0.8>
@@ -621,10 +622,40 @@ def test_the_first_versions_of_invokeai(tmp_path: Path, texts: dict[str, str]) -
     assert result.grade is not Grade.LOSSES
 
 
-def test_what_the_first_versions_did_afterwards_is_named(tmp_path: Path) -> None:
-    result = import_file(png(tmp_path, {"Dream": f"{DREAM} -G 0.9 -U 4 0.95"}), REGISTRY)
-    lost = [name for name, fate in fates(result).items() if fate == "lost"]
-    assert lost == ["facetool_strength", "upscale"]
+AFTERWARDS = [
+    {"type": "codeformer", "strength": 0.9, "fidelity": 0.75},
+    {"type": "esrgan", "scale": 4, "strength": 0.95},
+]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"Dream": f"{DREAM} -G 0.9 -cf 0.75 -U 4 0.95"},
+        {
+            "sd-metadata": json.dumps(
+                STATED | {"image": STATED["image"] | {"postprocessing": AFTERWARDS}}  # type: ignore[operator]
+            )
+        },
+    ],
+)
+def test_what_the_first_versions_did_afterwards_is_done(
+    tmp_path: Path, texts: dict[str, str]
+) -> None:
+    result = import_file(png(tmp_path, texts), REGISTRY)
+    found = {name: fates(result)[name] for name in ("facetool_strength", "upscale")}
+    assert set(found.values()) == {"approximated"} and result.grade is Grade.NOTES
+    assert values(result, "faces")["crop_to_mask"] is True
+    assert values(result, "larger") == {"longest_side": 4 * 768}
+    build_graph(result.document, REGISTRY)
+
+
+def test_what_was_done_afterwards_and_is_not_known_is_lost(tmp_path: Path) -> None:
+    stated = STATED | {"image": STATED["image"] | {"postprocessing": [{"type": "x"}]}}  # type: ignore[operator]
+    result = import_file(png(tmp_path, {"sd-metadata": json.dumps(stated)}), REGISTRY)
+    assert fates(result)["postprocessing"] == "lost"
+    result = import_file(png(tmp_path, {"Dream": f"{DREAM} -U much"}), REGISTRY)
+    assert fates(result)["upscale"] == "lost"
 
 
 SWARM = {
