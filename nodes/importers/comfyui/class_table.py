@@ -395,6 +395,45 @@ PROMPTS: Final[Mapping[str, ComfyClass]] = {
         },
         ("CONDITIONING",),
     ),
+    "ConditioningCombine": ComfyClass(
+        "conditioning",
+        {"conditioning_1": _CONDITIONING, "conditioning_2": _CONDITIONING},
+        ("CONDITIONING",),
+    ),
+    "ConditioningSetAreaPercentage": ComfyClass(
+        "conditioning",
+        {
+            "conditioning": _CONDITIONING,
+            **dict.fromkeys(("width", "height"), _float(1.0, 0.0, 1.0)),
+            **dict.fromkeys(("x", "y"), _float(0.0, 0.0, 1.0)),
+            "strength": _float(1.0, 0.0, 10.0),
+        },
+        ("CONDITIONING",),
+    ),
+    "ConditioningSetAreaStrength": ComfyClass(
+        "conditioning",
+        {"conditioning": _CONDITIONING, "strength": _float(1.0, 0.0, 10.0)},
+        ("CONDITIONING",),
+    ),
+    "ConditioningSetMask": ComfyClass(
+        "conditioning",
+        {
+            "conditioning": _CONDITIONING,
+            "mask": _MASK,
+            "strength": _float(1.0, 0.0, 10.0),
+            "set_cond_area": _one_of(("default", "mask bounds")),
+        },
+        ("CONDITIONING",),
+    ),
+    "ConditioningSetTimestepRange": ComfyClass(
+        "advanced/conditioning",
+        {
+            "conditioning": _CONDITIONING,
+            "start": _float(0.0, 0.0, 1.0, 0.001),
+            "end": _float(1.0, 0.0, 1.0, 0.001),
+        },
+        ("CONDITIONING",),
+    ),
     "ControlNetApplyAdvanced": ComfyClass(
         "conditioning/controlnet",
         {

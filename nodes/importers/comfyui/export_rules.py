@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from nodes.importers.comfyui import export_sampling
+from nodes.importers.comfyui import export_prompts, export_sampling
 from nodes.importers.comfyui.class_table import CLASSES
 from nodes.importers.comfyui.export_sampling import load_model, network_file
 from nodes.importers.comfyui.writing import Given, Output, Writing
@@ -237,6 +237,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "huggingface.image_to_image.Inpainting": export_sampling.inpaint,
     "huggingface.image_to_image.Upscale": upscale,
     "huggingface.loaders.ApplyControlNet": export_sampling.add_control,
+    "huggingface.regions.AddPrompt": export_prompts.add_prompt,
     "huggingface.text_to_image.TextToImage": export_sampling.from_text,
     "lib.pillow.Blend": Same(
         "ImageBlend",

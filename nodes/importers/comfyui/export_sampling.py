@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nodes.importers.comfyui.diffusion import UNION, WEIGHTS
+from nodes.importers.comfyui.export_prompts import combined, further_prompts
 from nodes.importers.comfyui.packs_loading import PRESET_NAMES, PRESETS
 from nodes.importers.comfyui.samplers import SAMPLERS, scheduler_for
 from nodes.importers.comfyui.writing import Control, Controls, Given, Loaded, Output, Writing
@@ -24,6 +25,7 @@ _SHIPPED: Final = "nodetool/tiny-landscapes"
 _SCHEDULES: Final = ("normal", "karras", "exponential", "sgm_uniform", "beta", "simple")
 _KEYS: Final = frozenset({"type", "repo_id", "path", "revision", "scale", "text_encoder_scale"})
 """Fields of references that a name of a file says, or that become inputs."""
+_FREE_U: Final = ("b1", "b2", "s1", "s2")
 _BRACKETS: Final = re.compile(r"[()]")
 _SQUARE: Final = re.compile(r"(?<!\\)[\[\]]|\bBREAK\b")
 _ESCAPED_SQUARE: Final = re.compile(r"\\([\[\]])")
@@ -143,7 +145,15 @@ def _model(writing: Writing) -> Loaded:
         inputs["strength_clip"] = scale if for_text is None else for_text
         node = writing.add("LoraLoader", inputs, f"lora_{number}")
         link, clip = Output(node, 0, "MODEL"), Output(node, 1, "CLIP")
-    return Loaded(model.name, _adapted(writing, link), clip, model.vae)
+    return Loaded(model.name, _adapted(writing, _with_free_u(writing, link)), clip, model.vae)
+
+
+def _with_free_u(writing: Writing, model: Output) -> Output:
+    numbers = writing.known("free_u")
+    if not isinstance(numbers, list) or len(numbers) != len(_FREE_U):
+        return model
+    inputs: JsonObject = {"model": model.link, **dict(zip(_FREE_U, numbers, strict=True))}
+    return Output(writing.add("FreeU", inputs, "free_u"), 0, "MODEL")
 
 
 def _adapted(writing: Writing, model: Output) -> Output:
@@ -188,6 +198,19 @@ def _from_latents(writing: Writing, model: Loaded, latents: str) -> Mapping[str,
     return _sampled(writing, model, [latents, 0], steps, writing.value("strength"))
 
 
+def _positive(writing: Writing, clip: Json) -> list[Json]:
+    """Return the prompt, with all that count beside it; an empty one leaves the others alone."""
+    others = further_prompts(writing)
+    base: Json = None
+    if not others or writing.take("prompt") != "":
+        base = [_text(writing, "prompt", clip, "positive"), 0]
+
+    def encoded(text: Output | str, part: str) -> str:
+        return _encoded(writing, "prompts", text, clip, part)
+
+    return combined(writing, base, others, encoded)
+
+
 def _steps_run(count: int, strength: float) -> int:
     """Return how many steps are run of all: ComfyUI runs all whatever the strength is."""
     return max(1, min(int(count * strength), count))
@@ -203,7 +226,7 @@ def _sampled(
 ) -> Mapping[str, Output]:
     sampler, schedule = _sampler(writing)
     clip = _encoders(writing, model, size)
-    positive: list[Json] = [_text(writing, "prompt", clip, "positive"), 0]
+    positive = _positive(writing, clip)
     negative: list[Json] = [_text(writing, "negative_prompt", clip, "negative"), 0]
     positive, negative = _controlled(writing, model, positive, negative)
     seed = writing.value("seed")
@@ -269,6 +292,12 @@ def _encoders(writing: Writing, model: Loaded, size: tuple[object, object] | Non
 
 def _text(writing: Writing, name: str, clip: Json, part: str) -> str:
     found = writing.take(name)
+    text = found if isinstance(found, Output) else str(found)
+    return _encoded(writing, name, text, clip, part)
+
+
+def _encoded(writing: Writing, name: str, found: Output | str, clip: Json, part: str) -> str:
+    """Write the node that reads a text, as the property `prompt_syntax` says."""
     is_weighted = writing.known("prompt_syntax") == "weighted"
     if isinstance(found, Output):
         text: Json = found.link
@@ -276,7 +305,7 @@ def _text(writing: Writing, name: str, clip: Json, part: str) -> str:
             message = f"ComfyUI reads weights and brackets in {name}, which are text here."
             writing.note(message, level="warning")
     else:
-        text = _weighted(writing, name, str(found)) if is_weighted else _plain(str(found))
+        text = _weighted(writing, name, found) if is_weighted else _plain(found)
     return writing.add("CLIPTextEncode", {"text": text, "clip": clip}, part)
 
 

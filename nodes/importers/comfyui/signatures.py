@@ -47,14 +47,8 @@ ComfyUIDeployExternalNumberInt: -> INT
 ComfyUIDeployExternalNumberSlider: -> FLOAT
 ComfyUIDeployExternalText: -> STRING
 ConditioningAverage: conditioning_to:CONDITIONING conditioning_from:CONDITIONING -> CONDITIONING
-ConditioningCombine: conditioning_1:CONDITIONING conditioning_2:CONDITIONING -> CONDITIONING
 ConditioningConcat: conditioning_to:CONDITIONING conditioning_from:CONDITIONING -> CONDITIONING
 ConditioningSetArea: conditioning:CONDITIONING -> CONDITIONING
-ConditioningSetAreaPercentage: conditioning:CONDITIONING width:FLOAT? height:FLOAT? x:FLOAT? \
-y:FLOAT? -> CONDITIONING
-ConditioningSetAreaStrength: conditioning:CONDITIONING -> CONDITIONING
-ConditioningSetMask: conditioning:CONDITIONING mask:MASK -> CONDITIONING
-ConditioningSetTimestepRange: conditioning:CONDITIONING -> CONDITIONING
 ControlNetApplySD3: positive:CONDITIONING negative:CONDITIONING control_net:CONTROL_NET vae:VAE? \
 image:IMAGE -> CONDITIONING CONDITIONING
 ControlNetLoaderMultiGPU: -> CONTROL_NET

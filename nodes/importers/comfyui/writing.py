@@ -64,7 +64,27 @@ class Controls:
     units: tuple[Control, ...]
 
 
-Given: TypeAlias = Output | Loaded | Controls
+@dataclass(frozen=True)
+class FurtherPrompt:
+    """A prompt beside that of a sampler, and where it counts."""
+
+    text: Output | str
+    edges: tuple[float, float, float, float]
+    """Left, top, right and bottom, as shares of the image."""
+    mask: Json = None
+    strength: Json = 1.0
+    start: Json = 0.0
+    end: Json = 1.0
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Several prompts beside that of one sampler."""
+
+    units: tuple[FurtherPrompt, ...]
+
+
+Given: TypeAlias = Output | Loaded | Controls | Prompts
 """What an edge of ours leads to there."""
 
 
@@ -120,7 +140,7 @@ class Writing:
         Raises Unsupported where it comes with the run.
         """
         value = self.take(name)
-        if not isinstance(value, (Output, Loaded, Controls)):
+        if not isinstance(value, (Output, Loaded, Controls, Prompts)):
             return value
         if not isinstance(value, Output) or not value.is_constant:
             raise Unsupported(f"its {name} comes over an edge, and has to stand in the file")
@@ -142,12 +162,12 @@ class Writing:
         value = self.take(name)
         if isinstance(value, Output):
             return value.value if value.is_constant else None
-        return None if isinstance(value, (Loaded, Controls)) else value
+        return None if isinstance(value, (Loaded, Controls, Prompts)) else value
 
     def value(self, name: str) -> Json:
         """Return a value as an input of ComfyUI has it: itself, or a link."""
         found = self.take(name)
-        if isinstance(found, (Loaded, Controls)):
+        if isinstance(found, (Loaded, Controls, Prompts)):
             raise Unsupported(f"its {name} comes over an edge that ComfyUI has no type for")
         return found.link if isinstance(found, Output) else found
 

@@ -167,9 +167,29 @@ def add_mask_step(made: Made) -> None:
     made.masks.append((new, "output"))
 
 
-def add_controls(made: Made) -> tuple[str, str]:
+def add_prompts(made: Made, sampler: str) -> tuple[str, str]:
+    """Add prompts beside that of a sampler, each in a place; return the list of them."""
+    listed: dict[str, Any] = {}
+    for number in range(1, made.draw(st.integers(1, 2)) + 1):
+        kind = made.draw(st.integers(0, 3))
+        more: dict[str, Any] = {"prompt": made.draw(st.text("ab ,", max_size=9)), **listed}
+        if kind == 0:
+            more |= {"left": 0.25, "bottom": made.draw(st.sampled_from([0.5, 0.75, 1.0]))}
+        elif kind == 1:
+            more["mask"] = made.mask()
+        elif kind == 2:
+            more["strength"] = made.draw(st.floats(1.25, 9))
+        if kind > 1:
+            more |= {"start": 0.25, "end": made.draw(st.floats(0.5, 1.0))}
+        node_id = f"{sampler}_prompt_{number}"
+        made.add("huggingface.regions.AddPrompt", node_id, **more)
+        listed = {"prompts": (node_id, "output")}
+    return listed["prompts"]  # type: ignore[no-any-return]
+
+
+def add_controls(made: Made, sampler: str) -> tuple[str, str]:
     """Add ControlNets to lead a sampler; return the list of them."""
-    sampler, listed = f"n{len(made.nodes)}", {}
+    listed: dict[str, Any] = {}
     for number in range(1, made.draw(st.integers(1, 2)) + 1):
         share = made.draw(st.floats(0.1, 0.4))
         more = {"scale": made.draw(st.floats(0, 2)), "start": share, "end": 2 * share, **listed}
@@ -178,7 +198,7 @@ def add_controls(made: Made) -> tuple[str, str]:
         node_id = f"{sampler}_controlnet_{number}"
         made.add("huggingface.loaders.ApplyControlNet", node_id, controlnet=network, **more)
         listed = {"controlnets": (node_id, "output")}
-    return listed["controlnets"]
+    return listed["controlnets"]  # type: ignore[no-any-return]
 
 
 def add_sampler(made: Made, model: str) -> None:
@@ -210,9 +230,15 @@ def add_sampler(made: Made, model: str) -> None:
     if made.draw(st.booleans()):
         seed = made.add("nodetool.constant.Integer", value=made.draw(SEED))
         data["seed"] = (seed, "output")
+    # The nodes that lead it are named after it when they are imported.
+    sampler_id = f"n{len(made.nodes)}"
+    if "Inpainting" not in node_type and made.draw(st.booleans()):
+        data["prompts"] = add_prompts(made, sampler_id)
+    if made.draw(st.booleans()):
+        data["free_u"] = made.draw(st.lists(st.floats(0.1, 9), min_size=4, max_size=4))
     led = made.draw(st.sampled_from(["no", "by one", "by some"]))
     if led == "by some":
-        data["controlnets"] = add_controls(made)
+        data["controlnets"] = add_controls(made, sampler_id)
     if led == "by one":
         data["controlnet"] = {"type": "hf.controlnet", "repo_id": made.draw(FILES)}
         data |= {"control_image": made.image(), "control_mode": made.draw(st.integers(-1, 7))}
@@ -235,8 +261,6 @@ def add_sampler(made: Made, model: str) -> None:
         data["ip_adapter_model"] = {"type": "hf.ip_adapter", **ref}
         data["ip_adapter_image"] = made.image()
         data["ip_adapter_scale"] = made.draw(st.floats(0, 1))
-    # The nodes that lead it are named after it when they are imported.
-    sampler_id = data["controlnets"][0].partition("_")[0] if led == "by some" else ""
     several = made.draw(st.booleans())
     data["num_images"] = made.draw(st.integers(2, 4)) if several else 1
     sampler = made.add(node_type, sampler_id, **data)
