@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.context import Context, Models, Reporter
-from nodetool_core.errors import NodetoolError, Problem
+from nodetool_core.errors import NodetoolError, Problem, RunCancelled
 from nodetool_core.garbage_collection import keep_for_good
 from nodetool_core.models.diffusers.tasks import ANY
 from nodetool_core.references import ModelRef
@@ -186,6 +186,8 @@ def _note_first(name: str, loading: Future[None]) -> None:
     error = loading.exception()
     if error is None:
         _log.info("the first model is loaded", extra={"model": name})
+    elif isinstance(error, RunCancelled):
+        _log.info("the server ends before its first model is loaded", extra={"model": name})
     elif isinstance(error, NodetoolError):
         _log.warning("The first model %s could not be loaded: %s", name, error)
     else:

@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 from nodetool_core import ModelRef
-from nodetool_core.errors import ModelError
+from nodetool_core.errors import ModelError, RunCancelled
 from nodetool_core.models.sources.hub import Hub
 from nodetool_core.server.runtime.warmup import ModelWarmup
 from tests.models.hub_server import HubServer
@@ -29,6 +29,7 @@ from tests.server.runtime.test_memory import until
 from tests.server.test_operations import figures
 
 MODEL = "somebody/tiny"
+SHIPPED = "nodetool/tiny-landscapes"
 
 
 class StallingHub(HubServer):
@@ -210,7 +211,7 @@ class AtOnce(Executor):
         done: Future[Any] = Future()
         try:
             done.set_result(function(*arguments, **named))
-        except ModelError as error:
+        except (ModelError, RunCancelled) as error:
             done.set_exception(error)
         return done
 
@@ -225,3 +226,18 @@ def test_a_model_that_fails_at_once_holds_up_nobody(
     waiting.start()
     waiting.join(20)
     assert not waiting.is_alive()
+
+
+def test_a_server_that_ends_while_it_loads_reports_no_error(
+    serve: Callable[..., LiveServer],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="nodetool_core.server.runtime.warmup")
+    live = serve({}, models=(SHIPPED,), device="cpu", preload=False)
+    warmup = ModelWarmup(live.state.engine.models)
+    monkeypatch.setattr(warmup, "_threads", AtOnce())
+    warmup.close()
+    warmup.begin(live.state.catalog.workflow(SHIPPED), 5)
+    assert "ends before its first model is loaded" in caplog.text
+    assert "could not be loaded" not in caplog.text
