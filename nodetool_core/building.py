@@ -18,6 +18,7 @@ from nodetool_core.handles import OutputHandle, holds_outputs
 from nodetool_core.node_base import Node
 from nodetool_core.ownership import own_copy
 from nodetool_core.registry import Registry, distinct_types
+from nodetool_core.specialized import general_class
 from nodetool_core.workflow import EdgeRecord, GraphRecord, NodeRecord, WorkflowDocument
 from nodetool_core.workflow_class import reused
 
@@ -63,7 +64,7 @@ def document_of(wanted: Sequence[Node]) -> tuple[WorkflowDocument, Registry]:
 def _recorded_class(node: Node) -> type[Node]:
     """Return the class that a file names for a node."""
     inner = reused(type(node))
-    return type(node) if inner is None else inner.recorded_class
+    return general_class(type(node)) if inner is None else inner.recorded_class
 
 
 class _Given:

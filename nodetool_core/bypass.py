@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nodetool_core.specialized import class_of
 from nodetool_core.types import Annotation, is_assignable
 from nodetool_core.workflow import EdgeRecord, NodeRecord, WorkflowDocument
 
@@ -63,7 +64,7 @@ def _through(
     record: NodeRecord, output: str, feeds: dict[str, Handle], registry: Registry
 ) -> Handle | None:
     """Return what feeds a node in the place of one of its outputs; None where nothing fits."""
-    node_class = registry.get(record.type)
+    node_class = class_of(record, registry)
     if node_class is None:
         return next(iter(feeds.values()), None)
     declared = node_class.spec.outputs.get(output)

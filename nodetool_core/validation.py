@@ -8,9 +8,10 @@ and edges.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nodetool_core.errors import Problem, WorkflowError, near_miss
+from nodetool_core.errors import NodetoolError, Problem, WorkflowError, near_miss
 from nodetool_core.garbage_collection import collection_paused
 from nodetool_core.graph import (
     Edge,
@@ -26,6 +27,7 @@ from nodetool_core.node_base import Node, Role
 from nodetool_core.pack_versions import version_hint
 from nodetool_core.properties import ANYTHING, Property
 from nodetool_core.secrets import key_problem
+from nodetool_core.specialized import SpecializedNode
 from nodetool_core.types import exact_type, is_assignable, is_open, type_name
 from nodetool_core.values import PLAIN_TYPES
 from nodetool_core.workflow import EdgeRecord, WorkflowDocument
@@ -80,6 +82,7 @@ class _Type:
                 if prop.required or _may_be_asset(prop)
             ]
         self.takes_any_name = node_class.dynamic and alias is None
+        self.is_general = issubclass(node_class, SpecializedNode) and node_class.dynamic
 
     def renamed_output(self, handle: str) -> str:
         """Return an output handle by its name of today."""
@@ -104,6 +107,8 @@ class _Reader:
         self.notes: list[Problem] = []
         self.types: dict[str, _Type | None] = {}
         """What the document's types are, None for those there are not."""
+        self.specialized: dict[type[Node], _Type] = {}
+        """Those that follow from the constant values of nodes."""
         self.suggestions: dict[str, str] = {}
         """Hints for types there are not."""
         self.comparisons = 0
@@ -177,6 +182,10 @@ class _Reader:
             self.notes.extend(today.notes)
             self.problems.extend(today.problems)
             data = {**of_type.alias.values, **today.values}
+        if of_type.is_general:
+            of_type = self._specialized(index, node_id, of_type, data)
+            if of_type is None:
+                return
         spec, values = of_type.spec, of_type.defaults.copy()
         dynamic: dict[str, Any] = {}
         for name, value in data.items():
@@ -204,6 +213,25 @@ class _Reader:
         self.position[node_id] = len(self.nodes)
         self.nodes.append(GraphNode(node_id, of_type.node_class, values, dynamic, [], index))
         self.type_of.append(of_type)
+
+    def _specialized(
+        self, index: int, node_id: str, of_type: _Type, data: Mapping[str, object]
+    ) -> _Type | None:
+        """Return the type of a node for its constant values; None where they decide nothing."""
+        general, where = of_type.node_class, f"nodes[{index}].data"
+        assert issubclass(general, SpecializedNode)
+        try:
+            node_class = general.specialized(general.deciding(data, where))
+        except NodetoolError as error:
+            self.broken.add(node_id)
+            self.problems += [
+                problem
+                if isinstance(error, WorkflowError)
+                else replace(problem, where=where, message=f"{problem.where} {problem.message}")
+                for problem in error.problems
+            ]
+            return None
+        return self.specialized.setdefault(node_class, _Type(node_class, of_type.alias))
 
     def _type(self, node_type: str) -> _Type | None:
         """Return what a type in the document is; None where there is no such type."""

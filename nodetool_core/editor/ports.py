@@ -1,4 +1,9 @@
-"""What a workflow node takes and returns: the inputs and outputs of the workflow it stands for."""
+"""
+What nodes take and return whose types do not say it.
+
+Of a node for a workflow the inputs and outputs of that workflow; of one whose constant values
+decide, what they decide.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from nodetool_core.editor.answers import OutputInfo, Ports, PropertyInfo
 from nodetool_core.errors import WorkflowError
 from nodetool_core.graph import GraphNode
 from nodetool_core.node_base import Role
+from nodetool_core.specialized import class_of, is_specialized
 from nodetool_core.subworkflow import inner_graph
 
 if TYPE_CHECKING:
@@ -26,13 +32,21 @@ def ports_of(
     inside: tuple[str, ...],
 ) -> dict[str, Ports]:
     """
-    Return the properties and outputs of the workflow nodes among records, by id.
+    Return the properties and outputs of such nodes among records, by id.
 
     A node whose workflow can't be read is left out: the check says what is wrong with it. Blocks.
     """
     found: dict[str, Ports] = {}
     for record in records:
-        node_class = registry.get(record.type)
+        node_class = class_of(record, registry)
+        if node_class is not None and is_specialized(node_class):
+            outputs = node_class.spec.outputs.values()
+            found[record.id] = Ports(
+                properties=catalogue.properties(node_class),
+                outputs=catalogue.outputs(
+                    (one.name, one.annotation, one.description) for one in outputs
+                ),
+            )
         if node_class is None or node_class.role is not Role.WORKFLOW:
             continue
         try:
@@ -41,14 +55,14 @@ def ports_of(
             continue
         declared = catalogue.properties(node_class)
         given = [_input(name, node, catalogue) for name, node in graph.inputs().items()]
-        outputs: list[OutputInfo] = []
+        returned: list[OutputInfo] = []
         for name, node in graph.outputs().items():
             edge = next((one for one in node.inputs if one.property == "value"), None)
             if edge is not None:
                 source = list(graph.nodes[edge.source].spec.outputs.values())[edge.output]
                 text = str(node.values.get("description") or "")
-                outputs += catalogue.outputs([(name, source.annotation, text)])
-        found[record.id] = Ports(properties=[*given, *declared], outputs=outputs)
+                returned += catalogue.outputs([(name, source.annotation, text)])
+        found[record.id] = Ports(properties=[*given, *declared], outputs=returned)
     return found
 
 

@@ -72,6 +72,7 @@ from nodetool_core.server.qolaba.routes import apps_of
 from nodetool_core.server.runtime.devices import device_memory
 from nodetool_core.server.security.middleware import OWNER
 from nodetool_core.server.v1.schemas import JobAnswer
+from nodetool_core.specialized import class_of
 from nodetool_core.workflow import WorkflowDocument
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class EditorRoutes:
             self._state.engine, document, base=base, inside=inside, targets=wanted.targets
         )
         for record in document.graph.nodes:
-            node_class = self._state.registry.get(record.type)
+            node_class = class_of(record, self._state.registry)
             key = found.nodes[record.id].key
             if key is not None and node_class is not None:
                 self._results.note(key, [*node_class.spec.outputs], base)

@@ -13,6 +13,7 @@ from nodetool_core.errors import Problem, WorkflowError
 from nodetool_core.importing.draft import Grade, grade_of
 from nodetool_core.json_types import JsonObject
 from nodetool_core.properties import jsonable
+from nodetool_core.specialized import class_of
 
 if TYPE_CHECKING:
     from nodetool_core.registry import Registry
@@ -80,7 +81,7 @@ def export(document: WorkflowDocument, to: str, registry: Registry, where: str) 
 
 def values_of(node: NodeRecord, registry: Registry) -> tuple[JsonObject, JsonObject]:
     """Return the values of all properties of a node as JSON, and their defaults."""
-    node_class = registry.get(node.type)
+    node_class = class_of(node, registry)
     if node_class is None:
         return {}, {}
     defaults: JsonObject = {}
