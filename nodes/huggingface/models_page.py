@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from nodes.huggingface.loras_page import loras_section
+from nodes.huggingface.modular_page import blocks_section, refused_section
 from nodes.huggingface.parts_page import parts_section
 from nodetool_core.models.diffusers.controls import controlnet_pipeline_class
 from nodetool_core.models.diffusers.families import (
@@ -213,7 +214,8 @@ def page() -> str:
             f"Node: [{node}]({path}).",
             _table(task, OUTSIDE_AUTO_PIPELINE[task]),
         ]
-    parts += [parts_section(), loras_section(), _NOTES, _quirk_notes()]
+    parts += [parts_section(), loras_section(), blocks_section(), _NOTES, _quirk_notes()]
+    parts.append(refused_section())
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -18,6 +18,7 @@ from nodetool_core.models.diffusers.configuration import complete_configuration
 from nodetool_core.models.diffusers.protocols import is_pipeline
 from nodetool_core.models.diffusers.schedulers import copied_scheduler, is_stateful
 from nodetool_core.models.diffusers.tasks import (
+    MODULAR,
     automatic_class,
     check_channels,
     check_task,
@@ -36,6 +37,8 @@ def prototype(base: Pipeline, task: str, name: str) -> Pipeline:
 
     Raises ModelError where it can't do the task.
     """
+    if task == MODULAR:
+        return lend(base)
     target = check_task(type(base).__name__, task, name)
     complete_configuration(base, target or type(base))
     components = base.components

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from nodetool_core.models.components.component_class import component_class, has_weights
 from nodetool_core.models.components.component_key import Precision
 from nodetool_core.models.components.estimates import weight_files
+from nodetool_core.models.components.modular_recipe import ModularRecipe
 from nodetool_core.models.components.networks import (
     ModelPart,
     load_part,
@@ -33,6 +34,7 @@ from nodetool_core.models.diffusers.single_file import class_of_file, load_file
 from nodetool_core.models.diffusers.tasks import check_channels, check_task
 from nodetool_core.models.protocols import NeverCancelled
 from nodetool_core.models.residency.devices import Device
+from nodetool_core.models.sources.modular_repository import is_modular
 from nodetool_core.models.sources.priors import PRIOR
 from nodetool_core.models.sources.repository_files import TENSORS, part_of, tensor_file
 from nodetool_core.models.sources.repository_layout import check_files, incomplete, read_layout
@@ -58,6 +60,8 @@ def recipe_for(resolved: ResolvedModel, task: str, precision: Precision, hub: Hu
     """
     if part_of(task):
         return PartRecipe(resolved, task, precision)
+    if resolved.kind == "directory" and is_modular(resolved.path):
+        return ModularRecipe(resolved, precision)
     return (
         DirectoryRecipe(resolved, precision)
         if resolved.kind == "directory"

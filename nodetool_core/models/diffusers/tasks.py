@@ -32,6 +32,9 @@ AUTO: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 ANY: Final = "any"
 """Stands for whatever task a model does, where it is loaded ahead of its use."""
 
+MODULAR: Final = "modular"
+"""Lends the components of a model to blocks of Modular Diffusers, which say what they can do."""
+
 _KIND_OF: Final = MappingProxyType(
     {"editing": "image-to-image", "variation": "image-to-image", "upscaling": "image-to-image"}
 )
@@ -248,7 +251,7 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
     import_libraries()
     import diffusers
 
-    tasks = {*AUTO, *ITSELF, ANY}
+    tasks = {*AUTO, *ITSELF, ANY, MODULAR}
     if task not in tasks:
         raise ModelError(
             Problem(
@@ -268,6 +271,8 @@ def check_task(class_name: str, task: str, name: str) -> type | None:
                 hint,
             )
         )
+    if task == MODULAR:
+        return None
     does = tasks_of(class_name)
     if task == ANY and does:
         return None

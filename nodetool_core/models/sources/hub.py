@@ -21,6 +21,7 @@ from nodetool_core.assets.files import write_problem
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.diffusers.tasks import check_task
 from nodetool_core.models.sources.headers import is_safetensors
+from nodetool_core.models.sources.modular_repository import MODULAR_INDEX, allows_code
 from nodetool_core.models.sources.own_configuration import own_configuration
 from nodetool_core.models.sources.priors import INDEX
 from nodetool_core.models.sources.repository_files import (
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from nodetool_core.models.protocols import Cancellable
     from nodetool_core.references import ModelRef
 
-_TEXTS = [INDEX, "config.json"]
+_TEXTS = [INDEX, MODULAR_INDEX, "config.json"]
 """One of them is here where the texts of a repository are."""
 
 _TIMEOUT = 10.0
@@ -84,13 +85,15 @@ class Hub:
 
         def choose(names: Sequence[str]) -> list[str]:
             chosen = pipeline_files(names, ref, without)
-            class_name = self._class_name(ref) if task else None
+            if allows_code(ref.repo_id):
+                chosen += [name for name in names if name.endswith(".py")]
+            class_name = self._class_name(ref) if task and INDEX in names else None
             if task and class_name:
                 check_task(class_name, task, ref.repo_id)
             return chosen
 
         return self._fetch(
-            ref.repo_id, ref.revision, choose, ["model_index.json"], context, context.progress
+            ref.repo_id, ref.revision, choose, [INDEX, MODULAR_INDEX], context, context.progress
         )
 
     def part(self, ref: ModelRef, part: str, context: Context) -> tuple[Path, str]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TENSORS = "tensors"
 NETWORK = "network"
+FOLDER = "folder"
+"""With the name of one, after a colon: all that a component has, with weights or without."""
 
 CONFIGS = ("adapter_config.json", "config.json")
 """
@@ -36,13 +38,14 @@ _ADAPTER_FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors
 """Which of several files in a folder the tensors of an adapter are in."""
 
 
+_INDEXES = ("model_index.json", "modular_model_index.json", "modular_config.json")
 _TEXTS = (".json", ".txt", ".model", ".jinja")
 _FOREIGN = re.compile(r"(^|/)(onnx|openvino|flax|tflite|coreml|\.git)[^/]*/|flax_|openvino_|\.onnx")
 
 
 def part_of(task: str | None) -> str | None:
     """Return the kind of part that a task asks for; None where it asks for a pipeline."""
-    is_part = task is not None and (task == TENSORS or task.partition(":")[0] == NETWORK)
+    is_part = task is not None and (task == TENSORS or task.partition(":")[0] in (NETWORK, FOLDER))
     return task if is_part else None
 
 
@@ -62,7 +65,7 @@ def pipeline_files(
 
     where = ref.repo_id
     singles = [name for name in names if is_safetensors(name) and "/" not in name]
-    if "model_index.json" not in names:
+    if not {"model_index.json", "modular_model_index.json"} & set(names):
         hint = (
             f"Name a single file in `path`, such as {singles[0]!r}."
             if singles
@@ -88,7 +91,7 @@ def pipeline_files(
     if not weights and not without:
         raise pickled(where, "has no safetensors weights")
     texts = [
-        "model_index.json",
+        *(name for name in names if name in _INDEXES),
         *texts_in_folders(names),
         *(name for name in names if name == "README.md"),
     ]
@@ -181,6 +184,8 @@ def part_files(names: Sequence[str], task: str, name: str, variant: str | None =
             choose_tensor_file(names, name),
             *(config for config in CONFIGS if config in names),
         ]
+    if task.startswith(FOLDER):
+        return _folder_files(names, folders_of(task)[0], name, variant)
     folder = next((one for one in folders_of(task) if f"{one}/config.json" in names), "")
     root = f"{folder}/" if folder else ""
     if f"{root}config.json" not in names:
@@ -199,10 +204,24 @@ def part_files(names: Sequence[str], task: str, name: str, variant: str | None =
     ]
 
 
+def _folder_files(names: Sequence[str], folder: str, name: str, variant: str | None) -> list[str]:
+    """Return the texts of a component, and its weights of a variant, or those without one."""
+    inside = [file for file in names if file.startswith(f"{folder}/")]
+    weights = [file for file in inside if is_safetensors(file)]
+    if not inside or (not weights and any(map(is_pickled, inside))):
+        raise no_network(name, f"has nothing in {folder} that can be read")
+    offered = {variant_of(file) for file in weights}
+    kept = variant if variant in offered else None
+    texts = [file for file in inside if file.endswith(_TEXTS)]
+    return list(dict.fromkeys([*texts, *(one for one in weights if variant_of(one) == kept)]))
+
+
 def part_probes(task: str) -> list[str]:
     """
     Return patterns of files of a repository, one of which is on this machine where the part is.
     """
+    if task.startswith(FOLDER):
+        return [f"{folder}/*" for folder in folders_of(task)]
     return (
         ["*.safetensors"]
         if task == TENSORS

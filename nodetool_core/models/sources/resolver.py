@@ -22,6 +22,7 @@ from nodetool_core.models.sources.file_digests import FileDigests, file_state
 from nodetool_core.models.sources.file_formats import is_weights, refuse_pickle
 from nodetool_core.models.sources.hub import Hub
 from nodetool_core.models.sources.model_folders import ModelFolders
+from nodetool_core.models.sources.modular_repository import with_components
 from nodetool_core.models.sources.pickles import is_pickled, pickled
 from nodetool_core.models.sources.priors import CARD, INDEX, named_prior, prior_refused
 from nodetool_core.models.sources.repository_files import NETWORK, part_of
@@ -102,13 +103,13 @@ class Resolver:
         own = self._own(ref, context, task)
         if own.kind == "file" and task in (NETWORK, _VAE_ALONE):
             return self._configured(own, task, context, base)
-        found = (
-            own
-            if part_of(task) is not None
-            else self._with_prior(own, ref, lambda prior: self._own(prior, context))
-        )
+        if part_of(task) is not None:
+            return own
+        found = self._with_prior(own, ref, lambda prior: self._own(prior, context))
         assert found is not None
-        return found
+        whole = with_components(found, lambda one, part: self._own(one, context, part))
+        assert whole is not None
+        return whole
 
     def _configured(
         self, file: ResolvedModel, task: str, context: Context, base: str
@@ -158,7 +159,8 @@ class Resolver:
                 self.hub.cached_texts,
             )
         own = self._already(ref)
-        return self._with_prior(own, ref, self._already) if own else None
+        found = self._with_prior(own, ref, self._already) if own else None
+        return with_components(found, self._already) if found else None
 
     def local(self, ref: ModelRef) -> ResolvedModel | None:
         """
@@ -243,7 +245,8 @@ class Resolver:
         if own is None:
             return None
         try:
-            return (self._with_prior(own, ref, self._cached) or own).revision
+            found = self._with_prior(own, ref, self._cached) or own
+            return (with_components(found, lambda one, part: self._cached(one)) or own).revision
         except ModelError:
             # Whoever uses both gets the error; a part of the decoder can do without.
             return own.revision
