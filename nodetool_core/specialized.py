@@ -46,6 +46,8 @@ class SpecializedNode(Node):
     dynamic = True
     decided_by: ClassVar[tuple[str, ...]] = ()
     """Properties whose constant values decide; one that is connected counts as its default."""
+    example: ClassVar[Mapping[str, object]] = {}
+    """Values of the example on the node's page, which decide something."""
 
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
@@ -129,6 +131,17 @@ def class_of(record: NodeRecord, registry: Registry) -> type[Node] | None:
         return node_class.specialized(node_class.deciding(record.data, "data"))
     except NodetoolError:
         return node_class
+
+
+__all__ = [
+    "Declared",
+    "Output",
+    "Property",
+    "SpecializedNode",
+    "class_of",
+    "general_class",
+    "is_specialized",
+]
 
 
 class _Specialized(type):

@@ -45,6 +45,7 @@ ROOMS = [
     "models",
     "workflow",
     "graph",
+    "specialized",
     "workflow_class",
     "migrating",
     "pack_versions",
@@ -74,7 +75,7 @@ From the bottom up: a room imports those before it and itself. docs/architecture
 where it is.
 """
 
-FOR_NODES = {"assets", "errors", "references", "values"}
+FOR_NODES = {"assets", "errors", "references", "specialized", "values"}
 """
 Rooms that a pack may use besides the public face; `packs` is for the pack's own announcement,
 `importing` for importers.

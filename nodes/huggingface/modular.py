@@ -6,23 +6,17 @@ Of what blocks declare, a node passes on texts, numbers, switches and images. Te
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast, get_args
+from typing import TYPE_CHECKING, ClassVar, Final, cast, get_args
 
 from nodes.huggingface import diffusion as shared
 from nodes.huggingface.diffusion import model_image
 from nodes.huggingface.noise import seeded_generator
-from nodetool_core import Context, Field, ImageRef, Lane, ModelRef, NodeError
-from nodetool_core.context import Sources
-from nodetool_core.declaration import Output
+from nodetool_core import Context, Field, ImageRef, Lane, ModelRef, NodeError, Sources
 from nodetool_core.errors import ModelError, Problem
-from nodetool_core.models.sources.hub import Hub
-from nodetool_core.models.sources.modular_repository import has_own_code
-from nodetool_core.properties import Property
-from nodetool_core.specialized import Declared, SpecializedNode
+from nodetool_core.models.diffusers.modular import folder_here, own_code
+from nodetool_core.specialized import Declared, Output, Property, SpecializedNode
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -64,6 +58,12 @@ class Blocks(SpecializedNode):
 
     lane = Lane.DEVICE
     decided_by = ("model", "blocks", "workflow")
+    example: ClassVar[Mapping[str, object]] = {
+        "model": "stabilityai/stable-diffusion-xl-base-1.0",
+        "blocks": "StableDiffusionXLAutoBlocks",
+        "workflow": "text2image",
+        "prompt": "a lake in winter",
+    }
 
     model: ModelRef = Field(
         default=ModelRef(),
@@ -107,9 +107,8 @@ class Blocks(SpecializedNode):
     @classmethod
     def fingerprint(cls, values: dict[str, object], sources: Sources) -> str | None:
         # Code of a repository may change while its weights stay as they are.
-        folder = _folder(cast("ModelRef", values.get("model") or ModelRef()))
-        files = [] if folder is None or not has_own_code(folder) else sorted(folder.glob("*.py"))
-        return " ".join(file.read_text("utf-8") for file in files)
+        folder = folder_here(cast("ModelRef", values.get("model") or ModelRef()))
+        return "" if folder is None else own_code(folder)
 
     def process(self, context: Context) -> dict[str, object]:
         from nodetool_core.models.diffusers.modular import (
@@ -182,7 +181,7 @@ def _blocks(model: ModelRef, blocks: str, workflow: str) -> ModularBlocks:
 
     if blocks:
         return workflow_of(named_blocks(blocks), workflow, blocks)
-    name, folder = model.repo_id, _folder(model)
+    name, folder = model.repo_id, folder_here(model)
     if folder is None:
         if not name:
             message = "names no model, and `blocks` no blocks, so nothing says what it takes."
@@ -191,20 +190,6 @@ def _blocks(model: ModelRef, blocks: str, workflow: str) -> ModularBlocks:
         hint = "Fetch it (`nodetool models pull`), or name blocks of diffusers in `blocks`."
         raise ModelError(Problem("model_missing", name or "model", message, hint))
     return workflow_of(blocks_in(folder, name), workflow, name)
-
-
-def _folder(model: ModelRef) -> Path | None:
-    """Return the folder of a model that is on this machine; asks no network."""
-    if not model.repo_id or model.path:
-        return None
-    folder = Path(os.path.expanduser(model.repo_id))  # noqa: PTH111 - Path's own fails without a user
-    if folder.is_dir():
-        return folder
-    try:
-        cached = Hub().cached_texts(model.repo_id, model.revision)
-    except ModelError:
-        return None
-    return None if cached is None else cached[0]
 
 
 def _has_guider(blocks: ModularBlocks) -> bool:

@@ -14,9 +14,8 @@ components may come from several repositories, or is any in diffusers form of a 
 blocks: {families}. `workflow` narrows them to one of their workflows, whose properties alone the
 node then has. Components are loaded once, and shared with all other nodes.
 
-A repository's own code does not run, unless the variable NODETOOL_MODEL_CODE of whoever starts the
-process names the repository or the folder, as `model` does, by commas. No workflow and no client
-can set it."""
+A repository's own code does not run, unless the variable NODETOOL_MODEL_CODE of the process names
+the repository or the folder, as `model` does, by commas. No workflow and no client can set it."""
 
 _REFUSED = """\
 ## Pipelines that no node runs

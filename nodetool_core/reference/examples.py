@@ -21,6 +21,7 @@ from nodetool_core.properties import Property
 from nodetool_core.reference import values
 from nodetool_core.reference.names import snake_case
 from nodetool_core.references import ImageRef, ModelRef
+from nodetool_core.specialized import SpecializedNode
 from nodetool_core.types import is_assignable, union_members
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ _SHOWN = {
 
 def example(node_class: type[Node], registry: Registry) -> Example:
     """Return the example of a node. Needs the input and output nodes of the built-in pack."""
+    if issubclass(node_class, SpecializedNode):
+        node_class = node_class.specialized(node_class.deciding(node_class.example, "example"))
     built = _Builder(node_class, registry).build()
     return replace(built, needs=_NEEDS.get(node_class.lane, "") or _fetched(node_class, registry))
 
@@ -191,12 +194,20 @@ def _fetched(node_class: type[Node], registry: Registry) -> str:
         for prop in node_class.spec.properties.values()
         if isinstance(prop.default, ModelRef)
     ]
+    if issubclass(node_class, SpecializedNode):
+        stated = node_class.deciding(node_class.example, "example").values()
+        defaults += [one for one in stated if isinstance(one, ModelRef)]
     names = [
         ref.repo_id
         for ref in defaults
         if not ref.is_empty() and ref.repo_id not in registry.weights()
     ]
     return f"{names[0]}, which is fetched when it is first used" if names else ""
+
+
+def _stated(node_class: type[Node]) -> Mapping[str, object]:
+    """Return the values that a class states for its example."""
+    return node_class.example if issubclass(node_class, SpecializedNode) else {}
 
 
 class _Builder:
@@ -239,7 +250,11 @@ class _Builder:
     def _given(self) -> dict[str, object]:
         spec, role = self.node_class.spec, self.node_class.role
         given: dict[str, Any] = {}
+        stated = _stated(self.node_class)
         for prop in spec.properties.values():
+            if prop.name in stated:
+                given[prop.name] = stated[prop.name]
+                continue
             if prop.name == "name" and role in (Role.INPUT, Role.OUTPUT):
                 given["name"] = (
                     "image"

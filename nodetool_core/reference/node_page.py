@@ -16,6 +16,7 @@ from nodetool_core.reference.names import heading
 from nodetool_core.reference.site import MARK, MODELS_PAGE, Site, drawing_path, image_path
 from nodetool_core.reference.type_page import linked
 from nodetool_core.references import ModelRef
+from nodetool_core.specialized import SpecializedNode
 from nodetool_core.types import choices, union_members
 
 if TYPE_CHECKING:
@@ -110,7 +111,9 @@ def _properties(node_class: type[Node], path: str, site: Site) -> list[str]:
     ]
     header = ["Property", "Type", "Description", "Default", "Allowed", "Required"]
     parts = [markdown.table(header, rows)] if rows else []
-    if node_class.dynamic:
+    if issubclass(node_class, SpecializedNode):
+        parts.append(f"Besides these, it takes those that {_deciding(node_class)} decide.")
+    elif node_class.dynamic:
         parts.append(
             "Besides these, it takes properties of any name."
             if rows
@@ -181,10 +184,17 @@ def _allowed(prop: Property) -> str:
     return "; ".join(parts)
 
 
+def _deciding(node_class: type[SpecializedNode]) -> str:
+    *most, last = (f"`{name}`" for name in node_class.decided_by)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def _outputs(node_class: type[Node], path: str, site: Site) -> str:
     spec = node_class.spec
     if node_class.role is Role.WORKFLOW:
         return "The outputs of its workflow, by their names."
+    if issubclass(node_class, SpecializedNode):
+        return f"Those that {_deciding(node_class)} decide."
     if not spec.outputs:
         return "It has no outputs."
     rows = [

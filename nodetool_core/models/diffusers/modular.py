@@ -9,11 +9,14 @@ allows it by name.
 from __future__ import annotations
 
 import copy
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from nodetool_core.errors import ModelError, Problem, near_miss
 from nodetool_core.models.libraries import import_libraries
+from nodetool_core.models.sources.hub import Hub
 from nodetool_core.models.sources.modular_repository import (
     CODE_VARIABLE,
     MODULAR_INDEX,
@@ -26,10 +29,31 @@ from nodetool_core.models.sources.repository_layout import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from nodetool_core.context import Context, Pipeline
     from nodetool_core.models.diffusers.protocols import ModularBlocks, ModularPipeline
+    from nodetool_core.references import ModelRef
+
+
+def folder_here(model: ModelRef) -> Path | None:
+    """Return the folder of a model that is on this machine; asks no network."""
+    if not model.repo_id or model.path:
+        return None
+    # Not Path's own: that one fails where there is no such user.
+    folder = Path(os.path.expanduser(model.repo_id))  # noqa: PTH111
+    if folder.is_dir():
+        return folder
+    try:
+        cached = Hub().cached_texts(model.repo_id, model.revision)
+    except ModelError:
+        return None
+    return None if cached is None else cached[0]
+
+
+def own_code(directory: Path) -> str:
+    """Return the code that a repository brings for its blocks; empty where it brings none."""
+    files = sorted(directory.glob("*.py")) if has_own_code(directory) else []
+    return " ".join(file.read_text("utf-8") for file in files)
 
 
 def named_blocks(class_name: str) -> ModularBlocks:
