@@ -63,7 +63,7 @@ def register_type(
         to_parts: Returns what a value is made of: bytes, arrays, images, plain values, containers.
         from_parts: Makes the value of its parts.
         size: Returns the bytes that a value holds in memory, where Python's objects do not show it.
-        preview: Returns what a notebook shows of a value: an image, or a text.
+        preview: Returns what notebooks and the editor show of a value: an image, or a text.
 
     Raises ValueError where a form can be written and not read, or read and not written.
     """

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from nodetool_core.assets.image_data import ImageData
 from nodetool_core.assets.loader import ImageLoader
 from nodetool_core.editor.answers import ResultAnswer
+from nodetool_core.engine.result_page import previewed
 from nodetool_core.errors import ImageError, Problem
 from nodetool_core.properties import jsonable
 from nodetool_core.references import ImageRef
@@ -82,6 +83,7 @@ class KnownResults:
             value = (
                 value[index] if isinstance(value, (list, tuple)) and index < len(value) else None
             )
+        value = previewed(value)
         if not isinstance(value, ImageRef):
             raise _gone(key)
         try:
@@ -106,6 +108,7 @@ class KnownResults:
         return ImageLoader(base=base, store=self._engine.assets).open(ref, lambda note: None)
 
     def _shown(self, value: object, url: str, base: Path) -> object:
+        value = previewed(value)
         if isinstance(value, ImageRef):
             try:
                 width, height = self._open(value, base).size

@@ -36,10 +36,10 @@ def result_html(outputs: Mapping[str, object], notes: Iterable[str]) -> str:
 
 def _shown(value: object) -> str:
     images = [
-        found for leaf in leaves(value, object) if isinstance(found := _previewed(leaf), ImageData)
+        found for leaf in leaves(value, object) if isinstance(found := previewed(leaf), ImageData)
     ]
     if not images:
-        text = str(_previewed(value))
+        text = str(previewed(value))
         shown = text if len(text) <= _TEXT else f"{text[:_TEXT]} …"
         return f"<pre style='white-space:pre-wrap'>{escape(shown)}</pre>"
     names = list(value) if isinstance(value, Mapping) and len(value) == len(images) else []
@@ -53,7 +53,7 @@ def _shown(value: object) -> str:
     return "".join(parts)
 
 
-def _previewed(value: object) -> object:
+def previewed(value: object) -> object:
     """Return what is shown of a value of a registered type; any other value as it is."""
     forms = forms_of(type(value))
     if forms is None or forms.preview is None:
