@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(installed() is None, reason="needs a Chromium")
 TOKEN = "token-of-a-client"
 OWNER_TOKEN = "token-of-the-owner"
 RESULT = "document.querySelector('.form-results .output .one-image img')"
+CAPTION = "A caption that says in many words what is to be written here, for whom, and why at all"
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_a_form_is_arranged_as_its_document_says(
     )
     content["editor"] = {
         "form": [
-            {"name": "title", "label": "Caption", "group": "Words"},
+            {"name": "title", "label": CAPTION, "group": "Words"},
             {"name": "photo", "more": True},
             {"no": "name"},
         ]
@@ -146,7 +147,9 @@ def test_a_form_is_arranged_as_its_document_says(
         "[...document.querySelectorAll('.form-scroll :is(h2, label, summary)')]"
         ".map(one => one.textContent)"
     )
-    assert shown == ["Words", "Caption", "MorePhoto", "Photo"]
+    assert shown == ["Words", CAPTION, "MorePhoto", "Photo"]
+    beyond = "(one => one.scrollWidth - one.clientWidth)(document.querySelector('.form-scroll'))"
+    assert page.evaluate(beyond) == 0, "a long label makes its column wider than the form"
     (opened.graphs / "arranged.json").unlink()
     opened.state.catalog.refresh()
 
