@@ -46,8 +46,7 @@ class EditorBrowser(Browser):
 
     def go(self, url: str) -> None:
         """Open another address of the page, loaded anew."""
-        self.call("Page.navigate", url="about:blank")
-        self.wait_for('location.href === "about:blank"')
+        self.open("about:blank")
         self.open(url)
         self.ready()
 

@@ -110,8 +110,7 @@ def mask(page: EditorBrowser, url: str) -> None:
 def session(page: EditorBrowser, url: str) -> None:
     """Show what somebody without a session sees; the next screen needs a new one."""
     page.call("Network.clearBrowserCookies")
-    page.call("Page.navigate", url="about:blank")
-    page.wait_for('location.href === "about:blank"')
+    page.open("about:blank")
     page.open(f"{url}/editor/")
     page.wait_for("document.querySelector('#token')")
 

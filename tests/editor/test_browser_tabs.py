@@ -107,7 +107,9 @@ def test_the_view_stays_where_a_file_is_read_again(page: EditorBrowser, editor: 
 def test_the_view_stays_where_a_draft_is_taken(page: EditorBrowser, editor: LiveEditor) -> None:
     set_radius(page, "5.5")
     page.evaluate(
-        "(async () => { while (!(await (await fetch('/v1/workflows/blur/draft')).json())); })()"
+        "(async () => { const end = performance.now() + 20000;"
+        " while (!(await (await fetch('/v1/workflows/blur/draft')).json()))"
+        " if (performance.now() > end) throw new Error('no draft is kept'); })()"
     )
     page.go(f"{editor.url}/editor/#/g/blur")
     page.wait_for("[...document.querySelectorAll('.toast button')].length")
