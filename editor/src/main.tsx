@@ -18,7 +18,7 @@ import { takeKey } from "./canvas/keys.ts";
 import { rebuild } from "./canvas/scene.ts";
 import { Types } from "./model/types.ts";
 import { ApiError, type Loaded } from "./net/api.ts";
-import { App, dialogs } from "./parts/App.tsx";
+import { App, dialogs, openTabs } from "./parts/App.tsx";
 import { preload } from "./parts/Lazy.tsx";
 import { t } from "./text.ts";
 
@@ -128,6 +128,8 @@ async function start(early?: Promise<Loaded>): Promise<void> {
 function markReady(): void {
   performance.mark("ready");
   void preload(dialogs);
+  // A row that came late would move what is below it.
+  void preload(openTabs);
 }
 
 void begin();

@@ -83,7 +83,7 @@ def test_an_import_says_what_became_of_each_node(page: EditorBrowser, tmp_path: 
     path.write_text(json.dumps(prompt), "utf-8")
     page.drop(path, page.place("#canvas"))
     page.wait_for("document.querySelector('dialog.report')?.textContent.includes('FancyUnknown')")
-    assert page.evaluate("document.querySelectorAll('.open-tab').length") == 2
+    page.wait_for("document.querySelectorAll('.open-tab').length === 2")
     page.click_text("Close", "dialog button")
     page.wait_for("!document.querySelector('dialog')")
     page.key("Ctrl+K")

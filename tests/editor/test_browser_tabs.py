@@ -31,6 +31,7 @@ def test_a_workflow_node_opens_its_file_and_shows_its_edits(
     page.evaluate(CANVAS)
     page.key("O")
     page.wait_for("document.querySelector('[data-node=invert]')")
+    page.wait_for("document.querySelectorAll('.open-tab').length === 2")
     assert page.evaluate(TABS) == ["outer", "inner"]
     page.click("[data-node=out] .node-title")
     page.wait_for("document.querySelector('#i-name')")

@@ -12,12 +12,12 @@ import { Icon, type IconName } from "./Icon.tsx";
 import { Lazy } from "./Lazy.tsx";
 import { Toasts } from "./Toasts.tsx";
 
-/** Dialogs are fetched once the page is ready; the sides come while the canvas is drawn. */
+/** Dialogs and tabs are fetched once the page is ready; the sides come while the canvas is drawn. */
 export const dialogs = () => import("./Dialogs.tsx");
 const left = () => import("./Left.tsx");
 const inspector = () => import("./Inspector.tsx");
 const strip = () => import("./Queue.tsx");
-const openTabs = () => import("./OpenTabs.tsx");
+export const openTabs = () => import("./OpenTabs.tsx");
 const outline = () => import("./Outline.tsx");
 const workflows = () => import("./Left.tsx").then(({ Workflows }) => ({ default: Workflows }));
 
