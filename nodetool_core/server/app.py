@@ -112,15 +112,17 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for more in routers:
-        app.include_router(more)
-    for dialect in dialects.all:
-        for routes in dialect.routers:
-            app.include_router(routes)
-    app.include_router(result_files.router(state))
-    app.include_router(operations.router(state, dialects.all))
+    included = [
+        *routers,
+        *(routes for dialect in dialects.all for routes in dialect.routers),
+        result_files.router(state),
+        operations.router(state, dialects.all),
+    ]
+    for one in included:
+        app.include_router(one)
     _show_failures(app, dialects)
-    describe_shared(app)
+    schemas = {name: one for dialect in dialects.all for name, one in dialect.schemas.items()}
+    describe_shared(app, included, schemas)
     return RequestGuard(
         app,
         access=state.access,

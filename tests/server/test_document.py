@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from nodes.nodetool.image import ImagesToList
 from nodes.nodetool.output import Output
 from nodetool_core import Workflow
 from nodetool_core.assets.decode import FORMATS
-from nodetool_core.server.http.openapi import IMAGE_TYPES
+from nodetool_core.server.http.openapi import ERROR_SCHEMA, IMAGE_TYPES
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
 from tests.server.v1.test_workflows import data_uri, ended, run
@@ -159,3 +160,11 @@ def test_v16_a_browser_gets_a_page(serve: Callable[..., LiveServer]) -> None:
 
 def test_v16_the_folder_of_data_is_not_for_git() -> None:
     assert "nodetool-data/" in (Path(__file__).parents[2] / ".gitignore").read_text().splitlines()
+
+
+def test_the_form_of_errors_is_described_once(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    assert text.count(str(ERROR_SCHEMA["properties"]["error"]["description"])) == 1  # type: ignore[index,call-overload]
+    referred = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert {"Error", "OpenAIError", "WebUIError", "ComfyUIError", "ReplicateError"} <= referred
+    assert referred <= document["components"]["schemas"].keys()

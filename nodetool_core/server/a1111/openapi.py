@@ -7,8 +7,9 @@ from typing import Final
 from pydantic import BaseModel
 
 from nodetool_core.json_types import Json, JsonObject
-from nodetool_core.server.http.openapi import failures
+from nodetool_core.server.http.openapi import failures, reference
 
+ERROR: Final = "WebUIError"
 _ERROR: Final[JsonObject] = {
     "type": "object",
     "title": "WebUIError",
@@ -23,6 +24,7 @@ _ERROR: Final[JsonObject] = {
     },
     "required": ["error", "detail", "body", "errors"],
 }
+SCHEMAS: Final = {ERROR: _ERROR}
 _STRING: Final[JsonObject] = {"type": "string"}
 _STRINGS: Final[JsonObject] = {"type": "array", "items": _STRING}
 _WARNINGS: Final[JsonObject] = _STRINGS | {"description": "What was not done as requested."}
@@ -72,7 +74,7 @@ _RUN: Final = (400, 401, 404, 413, 415, 422, 429, 500, 503, 504, 507)
 
 def answers(schema: JsonObject, *statuses: int) -> dict[int | str, JsonObject]:
     """Return the `responses` of a route, with statuses that carry an error of this dialect."""
-    content: JsonObject = {"application/json": {"schema": _ERROR}}
+    content: JsonObject = {"application/json": {"schema": reference(ERROR)}}
     found: dict[int | str, JsonObject] = {
         status: {"description": one["description"], "content": content}
         for status, one in failures(*(statuses or (401, 429))).items()

@@ -72,6 +72,7 @@ def dialect(state: AppState) -> Dialect:
         show_failure,
         password_or_bearer,
         samples=_SAMPLES,
+        schemas=openapi.SCHEMAS,
     )
 
 

@@ -7,8 +7,9 @@ from typing import Final
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.comfyui.errors import STATUSES
 from nodetool_core.server.http.forms import FORM
-from nodetool_core.server.http.openapi import BYTES, failures, images_content
+from nodetool_core.server.http.openapi import BYTES, failures, images_content, reference
 
+ERROR: Final = "ComfyUIError"
 _ERROR: Final[JsonObject] = {
     "type": "object",
     "title": "ComfyError",
@@ -37,6 +38,7 @@ _ERROR: Final[JsonObject] = {
     },
     "required": ["error", "node_errors"],
 }
+SCHEMAS: Final = {ERROR: _ERROR}
 _PROMPT: Final[JsonObject] = {
     "type": "object",
     "properties": {
@@ -93,7 +95,7 @@ def image(*statuses: int) -> dict[int | str, JsonObject]:
 
 def failed(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the `responses` of a route for statuses that carry an error of this dialect."""
-    content: JsonObject = {"application/json": {"schema": _ERROR}}
+    content: JsonObject = {"application/json": {"schema": reference(ERROR)}}
     return {
         status: {"description": found["description"], "content": content}
         for status, found in failures(*statuses).items()

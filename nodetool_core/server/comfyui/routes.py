@@ -75,6 +75,7 @@ def dialect(state: AppState) -> Dialect:
         password_or_bearer,
         sockets=tuple(f"{prefix}/ws" for prefix in PREFIXES),
         samples=samples_of(state),
+        schemas=openapi.SCHEMAS,
     )
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 
+from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.http_errors import HttpError
 from nodetool_core.server.http.samples import NO_SAMPLES, Samples
 
@@ -71,6 +72,8 @@ class Dialect:
     """What paths begin with that need no token: their addresses are secrets themselves."""
     samples: Samples = NO_SAMPLES
     """How a client is pointed at it."""
+    schemas: Mapping[str, JsonObject] = field(default_factory=dict)
+    """What its routes refer to in the OpenAPI document."""
 
 
 class Dialects:

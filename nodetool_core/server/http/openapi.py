@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from nodetool_core.json_types import JsonObject
 
@@ -65,15 +67,22 @@ ERROR_SCHEMA: Final[JsonObject] = {
     },
     "required": ["error", "problems"],
 }
+ERROR: Final = "Error"
+"""What the document calls it."""
 
 
 def failures(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the `responses` of a route for statuses that carry an error."""
-    content = {"application/json": {"schema": ERROR_SCHEMA}}
+    content = {"application/json": {"schema": reference(ERROR)}}
     return {
         status: {"description": _MEANING[status], "content": content}
         for status in (*statuses, *_ALWAYS)
     }
+
+
+def reference(name: str) -> JsonObject:
+    """Return the reference to a schema that the document has once."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def images_content() -> JsonObject:
@@ -81,24 +90,31 @@ def images_content() -> JsonObject:
     return dict.fromkeys(IMAGE_TYPES, BYTES)
 
 
-def describe_shared(app: FastAPI) -> None:
+def describe_shared(
+    app: FastAPI, routers: Sequence[APIRouter], schemas: Mapping[str, JsonObject]
+) -> None:
     """
-    Let the OpenAPI document have both routes of an address that two share.
+    Let the OpenAPI document have what routes share.
 
-    FastAPI describes the last of them alone. The first one's text, body and answers are added.
+    It has schemas once that routes only refer to: written out at each of their answers, those of
+    errors made three quarters of it. And of an address that two routes share, FastAPI describes the
+    last alone: the first one's text, body and answers are added.
+
+    Args:
+        routers: The routes of the application, in their order.
+        schemas: By their names in references.
     """
     last_alone = app.openapi
 
     def both() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = last_alone()
-            # Of the routes in reverse, the first of an address is the last.
-            other = get_openapi(title="", version="", routes=app.routes[::-1])
-            for path, operations in document["paths"].items():
-                for method, operation in operations.items():
-                    first = other["paths"][path][method]
-                    if first["operationId"] == operation["operationId"]:
-                        continue
+            known = document.setdefault("components", {}).setdefault("schemas", {})
+            known |= {ERROR: ERROR_SCHEMA, **schemas}
+            other = get_openapi(title="", version="", routes=_firsts(routers))
+            for path, operations in other["paths"].items():
+                for method, first in operations.items():
+                    operation = document["paths"][path][method]
                     operation["description"] += f"\n\n{first['description']}"
                     operation["responses"] = first["responses"] | operation["responses"]
                     for media_type, content in first["requestBody"]["content"].items():
@@ -107,3 +123,14 @@ def describe_shared(app: FastAPI) -> None:
         return last_alone()
 
     app.openapi = both  # type: ignore[method-assign]
+
+
+def _firsts(routers: Sequence[APIRouter]) -> list[APIRoute]:
+    """Return the first routes of addresses that several share."""
+    found: dict[tuple[str, str], list[APIRoute]] = {}
+    for routes in routers:
+        for route in routes.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                for method in route.methods or ():
+                    found.setdefault((route.path_format, method), []).append(route)
+    return [first for first, *more in found.values() if more]

@@ -6,10 +6,11 @@ from typing import Final
 
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.forms import FORM
-from nodetool_core.server.http.openapi import BYTES, failures
+from nodetool_core.server.http.openapi import BYTES, failures, reference
 from nodetool_core.server.openai.body import MOST_IMAGES, ImagesBody
 from nodetool_core.server.openai.errors import STATUSES
 
+ERROR: Final = "OpenAIError"
 _ERROR: Final[JsonObject] = {
     "type": "object",
     "title": "OpenAIError",
@@ -27,6 +28,7 @@ _ERROR: Final[JsonObject] = {
     },
     "required": ["error"],
 }
+SCHEMAS: Final = {ERROR: _ERROR}
 
 _RESPONSE: Final[JsonObject] = {
     "type": "object",
@@ -73,7 +75,7 @@ _FAILURES: Final = (400, 401, 404, 413, 429, 500, 503, 504, 507)
 
 def failed(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the `responses` of a route for statuses that carry an error of this dialect."""
-    content: JsonObject = {"application/json": {"schema": _ERROR}}
+    content: JsonObject = {"application/json": {"schema": reference(ERROR)}}
     return {
         status: {"description": found["description"], "content": content}
         for status, found in failures(*statuses).items()

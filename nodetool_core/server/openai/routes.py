@@ -73,6 +73,7 @@ def dialect(state: AppState) -> Dialect:
         show_failure,
         token_of,
         samples=_SAMPLES,
+        schemas=openapi.SCHEMAS,
     )
 
 

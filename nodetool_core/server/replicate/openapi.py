@@ -6,7 +6,7 @@ from typing import Final
 
 from nodetool_core.json_types import JsonObject
 from nodetool_core.server.http.forms import FORM
-from nodetool_core.server.http.openapi import BYTES, failures
+from nodetool_core.server.http.openapi import BYTES, failures, reference
 from nodetool_core.server.replicate.body import PredictionFields
 from nodetool_core.server.replicate.errors import MEDIA_TYPE
 
@@ -14,6 +14,7 @@ _TEXT: Final[JsonObject] = {"type": "string"}
 _TEXT_OR_NOTHING: Final[JsonObject] = {"type": ["string", "null"]}
 _ADDRESSES: Final[JsonObject] = {"type": "object", "additionalProperties": _TEXT}
 
+ERROR: Final = "ReplicateError"
 _ERROR: Final[JsonObject] = {
     "type": "object",
     "title": "ReplicateError",
@@ -32,6 +33,7 @@ _ERROR: Final[JsonObject] = {
     },
     "required": ["title", "detail", "status", "code"],
 }
+SCHEMAS: Final = {ERROR: _ERROR}
 PREDICTION: Final[JsonObject] = {
     "type": "object",
     "title": "ReplicatePrediction",
@@ -149,7 +151,7 @@ def stream() -> dict[int | str, JsonObject]:
 
 def failed(*statuses: int) -> dict[int | str, JsonObject]:
     """Return the `responses` of a route for statuses that carry an error of this dialect."""
-    content: JsonObject = {MEDIA_TYPE: {"schema": _ERROR}}
+    content: JsonObject = {MEDIA_TYPE: {"schema": reference(ERROR)}}
     return {
         status: {"description": found["description"], "content": content}
         for status, found in failures(*statuses).items()

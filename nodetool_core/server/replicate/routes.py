@@ -94,6 +94,7 @@ def dialect(state: AppState) -> Dialect:
         running=own.webhooks.running,
         open_paths=(STREAMS,),
         samples=_SAMPLES,
+        schemas=a.SCHEMAS,
     )
 
 
