@@ -23,6 +23,7 @@ from mcp_types import (
     CallToolResult,
     ListToolsResult,
     PaginatedRequestParams,
+    Tool,
 )
 from starlette.requests import Request
 
@@ -95,17 +96,16 @@ class Calls:
     def __init__(self, state: AppState, transport: Transport) -> None:
         self._state = state
         self._transport = transport
+        self._tools: dict[str, tuple[ServedWorkflow, Tool]] = {}
+        """Every tool with what it was made of. The SDK asks for all of them at each call."""
 
     async def list_tools(
         self, context: ServerRequestContext, params: PaginatedRequestParams | None
     ) -> ListToolsResult:
         """Return every tool."""
-        image = self._transport.image
-        options = {} if image is None else {"image": image}
         found = tools_of(self._state.catalog)
-        return ListToolsResult(
-            tools=[describe(name, served, **options) for name, served in found.items()]
-        )
+        self._tools = {name: (served, self._tool(name, served)) for name, served in found.items()}
+        return ListToolsResult(tools=[tool for _, tool in self._tools.values()])
 
     async def call_tool(
         self, context: ServerRequestContext, params: CallToolRequestParams
@@ -137,6 +137,13 @@ class Calls:
             if failure.status == 500:
                 _log.exception("A tool failed.")
             return failure_of(failure)
+
+    def _tool(self, name: str, served: ServedWorkflow) -> Tool:
+        known = self._tools.get(name)
+        if known is not None and known[0] is served:
+            return known[1]
+        image = self._transport.image
+        return describe(name, served, **({} if image is None else {"image": image}))
 
     async def _run(
         self, context: ServerRequestContext, served: ServedWorkflow, given: JsonObject

@@ -17,9 +17,9 @@ from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
+from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent, Tool
 
-from nodetool_core.server.mcp import routes
+from nodetool_core.server.mcp import calls, routes
 from nodetool_core.server.mcp.sessions import IDLE_SECONDS, ClientSessions
 from tests.server import nodes
 from tests.server.live import LiveServer, opened, png
@@ -98,6 +98,23 @@ def test_list_tools(server: LiveServer, era: Any) -> None:
     assert paint.input_schema["required"] == ["image"]
     steps = paint.input_schema["properties"]["num_inference_steps"]
     assert (steps["type"], steps["minimum"], steps["maximum"]) == ("integer", 1, 100)
+
+
+def test_a_call_describes_no_tool_that_is_known(
+    server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK looks at the schemas of all tools at each call of who has no session."""
+    call(modern, server, "sketch", {"prompt": "a lake"})
+    described: list[str] = []
+    describe = calls.describe
+
+    def counted(name: str, *arguments: Any, **more: Any) -> Tool:
+        described.append(name)
+        return describe(name, *arguments, **more)
+
+    monkeypatch.setattr(calls, "describe", counted)
+    call(modern, server, "sketch", {"prompt": "a hill"})
+    assert described == []
 
 
 @both_eras
