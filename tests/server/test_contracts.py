@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from nodetool_core.server.settings import DialectName
+from tests.server.test_dialect_failures import SPOKEN
 
 HERE = Path(__file__).parent
 HUGGING_FACE = range(1, 32)
@@ -140,6 +144,30 @@ CHECKS: Mapping[str, Mapping[str, str]] = {
         "webhooks": "test_a_prediction_is_sent_as_it_goes_on",
         "addresses that are not told": "test_addresses_that_are_not_notified",
     },
+    "test_dialect_failures.py": {
+        "bad token": "test_bad_token",
+        "unknown model": "test_unknown_model",
+        "bad image": "test_bad_image",
+        "too large": "test_too_large",
+        "busy": "test_busy",
+        "busy, of jobs": "test_a_full_queue_of_jobs",
+        "cold": "test_cold",
+        "cold, of jobs": "test_a_job_whose_model_does_not_come",
+        "cancelled": "test_cancelled",
+        "cancelled, of jobs": "test_a_job_that_is_cancelled",
+        "database away": "test_database_away",
+        "disk full": "test_disk_full",
+        "neither is needed where nothing is kept": "test_what_keeps_nothing_needs_neither",
+    },
+    "comfyui/test_failures.py": {
+        "bad token": "test_bad_token",
+        "unknown model": "test_unknown_model",
+        "bad image, too large": "test_bad_image_and_too_large",
+        "busy": "test_busy",
+        "cold": "test_cold",
+        "database away": "test_database_away",
+        "disk full": "test_disk_full",
+    },
     "qolaba/test_routes.py": {
         "guidance, batch and strength out of range": "test_what_is_out_of_range",
         "their bounds are accepted": "test_what_is_just_in_range",
@@ -153,7 +181,11 @@ CHECKS: Mapping[str, Mapping[str, str]] = {
         "nor by a redirect": "test_a_redirect_to_an_address_that_is_not_fetched",
     },
 }
-"""By the file of the tests; the check in the contract's words, and the name of its test."""
+"""
+By the file of the tests; the check in the contract's words, and the name of its test.
+
+A cancelled prompt of ComfyUI is among its sockets.
+"""
 
 
 @pytest.mark.parametrize("number", HUGGING_FACE)
@@ -161,6 +193,11 @@ def test_each_check_of_the_hugging_face_api_is_a_test_by_its_number(number: int)
     folders = (HERE / "huggingface", HERE / "runtime")
     texts = [path.read_text("utf-8") for folder in folders for path in folder.glob("test_*.py")]
     assert any(re.search(rf"^def test_{number}_", text, re.MULTILINE) for text in texts)
+
+
+def test_failures_are_looked_at_in_every_dialect() -> None:
+    """ComfyUI's have a file of their own, for its requests are graphs."""
+    assert {*SPOKEN, "comfyui"} == set(get_args(DialectName))
 
 
 @pytest.mark.parametrize("path", CHECKS)
