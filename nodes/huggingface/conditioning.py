@@ -11,7 +11,7 @@ fails.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from nodes.huggingface.controlnets import (
@@ -30,6 +30,7 @@ from nodes.huggingface.ip_adapters import (
 )
 from nodes.huggingface.loras import add_loras, check_families
 from nodes.huggingface.model_kinds import ControlNetModel, IPAdapterModel, LoraModel
+from nodes.huggingface.properties import of_properties
 from nodes.huggingface.units import ControlNetUnit, IPAdapterUnit
 from nodetool_core import ImageRef, ModelRef
 from nodetool_core.models.diffusers.scheduler_choice import (
@@ -70,13 +71,7 @@ class Conditioning:
     @classmethod
     def of(cls, node: Node) -> Conditioning:
         """Return the conditioning that a node's properties of the same names set."""
-        return cls(
-            **{
-                part.name: getattr(node, part.name)
-                for part in fields(cls)
-                if part.name in node.spec.properties
-            }
-        )
+        return of_properties(cls, node)
 
     @property
     def own_unit(self) -> ControlNetUnit:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from nodes.huggingface.properties import of_properties
 from nodetool_core import NodeError
 from nodetool_core.models.diffusers.sizes import latents_of
 
@@ -34,13 +35,7 @@ class Noise:
     @classmethod
     def of(cls, node: Node) -> Noise:
         """Return the noise that a node's properties of the same names set."""
-        return cls(
-            **{
-                part.name: getattr(node, part.name)
-                for part in fields(cls)
-                if part.name in node.spec.properties
-            }
-        )
+        return of_properties(cls, node)
 
     def of_image(self, index: int) -> Noise:
         """
