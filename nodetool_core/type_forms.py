@@ -6,7 +6,8 @@ Forms of types that are not a pack's to change: those of other libraries.
 
 A JSON form makes values at home in files, requests and keys. *Parts* are what a value is made of,
 in bytes, arrays, images, plain values and containers of these: the disk cache keeps them as they
-are, and a key is made of them where there is no JSON form. Arrays of numpy have both already.
+are, and a key is made of them where there is no JSON form. Arrays of numpy and tensors of torch
+have both already.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from nodetool_core.json_types import Json
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -78,14 +80,17 @@ def register_type(
 def forms_of(kind: type) -> TypeForms[object] | None:
     """Return what is known of a type, or None."""
     found = _FORMS.get(kind)
-    if found is None and kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-        return _of_arrays()
-    return found
+    return found or _of_library(kind.__module__, kind.__name__)
 
 
 @cache
-def _of_arrays() -> TypeForms[object]:
-    return TypeForms(to_json=_array_to_json, from_json=_array_from_json)  # type: ignore[arg-type]
+def _of_library(module: str, name: str) -> TypeForms[object] | None:
+    """Return what is known of a type of a library, which is there where one of its values is."""
+    if (module, name) == ("numpy", "ndarray"):
+        return TypeForms(to_json=_array_to_json, from_json=_array_from_json)  # type: ignore[arg-type]
+    if (module, name) == ("torch", "Tensor"):
+        return TypeForms(to_json=_tensor_to_json, from_json=_tensor_from_json)  # type: ignore[arg-type]
+    return None
 
 
 def _array_to_json(array: NDArray[np.generic]) -> Json:
@@ -113,3 +118,31 @@ def _array_from_json(form: Json) -> NDArray[np.generic]:
     if found.dtype.kind not in "biufc":
         raise ValueError("an array is numbers in lists")
     return found
+
+
+def _tensor_to_json(tensor: torch.Tensor) -> Json:
+    import torch
+
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.requires_grad:
+        raise TypeError("A tensor with a gradient, or of such a layout, has no JSON form.")
+    plain = tensor.cpu().contiguous().reshape(-1)
+    content = base64.b64encode(plain.view(torch.uint8).numpy().tobytes()).decode()
+    name = str(tensor.dtype).removeprefix("torch.")
+    return {"dtype": name, "shape": list(tensor.shape), "base64": content}
+
+
+def _tensor_from_json(form: Json) -> torch.Tensor:
+    """Read a tensor from its own form, or from numbers in lists."""
+    import torch
+
+    try:
+        if not isinstance(form, dict):
+            return torch.tensor(form)
+        dtype = getattr(torch, str(form["dtype"]), None)
+        if not isinstance(dtype, torch.dtype):
+            raise ValueError(f"torch has no type {form['dtype']!r}")
+        content = bytearray(base64.b64decode(str(form["base64"]), validate=True))
+        flat = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+        return flat.reshape(form["shape"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"a tensor is numbers in lists ({error})") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, PrivateAttr
@@ -192,3 +193,33 @@ def test_forms_belong_together() -> None:
 
 def test_the_schema_has_them() -> None:
     assert '"wave"' in json.dumps(workflow_schema([Louder]))
+
+
+class Doubled(Node):
+    """Doubles a tensor."""
+
+    tensor: torch.Tensor
+
+    def process(self) -> torch.Tensor:
+        return self.tensor * 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int64, torch.bool])
+def test_tensors_come_from_json_and_go_back(
+    dtype: torch.dtype, engine: Engine, tmp_path: Path
+) -> None:
+    tensor = torch.tensor([[1, 0], [1, 1]]).to(dtype)
+    workflow = Workflow(Doubled(tensor=tensor), engine=engine)
+    workflow.save(tmp_path / "doubled.json")
+    registry = Registry(node_classes=[Doubled])
+    read = Workflow.load(tmp_path / "doubled.json", registry=registry, engine=engine)
+    found = read()
+    assert torch.equal(found, tensor * 2) and found.dtype == (tensor * 2).dtype
+    again = read.run()
+    assert again.hits == ["doubled"] and torch.equal(again["doubled"], found)
+
+
+def test_tensors_are_read_from_numbers_in_lists(engine: Engine) -> None:
+    assert Workflow(Doubled(tensor=[1.0, 2.0]), engine=engine)().tolist() == [2.0, 4.0]
+    with pytest.raises(WorkflowError, match="a tensor is numbers in lists"):
+        Workflow(Doubled(tensor="loud"), engine=engine).run()
