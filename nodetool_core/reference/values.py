@@ -127,8 +127,21 @@ _SECOND = frozenset({"blue", "image2", "reference"})
 """Images beside the example's own."""
 
 _BY_TAG: dict[str, dict[str, Any]] = {
+    "blank": {"color": {"type": "color", "value": "#2f6f9f"}},
+    "bounding box": {
+        "boxes": [[16, 76, 116, 110], [54, 32, 114, 66]],
+        "labels": ["lake", "ridge"],
+        "line_width": 2.0,
+        "size": 12,
+    },
     "chroma key": {"color": {"type": "color", "value": "#6098e0"}},
     "magic wand": {"x": 64, "y": 10, "tolerance": 60},
+    "split toning": {"shadow_saturation": 0.9, "highlight_saturation": 0.9},
+    "union": {
+        "a": {"type": "image", "uri": SAMPLE_MASK},
+        "b": {"type": "image", "uri": "graphs/assets/sun_mask.png"},
+        "covers": "part",
+    },
     "watermark": {"size": 0.12},
 }
 """What nodes of a kind are given, so that something of the sample image is found or seen."""
@@ -149,6 +162,9 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
         return SAMPLE_SEED
     if "number" in spec.tags and prop.name in _OF_NUMBERS:
         return _OF_NUMBERS[prop.name]
+    for tag in spec.tags:
+        if prop.name in _BY_TAG.get(tag, {}):
+            return _BY_TAG[tag][prop.name]
     if (
         prop.name in _INSTEAD
         and prop.accepts(_INSTEAD[prop.name])
@@ -157,9 +173,6 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
         return _INSTEAD[prop.name]
     if prop.name == "mask" and needs_mask(spec):
         return {"type": "image", "uri": SAMPLE_MASK}
-    for tag in spec.tags:
-        if prop.name in _BY_TAG.get(tag, {}):
-            return _BY_TAG[tag][prop.name]
     if prop.name in _SECOND and prop.annotation is ImageRef:
         return {"type": "image", "uri": OTHER_IMAGE}
     if prop.name == "folder" and "wildcard" in spec.tags:

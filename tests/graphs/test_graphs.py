@@ -26,6 +26,7 @@ OUTPUTS = {
     "before_after.json": {"image"},
     "black_and_white.json": {"image"},
     "brighter_lake.json": {"image", "mask"},
+    "caption.json": {"image"},
     "colorize.json": {"image"},
     "contact_sheet.json": {"sheet"},
     "controlnet_canny.json": {"image"},
