@@ -112,17 +112,16 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    included = [
-        *routers,
-        *(routes for dialect in dialects.all for routes in dialect.routers),
-        result_files.router(state),
-        operations.router(state, dialects.all),
-    ]
-    for one in included:
-        app.include_router(one)
+    for more in routers:
+        app.include_router(more)
+    for dialect in dialects.all:
+        for routes in dialect.routers:
+            app.include_router(routes)
+    app.include_router(result_files.router(state))
+    app.include_router(operations.router(state, dialects.all))
     _show_failures(app, dialects)
     schemas = {name: one for dialect in dialects.all for name, one in dialect.schemas.items()}
-    describe_shared(app, included, schemas)
+    describe_shared(app, routers, schemas)
     return RequestGuard(
         app,
         access=state.access,

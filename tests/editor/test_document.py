@@ -197,3 +197,14 @@ def test_the_events_of_the_page_are_as_the_document_says(
                 if event["event"] == "job_ended":
                     break
     assert {"job_queued", "node_needed", "node_preview", "node_finished"} <= names
+
+
+def test_what_may_answer_nothing_says_so(owner: httpx2.Client) -> None:
+    document = owner.get("/v1/openapi.json").json()
+    quiet = [
+        operation["responses"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        if any(one["name"] == "quiet" for one in operation.get("parameters", ()))
+    ]
+    assert len(quiet) > 3 and all("204" in responses for responses in quiet)

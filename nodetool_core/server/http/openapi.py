@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 
 from nodetool_core.json_types import JsonObject
 
@@ -91,7 +90,7 @@ def images_content() -> JsonObject:
 
 
 def describe_shared(
-    app: FastAPI, routers: Sequence[APIRouter], schemas: Mapping[str, JsonObject]
+    app: FastAPI, firsts: Sequence[APIRouter], schemas: Mapping[str, JsonObject]
 ) -> None:
     """
     Let the OpenAPI document have what routes share.
@@ -101,7 +100,8 @@ def describe_shared(
     last alone: the first one's text, body and answers are added.
 
     Args:
-        routers: The routes of the application, in their order.
+        app: The application, with all of its routes.
+        firsts: Routers that were included first, of whose addresses later routes may share some.
         schemas: By their names in references.
     """
     last_alone = app.openapi
@@ -111,10 +111,14 @@ def describe_shared(
             document = last_alone()
             known = document.setdefault("components", {}).setdefault("schemas", {})
             known |= {ERROR: ERROR_SCHEMA, **schemas}
-            other = get_openapi(title="", version="", routes=_firsts(routers))
-            for path, operations in other["paths"].items():
+            routes = [route for router in firsts for route in router.routes]
+            for path, operations in get_openapi(title="", version="", routes=routes)[
+                "paths"
+            ].items():
                 for method, first in operations.items():
                     operation = document["paths"][path][method]
+                    if first["operationId"] == operation["operationId"]:
+                        continue
                     operation["description"] += f"\n\n{first['description']}"
                     operation["responses"] = first["responses"] | operation["responses"]
                     for media_type, content in first["requestBody"]["content"].items():
@@ -123,14 +127,3 @@ def describe_shared(
         return last_alone()
 
     app.openapi = both  # type: ignore[method-assign]
-
-
-def _firsts(routers: Sequence[APIRouter]) -> list[APIRoute]:
-    """Return the first routes of addresses that several share."""
-    found: dict[tuple[str, str], list[APIRoute]] = {}
-    for routes in routers:
-        for route in routes.routes:
-            if isinstance(route, APIRoute) and route.include_in_schema:
-                for method in route.methods or ():
-                    found.setdefault((route.path_format, method), []).append(route)
-    return [first for first, *more in found.values() if more]

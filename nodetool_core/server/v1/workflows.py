@@ -141,7 +141,7 @@ def router(state: AppState) -> APIRouter:
         own.file,
         methods=["GET"],
         response_class=Response,
-        responses=_FILE | failures(401, 404, 422, 429, 503),
+        responses=_FILE | NOTHING | failures(401, 404, 422, 429, 503),
     )
     return routes
 
