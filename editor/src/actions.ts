@@ -1,4 +1,5 @@
 /** Every action: its name, its key, when it is there, what it does. Menus, keys and search read this. */
+import * as arranging from "./app/arranging.ts";
 import * as editing from "./app/editing.ts";
 import { pin } from "./app/drawn.ts";
 import * as files from "./app/files.ts";
@@ -31,9 +32,6 @@ export interface Action {
   when?: () => boolean;
   run: () => unknown;
 }
-
-/** What is done to several nodes is fetched when it is first wanted. */
-const arranging = (act: (one: typeof import("./app/arranging.ts")) => unknown) => import("./app/arranging.ts").then(act);
 
 const some = () => selection.value.size > 0;
 const isChosen = () => some() || selectedEdge.value !== null || selectedFrame.value !== null;
@@ -128,7 +126,7 @@ export const actions: Action[] = [
   { id: "run-all", name: "Run all outputs", group: "run", run: () => running.run() },
   { id: "run-first", name: "Run first in the queue", keys: "Ctrl+Shift+Enter", group: "run", run: () => running.runSelection(true) },
   { id: "run-anew", name: t.runAnew, group: "run", run: () => running.run({ anew: true }) },
-  { id: "run-seeds", name: t.runSeeds, group: "run", run: () => arranging((one) => one.runWithNewSeeds(4)) },
+  { id: "run-seeds", name: t.runSeeds, group: "run", run: () => arranging.runWithNewSeeds(4) },
   { id: "run-rows", name: t.runRows, group: "run", run: () => (dialog.value = { kind: "batch" }) },
   { id: "cancel", name: t.cancelRun, keys: "Ctrl+.", group: "run", when: () => activeRun.value !== null, run: () => running.cancelRun() },
   { id: "cancel-all", name: t.cancelAll, group: "run", run: () => running.cancelWaiting() },
@@ -157,17 +155,17 @@ export const actions: Action[] = [
 
   { id: "add", name: t.addNode, keys: "Tab A", onCanvas: true, group: "node", run: palette },
   { id: "connect", name: t.connect, keys: "C", onCanvas: true, group: "node", when: some, run: () => (dialog.value = { kind: "connect", data: { node: [...selection.value].at(-1) } }) },
-  { id: "connect-each", name: "Connect the selected nodes to each other", keys: "F", onCanvas: true, group: "node", when: () => selection.value.size > 1, run: () => arranging((one) => one.connectSelected()) },
-  { id: "cut-wires", name: "Cut all wires of the selection", keys: "X", onCanvas: true, group: "node", when: some, run: () => arranging((one) => one.disconnectSelected()) },
-  { id: "hide-wires", name: "Hide or show wires", keys: "H", onCanvas: true, group: "node", when: () => some() || selectedEdge.value !== null, run: () => arranging((one) => one.toggleWires()) },
+  { id: "connect-each", name: "Connect the selected nodes to each other", keys: "F", onCanvas: true, group: "node", when: () => selection.value.size > 1, run: () => arranging.connectSelected() },
+  { id: "cut-wires", name: "Cut all wires of the selection", keys: "X", onCanvas: true, group: "node", when: some, run: () => arranging.disconnectSelected() },
+  { id: "hide-wires", name: "Hide or show wires", keys: "H", onCanvas: true, group: "node", when: () => some() || selectedEdge.value !== null, run: () => arranging.toggleWires() },
   { id: "bypass", name: "Bypass", keys: "M", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("bypassed") },
   { id: "open-inner", name: t.openInner, keys: "O", onCanvas: true, group: "node", when: () => selection.value.size === 1 && hasInner([...selection.value][0]!), run: () => openInner([...selection.value][0]!) },
   { id: "pin", name: "Keep the seeds that the last run drew", keys: "P", onCanvas: true, group: "node", when: some, run: pin },
   { id: "fix", name: t.takeFix, keys: "Alt+Enter", group: "node", when: hasFix, run: takeFix },
   { id: "collapse", name: "Fold or unfold", keys: "B", onCanvas: true, group: "node", when: some, run: () => editing.toggleUi("collapsed") },
-  { id: "frame", name: "Put the selection into a frame", keys: "G", onCanvas: true, group: "node", when: some, run: () => arranging((one) => one.frameSelected()) },
+  { id: "frame", name: "Put the selection into a frame", keys: "G", onCanvas: true, group: "node", when: some, run: () => arranging.frameSelected() },
   { id: "note", name: "Add a note", keys: "N", onCanvas: true, group: "node", run: note },
-  { id: "tidy", name: t.tidy, keys: "L", onCanvas: true, group: "node", run: () => arranging((one) => one.tidy()) },
+  { id: "tidy", name: t.tidy, keys: "L", onCanvas: true, group: "node", run: () => arranging.tidy() },
   { id: "rename", name: t.rename, keys: "F2", onCanvas: true, group: "node", when: () => selection.value.size === 1 || selectedFrame.value !== null, run: () => (dialog.value = selectedFrame.value ? { kind: "rename-frame", data: selectedFrame.value } : { kind: "rename-node", data: [...selection.value][0] }) },
   { id: "edit", name: "Edit the first field", keys: "Enter", onCanvas: true, group: "node", when: some, run: focusField },
   { id: "view-result", name: "Show the result", keys: "Space", onCanvas: true, group: "node", when: some, run: () => (dialog.value = { kind: "viewer", data: { node: [...selection.value].at(-1) } }) },
