@@ -120,8 +120,8 @@ _INSTEAD = {
 What is given instead of defaults that are made for larger images than the sample, or show nothing.
 """
 
-_ONE_EACH = frozenset({"durations", "weights"})
-"""Lists with an item for each of other things; without them, all are alike."""
+_LEFT_OUT = frozenset({"durations", "free_u", "weights"})
+"""Lists with an item for each of other things, or of a number by heart; empty they mean none."""
 
 _SECOND = frozenset({"blue", "image2", "reference"})
 """Images beside the example's own."""
@@ -177,7 +177,7 @@ def sample(prop: Property, spec: NodeSpec, any_value: object) -> Any:
         return {"type": "image", "uri": OTHER_IMAGE}
     if prop.name == "folder" and "wildcard" in spec.tags:
         return SAMPLE_WILDCARDS
-    if prop.name in _ONE_EACH or not _has_to_be_given(prop):
+    if prop.name in _LEFT_OUT or not _has_to_be_given(prop):
         return NOTHING
     if prop.annotation is Any:
         return any_value
