@@ -85,7 +85,7 @@ def test_what_is_wrong_stands_by_the_node(reader: GraphReader) -> None:
     assert list(read.problems) == ["17", "18", "19"]
     assert "no counterpart" in read.problems["17"][0].message
     assert "FaceRestore (17)" in read.problems["18"][0].message
-    assert "the model is used without it" in read.notes["11"][0].message
+    assert "count everywhere alike" in read.notes["11"][0].message
     assert "out of its bounds" in "".join(note.message for note in read.notes["9"])
 
 
