@@ -133,17 +133,6 @@ def class_of(record: NodeRecord, registry: Registry) -> type[Node] | None:
         return node_class
 
 
-__all__ = [
-    "Declared",
-    "Output",
-    "Property",
-    "SpecializedNode",
-    "class_of",
-    "general_class",
-    "is_specialized",
-]
-
-
 class _Specialized(type):
     """The class of classes that were made; pickled as the general one with its values."""
 
@@ -196,3 +185,14 @@ def _reduced(made: type[Node]) -> tuple[object, ...]:
 
 
 copyreg.pickle(_Specialized, _reduced)  # type: ignore[arg-type]
+
+
+__all__ = [
+    "Declared",
+    "Output",
+    "Property",
+    "SpecializedNode",
+    "class_of",
+    "general_class",
+    "is_specialized",
+]
