@@ -46,8 +46,8 @@ def test_marks_say_before_a_run_what_it_would_do(page: EditorBrowser) -> None:
     set_radius(page, "7.5")
     page.wait_for_run_text("Run 2 of 2")
     said = "document.querySelector('[data-node={}] .node-header').title"
-    assert page.evaluate(said.format("blur")) == "will run: Radius changed."
-    assert page.evaluate(said.format("invert")) == "will run: Blur will run."
+    for node, why in (("blur", "Radius changed."), ("invert", "Blur will run.")):
+        page.wait_for(f"{said.format(node)} === 'will run: {why}'")
     run(page)
     assert image_source(page) != before
     runs = page.asked("POST", "/v1/runs")

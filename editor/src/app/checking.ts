@@ -32,9 +32,9 @@ export async function checkNow(): Promise<void> {
     batch(() => {
       const before = check.value;
       const marked = new Set(problems.value.keys());
+      reason(document, answer, before, freshKeys);
       // What a run makes meanwhile, the answer may not know of.
       for (const key of told) freshKeys.delete(key);
-      reason(document, answer);
       check.value = answer;
       connected.value = true;
       for (const id of problems.value.keys()) marked.add(id);

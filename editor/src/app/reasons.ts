@@ -14,6 +14,8 @@ interface Known {
 }
 
 const known = new WeakMap<WorkflowDocument, Map<string, Known>>();
+/** What nodes were that no result was known of, by the key of the result. */
+const wanted = new Map<string, Known>();
 
 function now(document: WorkflowDocument, id: string): Known {
   const record = document.nodes.get(id);
@@ -21,11 +23,17 @@ function now(document: WorkflowDocument, id: string): Known {
   return { type: record?.type, values: { ...part(record, "data"), ...part(record, "dynamic_properties") }, wires };
 }
 
-/** Remembers what is known now, and gives each node that will run its reason. */
-export function reason(document: WorkflowDocument, { nodes }: CheckAnswer): void {
+/** Remembers what is known now, or was made since the last answer, and gives each node that will run its reason. */
+export function reason(document: WorkflowDocument, { nodes }: CheckAnswer, last: CheckAnswer | null, made: ReadonlySet<string>): void {
   let before = known.get(document);
   if (!before) known.set(document, (before = new Map()));
+  for (const [id, { key }] of Object.entries(last?.nodes ?? {})) {
+    const was = key && made.has(key) ? wanted.get(key) : undefined;
+    if (was) before.set(id, was);
+  }
+  wanted.clear();
   for (const [id, node] of Object.entries(nodes)) {
+    if (node.state === "missing" && node.key) wanted.set(node.key, now(document, id));
     if (node.state === "known") before.set(id, now(document, id));
     else if (node.state === "missing") node.reason = changesOf(document, id, before.get(id), nodes) ?? node.reason;
   }

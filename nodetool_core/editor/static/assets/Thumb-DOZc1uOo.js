@@ -1,0 +1,1 @@
+import{t as e,u as t}from"./vendor-BdekN3PN.js";import{Vn as n,u as r}from"./index-CrEPa9ki.js";function i({url:i,side:a,icon:o=16}){let[s,c]=t(null);return!i||i===s?e(`span`,{class:`no-image`,children:e(r,{name:`graph`,size:o})}):e(`img`,{src:n(i,a),alt:``,loading:`lazy`,onError:()=>c(i)})}export{i as t};
