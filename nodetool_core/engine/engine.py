@@ -39,7 +39,7 @@ from nodetool_core.engine.result import RunResult
 from nodetool_core.engine.run import Run
 from nodetool_core.engine.run_environment import RunEnvironment
 from nodetool_core.engine.scheduler import Scheduler
-from nodetool_core.engine.seeds import draw_seeds
+from nodetool_core.engine.seeds import Seeds, draw_seeds
 from nodetool_core.engine.spread import Spread, is_marked
 from nodetool_core.engine.threads import Threads
 from nodetool_core.engine.work_times import WorkTimes
@@ -227,14 +227,7 @@ class Engine:
             secrets=self.secrets,
             services=self.services,
         )
-        # Workers know nothing of a run that may reach no file.
-        executor = None if options.confined else self.executor
-        if executor is not None and any(map(is_marked, graph.nodes)):
-            place = Place(executor, base or Path.cwd(), result)
-            spread = Spread(graph, plan, seeds, place, self.keys, environment.sources)
-            plan = self.plan(spread.graph, options)
-            seeds = draw_seeds(plan, RunResult(""), result.seeds)
-            spread.set_seeds(plan, seeds)
+        plan, seeds = self._spread(graph, plan, seeds, result, environment, base or Path.cwd())
         scheduler = Scheduler(plan, environment, result, seeds)
         device.lookahead = scheduler.ready.lookahead
         run = Run(scheduler, self._run_over)
@@ -249,6 +242,28 @@ class Engine:
                 self._run_over(run)
                 raise
         return run
+
+    def _spread(
+        self,
+        graph: Graph,
+        plan: Plan,
+        seeds: Seeds,
+        result: RunResult,
+        environment: RunEnvironment,
+        base: Path,
+    ) -> tuple[Plan, Seeds]:
+        """Return what is run and its seeds: what was given, unless items of loops run elsewhere."""
+        options = environment.options
+        # Workers know nothing of a run that may reach no file.
+        executor = None if options.confined else self.executor
+        if executor is None or not any(map(is_marked, graph.nodes)):
+            return plan, seeds
+        place = Place(executor, base, result)
+        spread = Spread(graph, plan, seeds, place, self.keys, environment.sources)
+        plan = self.plan(spread.graph, options)
+        seeds = draw_seeds(plan, RunResult(""), result.seeds)
+        spread.set_seeds(plan, seeds)
+        return plan, seeds
 
     def forecast(
         self, graph: Graph, *, outputs: Sequence[str] | None = None, base: Path | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from nodetool_core.errors import ModelError, Problem
 from nodetool_core.models.components.component_class import component_class, has_weights
@@ -107,9 +107,8 @@ class ModularRecipe(Recipe):
             raise incomplete(of.name, f"{name} can't be read: {error}") from error
 
 
-class _Loadable:
+class _Loadable(Protocol):
     """What has no weights, and is read from a folder."""
 
     @classmethod
-    def from_pretrained(cls, folder: Path) -> object:
-        raise NotImplementedError
+    def from_pretrained(cls, folder: Path) -> object: ...
