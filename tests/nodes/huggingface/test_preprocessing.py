@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,6 @@ from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
     Dinov2Config,
-    SegformerConfig,
-    SegformerForSemanticSegmentation,
     VitPoseBackboneConfig,
     VitPoseConfig,
     VitPoseForPoseEstimation,
@@ -40,24 +37,12 @@ from nodetool_core import ImageData, NodeError
 from nodetool_core.errors import ModelError
 from tests.nodes.huggingface.test_image_to_image import scene
 from tests.nodes.huggingface.tiny_parts import clip_config, clip_tokenizer, unet, vae
+from tests.nodes.huggingface.tiny_segmenters import save, segformer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.nodes.huggingface.recorder import Recorder
-
-NORMALIZED = {
-    "image_mean": [0.485, 0.456, 0.406],
-    "image_std": [0.229, 0.224, 0.225],
-    "do_normalize": True,
-    "do_rescale": True,
-}
-
-
-def save(model: Any, directory: Path, processor: dict[str, Any]) -> str:
-    model.save_pretrained(directory)
-    (directory / "preprocessor_config.json").write_text(json.dumps(processor | NORMALIZED))
-    return str(directory)
 
 
 @pytest.fixture(scope="session")
@@ -109,21 +94,7 @@ def depth(directory: Path) -> str:
 
 
 def segments(directory: Path) -> str:
-    config = SegformerConfig(
-        hidden_sizes=[8, 8, 8, 8],
-        num_attention_heads=[1, 1, 1, 1],
-        depths=[1, 1, 1, 1],
-        sr_ratios=[1, 1, 1, 1],
-        decoder_hidden_size=8,
-        id2label={0: "sky", 1: "water", 2: "tree"},
-        label2id={"sky": 0, "water": 1, "tree": 2},
-    )
-    size = {"size": {"height": 64, "width": 64}, "do_resize": True}
-    return save(
-        SegformerForSemanticSegmentation(config),
-        directory,
-        {"image_processor_type": "SegformerImageProcessor", **size},
-    )
+    return segformer(directory, "sky", "water", "tree")
 
 
 def pose(directory: Path) -> str:

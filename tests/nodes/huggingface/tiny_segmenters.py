@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
@@ -32,7 +32,6 @@ from transformers import (
 )
 
 from nodes.huggingface.isnet import _DEPTHS
-from tests.nodes.huggingface.test_preprocessing import save
 from tests.nodes.huggingface.tiny_parts import clip_tokenizer
 
 if TYPE_CHECKING:
@@ -42,31 +41,46 @@ if TYPE_CHECKING:
 SIZE = {"size": {"height": 64, "width": 64}, "do_resize": True}
 
 
-def subject(directory: Path) -> str:
+NORMALIZED = {
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+    "do_normalize": True,
+    "do_rescale": True,
+}
+
+
+def save(model: Any, directory: Path, processor: dict[str, Any]) -> str:
+    """Write a network with the settings of its processor; return the directory."""
+    model.save_pretrained(directory)
+    (directory / "preprocessor_config.json").write_text(json.dumps(processor | NORMALIZED))
+    return str(directory)
+
+
+def segformer(directory: Path, *labels: str) -> str:
+    """Write a network that sorts pixels by labels; by one where there is none."""
+    named = dict(enumerate(labels))
     config = SegformerConfig(
         hidden_sizes=[8, 8, 8, 8],
         num_attention_heads=[1, 1, 1, 1],
         depths=[1, 1, 1, 1],
         sr_ratios=[1, 1, 1, 1],
         decoder_hidden_size=8,
-        id2label={0: "background", 1: "person", 2: "cat"},
-        label2id={"background": 0, "person": 1, "cat": 2},
+        **(
+            {"id2label": named, "label2id": {label: number for number, label in named.items()}}
+            if labels
+            else {"num_labels": 1}
+        ),
     )
     model = SegformerForSemanticSegmentation(config)
     return save(model, directory, {"image_processor_type": "SegformerImageProcessor", **SIZE})
+
+
+def subject(directory: Path) -> str:
+    return segformer(directory, "background", "person", "cat")
 
 
 def one_class(directory: Path) -> str:
-    config = SegformerConfig(
-        hidden_sizes=[8, 8, 8, 8],
-        num_attention_heads=[1, 1, 1, 1],
-        depths=[1, 1, 1, 1],
-        sr_ratios=[1, 1, 1, 1],
-        decoder_hidden_size=8,
-        num_labels=1,
-    )
-    model = SegformerForSemanticSegmentation(config)
-    return save(model, directory, {"image_processor_type": "SegformerImageProcessor", **SIZE})
+    return segformer(directory)
 
 
 def no_background(directory: Path) -> str:
